@@ -1,0 +1,184 @@
+"""What the loop consumes: an arm, its dynamics, a controller; and the records that pass between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from spikearm.records import NO_COST, NO_COUNTS, Cost, FloatArray, JointState, OpCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Position and orientation of the end effector in the world.
+
+    Attributes:
+        position: [m], shape (3,).
+        quaternion: Unit quaternion w x y z, shape (4,).
+    """
+
+    position: FloatArray
+    quaternion: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the end effector should be in this tick, and how it should be moving.
+
+    Attributes:
+        pose: Desired pose.
+        velocity: Desired linear and angular velocity [m/s, rad/s], shape (6,).
+        acceleration: Desired linear and angular acceleration [m/s^2, rad/s^2], shape (6,).
+        q: The same as joint angles [rad], shape (n_joints,), for laws in joint space; None otherwise.
+        dq: Desired joint velocities [rad/s], or None.
+        ddq: Desired joint accelerations [rad/s^2], or None.
+    """
+
+    pose: Pose
+    velocity: FloatArray
+    acceleration: FloatArray
+    q: FloatArray | None = None
+    dq: FloatArray | None = None
+    ddq: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LawOutput:
+    """What a control law asks for, in two parts.
+
+    Attributes:
+        task: Torque that drives the error to zero [N m], shape (n_joints,). It trains the network.
+        support: Gravity, Coriolis and null-space torque [N m], shape (n_joints,). It must not train the
+            network: it is not zero when the task is done.
+    """
+
+    task: FloatArray
+    support: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The decision of one tick.
+
+    Attributes:
+        torque: Commanded torque, within the arm's limits [N m], shape (n_joints,).
+        task_torque: Part of it that comes from the law's task [N m], shape (n_joints,).
+        adaptive_torque: Part of it that comes from the network [N m], shape (n_joints,).
+        saturated: Whether a limit cut the torque.
+        cost: Modelled cost of the network's steps in this tick.
+        counts: Operations of the network's steps in this tick.
+        law_s: Measured time of the law [s].
+        network_s: Measured time of the network [s].
+    """
+
+    torque: FloatArray
+    task_torque: FloatArray
+    adaptive_torque: FloatArray
+    saturated: bool
+    cost: Cost = NO_COST
+    counts: OpCounts = NO_COUNTS
+    law_s: float = 0.0
+    network_s: float = 0.0
+
+
+class Plant(Protocol):
+    """An arm, simulated or real: read, write, nothing else."""
+
+    @property
+    def dt_s(self) -> float:
+        """Time between two writes [s]."""
+        ...
+
+    def reset(self, *, seed: int | None = None) -> JointState:
+        """Bring the arm to its starting state."""
+        ...
+
+    def read(self) -> JointState:
+        """What the arm's sensors say now."""
+        ...
+
+    def write(self, torque: FloatArray) -> FloatArray:
+        """Apply a torque [N m] for one period; returns the torque really applied."""
+        ...
+
+    def close(self) -> None:
+        """Torque off; closing twice is not an error."""
+        ...
+
+
+class ArmDynamics(Protocol):
+    """The controller's own model of the arm: it knows nothing of payloads or of the plant's state.
+
+    Call :meth:`update` once per tick; the other methods then refer to that state. Arrays returned may
+    be overwritten by the next ``update``; a caller that keeps one copies it.
+    """
+
+    @property
+    def n_joints(self) -> int:
+        """Number of joints."""
+        ...
+
+    @property
+    def torque_limits(self) -> FloatArray:
+        """Largest torque of each joint, both ways [N m], shape (n_joints,)."""
+        ...
+
+    def update(self, q: FloatArray, dq: FloatArray) -> None:
+        """Compute everything below for this state."""
+        ...
+
+    def mass_matrix(self) -> FloatArray:
+        """Joint-space inertia [kg m^2], shape (n_joints, n_joints)."""
+        ...
+
+    def bias(self) -> FloatArray:
+        """Torque of gravity, Coriolis and centrifugal forces [N m], shape (n_joints,)."""
+        ...
+
+    def jacobian(self) -> FloatArray:
+        """End effector's Jacobian, linear rows first, in the world frame, shape (6, n_joints)."""
+        ...
+
+    def jacobian_dot_dq(self) -> FloatArray:
+        """Acceleration of the end effector at zero joint acceleration [m/s^2, rad/s^2], shape (6,)."""
+        ...
+
+    def pose(self) -> Pose:
+        """Pose of the end effector."""
+        ...
+
+
+class Law(Protocol):
+    """A control law: from the state and the target to torque, no network involved."""
+
+    def reset(self) -> None:
+        """Forget integrals and other memory."""
+        ...
+
+    def compute(self, state: JointState, target: Target) -> LawOutput:
+        """Torque for this tick."""
+        ...
+
+    def notify_saturated(self, saturated: bool) -> None:
+        """Told after every tick whether the torque was cut, so that an integral can stop winding up."""
+        ...
+
+
+class Controller(Protocol):
+    """Turns a state into a command, once per tick."""
+
+    def reset(self) -> None:
+        """Start anew, learned weights included."""
+        ...
+
+    def update(self, state: JointState, target: Target) -> Command:
+        """The decision of this tick."""
+        ...
+
+    def notify_applied(self, torque: FloatArray) -> None:
+        """Told after every write what the arm really received [N m]."""
+        ...
+
+    def close(self) -> None:
+        """Release the substrate."""
+        ...

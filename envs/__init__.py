@@ -1,0 +1,1 @@
+"""MuJoCo arms, the plant, what perturbs it, and the tasks."""

@@ -1,0 +1,1 @@
+"""Where a network runs, and what each of its steps costs there."""

@@ -1,0 +1,116 @@
+"""From counts to joules and seconds: figures with their sources, multiplied and nothing more.
+
+Three tiers of evidence exist and are never added together: modelled bottom-up (``Cost.energy_j``),
+modelled chip-anchored (``Cost.energy_chip_j``) and measured (a meter, see ``spikearm.hardware.meter``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from spikearm.records import COUNT_NAMES, Cost, OpCounts
+
+
+class CostModel(Protocol):
+    """Turns the operations of some steps into modelled cost; additive over steps."""
+
+    @property
+    def name(self) -> str:
+        """What the figures describe, e.g. ``"Loihi (Davies et al. 2018)"``."""
+        ...
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the energy terms, always all present in an estimate."""
+        ...
+
+    def estimate(self, counts: OpCounts, dt_s: float) -> Cost:
+        """Cost of work that took the substrate ``dt_s`` seconds of network time."""
+        ...
+
+    def ledger(self, counts: OpCounts, dt_s: float) -> list[LedgerLine]:
+        """The same estimate, line by line: count times figure, with the source of the figure."""
+        ...
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A published amount per operation.
+
+    Attributes:
+        count: Name of the field of :class:`~spikearm.records.OpCounts` it multiplies, or ``"dt_s"``
+            for what is spent per second of network time.
+        amount: Joules (or seconds) per operation; per second for ``"dt_s"``.
+        source: Where the figure is from, and its validity.
+    """
+
+    count: str
+    amount: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.count != "dt_s" and self.count not in COUNT_NAMES:
+            raise ValueError(f"Figure counts {self.count!r}, which is no field of OpCounts: {COUNT_NAMES}")
+
+    def times(self, counts: OpCounts, dt_s: float) -> float:
+        """Amount for all operations of this kind."""
+        n: float = dt_s if self.count == "dt_s" else getattr(counts, self.count)
+        return n * self.amount
+
+
+@dataclass(frozen=True)
+class LedgerLine:
+    """One line of a ledger: ``joules = n * figure.amount``, traceable to its source."""
+
+    tier: str
+    term: str
+    n: float
+    figure: Figure
+    joules: float
+
+
+@dataclass(frozen=True)
+class TableCost:
+    """A cost model that is nothing but a table of figures.
+
+    Attributes:
+        name: What the figures describe.
+        energy: Figures by energy term [J]; a term may sum several.
+        latency: Figures that add up to the latency of a step [s].
+        chip: Figures of the chip-anchored tier [J], or empty where no chip was measured.
+        chip_scope: What the chip figures include, and what they leave out.
+    """
+
+    name: str
+    energy: Mapping[str, tuple[Figure, ...]]
+    latency: tuple[Figure, ...]
+    chip: tuple[Figure, ...] = ()
+    chip_scope: str = ""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the energy terms."""
+        return tuple(self.energy)
+
+    def estimate(self, counts: OpCounts, dt_s: float) -> Cost:
+        """Cost of work that took ``dt_s`` seconds of network time."""
+        return Cost(
+            latency_s=sum(f.times(counts, dt_s) for f in self.latency),
+            energy_j={
+                term: sum(f.times(counts, dt_s) for f in figures) for term, figures in self.energy.items()
+            },
+            energy_chip_j=sum(f.times(counts, dt_s) for f in self.chip) if self.chip else None,
+        )
+
+    def ledger(self, counts: OpCounts, dt_s: float) -> list[LedgerLine]:
+        """The same estimate, line by line."""
+        rows = [("bottom-up", term, f) for term, figures in self.energy.items() for f in figures]
+        rows += [("chip-anchored", "chip", f) for f in self.chip]
+        return [
+            LedgerLine(
+                tier, term, dt_s if f.count == "dt_s" else getattr(counts, f.count), f, f.times(counts, dt_s)
+            )
+            for tier, term, f in rows
+        ]

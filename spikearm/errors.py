@@ -1,0 +1,66 @@
+"""Errors are part of the interface: what, the value received, what is allowed, what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SpikearmError(Exception):
+    """Base class of every error this package raises on purpose."""
+
+
+class UnknownNameError(SpikearmError, ValueError):
+    """A name that is not in a table: a backend, an arm, a controller, a port, a key."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        message = f"no {kind} named {name!r}. Known: {', '.join(map(repr, names)) or 'none'}."
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        if close:
+            message += f" Did you mean {close[0]!r}?"
+        super().__init__(message)
+
+
+class ConfigError(SpikearmError, ValueError):
+    """A setting that is out of its range, or that contradicts another."""
+
+
+class TimeStepError(SpikearmError, ValueError):
+    """Two time steps of which one must divide the other, and does not."""
+
+
+class PortError(SpikearmError, ValueError):
+    """A network was given an input it has no port for, of the wrong size, or not finite."""
+
+
+class CapacityError(SpikearmError, ValueError):
+    """A network that does not fit on its substrate."""
+
+
+class StateError(SpikearmError, ValueError):
+    """A saved state that does not belong to the program it is loaded into."""
+
+
+class WeightsError(SpikearmError, ValueError):
+    """Trained weights that are missing, damaged, or made for another arm."""
+
+
+class ModelError(SpikearmError, ValueError):
+    """An arm model (MJCF) that cannot be used, with the reason."""
+
+
+class NotFiniteError(SpikearmError, ValueError):
+    """A NaN or an infinity where a number is needed."""
+
+
+class SimulationDivergedError(SpikearmError, RuntimeError):
+    """The physics produced a number that is not finite, or MuJoCo warned of an unstable state."""
+
+
+class JournalError(SpikearmError, RuntimeError):
+    """A tick log that cannot be written or read."""
+
+
+class RunFolderError(SpikearmError, OSError):
+    """A run folder that cannot be made, found or written."""
