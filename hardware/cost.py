@@ -54,10 +54,14 @@ class Figure:
         if self.count != "dt_s" and self.count not in COUNT_NAMES:
             raise ValueError(f"Figure counts {self.count!r}, which is no field of OpCounts: {COUNT_NAMES}")
 
+    def number(self, counts: OpCounts, dt_s: float) -> float:
+        """How often this operation happened (or for how many seconds)."""
+        n: float = dt_s if self.count == "dt_s" else getattr(counts, self.count)
+        return n
+
     def times(self, counts: OpCounts, dt_s: float) -> float:
         """Amount for all operations of this kind."""
-        n: float = dt_s if self.count == "dt_s" else getattr(counts, self.count)
-        return n * self.amount
+        return self.number(counts, dt_s) * self.amount
 
 
 @dataclass(frozen=True)

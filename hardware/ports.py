@@ -43,8 +43,10 @@ class Ports:
 
     def clear(self) -> None:
         """Zero on every port, as before the first step."""
-        for port in (*self._inputs.values(), *self._outputs.values()):
-            port.value[:] = 0.0
+        for source in self._inputs.values():
+            source.value[:] = 0.0
+        for sink in self._outputs.values():
+            sink.value[:] = 0.0
 
     def _refuse_names(self, inputs: Mapping[str, FloatArray]) -> None:
         for name in inputs:

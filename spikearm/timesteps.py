@@ -24,9 +24,7 @@ def n_steps(outer_s: float, inner_s: float, *, outer: str, inner: str) -> int:
     """
     for name, value in ((outer, outer_s), (inner, inner_s)):
         if not (math.isfinite(value) and value > 0):
-            raise TimeStepError(
-                f"{name} must be a positive number of seconds, not {value!r}; use e.g. 0.001."
-            )
+            raise TimeStepError(f"{name} must be a positive number of seconds, not {value!r}; try 0.001.")
     ratio = outer_s / inner_s
     n = round(ratio)
     # 1e-6 of a step: far above the rounding of decimal fractions, far below any step meant to differ.

@@ -1,0 +1,1 @@
+"""The memristive crossbar: a Nengo backend whose weights are conductances of simulated devices."""

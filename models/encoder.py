@@ -1,0 +1,126 @@
+"""The DNN state encoder: a trained multilayer perceptron, built from spiking neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nengo
+import numpy as np
+
+from spikearm.errors import WeightsError
+from spikearm.models.scaling import StateScaling
+from spikearm.records import FloatArray
+
+_WEIGHTS = Path(__file__).parent / "weights"
+_ARRAYS = ("w1", "b1", "w2", "b2", "w3", "center", "half_range")
+
+
+@dataclass(frozen=True, eq=False)
+class StateEncoder:
+    """Two hidden layers of rectified-linear units between the scaled state and a few features.
+
+    ``features = w3 relu(w2 relu(w1 x + b1) + b2)`` with ``x`` the state scaled to [-1, 1]. As a network
+    the units are spiking rectified-linear neurons that fire ``rate_hz`` times a second at activation 1.
+
+    Attributes:
+        arm: Name of the arm it was trained for.
+        scaling: Scaling of the state it was trained with.
+        w1: First layer, shape (n_hidden, n_state). ``w2``, ``w3`` and the biases ``b1``, ``b2`` accordingly.
+    """
+
+    arm: str
+    scaling: StateScaling
+    w1: FloatArray
+    b1: FloatArray
+    w2: FloatArray
+    b2: FloatArray
+    w3: FloatArray
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.w3)
+
+    def features(self, state: FloatArray) -> FloatArray:
+        """What the perceptron computes without spikes.
+
+        Args:
+            state: Physical units, shape (..., n_state).
+
+        Returns:
+            Features, shape (..., n_features).
+        """
+        h1 = np.maximum(self.scaling(state) @ self.w1.T + self.b1, 0.0)
+        h2 = np.maximum(h1 @ self.w2.T + self.b2, 0.0)
+        features: FloatArray = h2 @ self.w3.T
+        return features
+
+    def build(self, source: nengo.Node, *, tau_s: float, rate_hz: float) -> nengo.Ensemble:
+        """Build both hidden layers into the network under construction.
+
+        Args:
+            source: Node that gives the scaled state.
+            tau_s: Synaptic time constant between the layers [s].
+            rate_hz: Firing rate at activation 1 [Hz].
+
+        Returns:
+            The last layer; connect its neurons with ``transform=encoder.w3`` to get the features.
+        """
+        h1 = _layer(self.b1, rate_hz, "encoder.h1")
+        h2 = _layer(self.b2, rate_hz, "encoder.h2")
+        nengo.Connection(source, h1.neurons, transform=self.w1, synapse=None, label="encoder.w1")
+        nengo.Connection(h1.neurons, h2.neurons, transform=self.w2, synapse=tau_s, label="encoder.w2")
+        return h2
+
+
+def _layer(bias: FloatArray, rate_hz: float, label: str) -> nengo.Ensemble:
+    """Spiking units whose filtered output is the activation of a rectified-linear unit."""
+    return nengo.Ensemble(
+        len(bias),
+        dimensions=1,
+        neuron_type=nengo.SpikingRectifiedLinear(amplitude=1.0 / rate_hz),
+        gain=np.full(len(bias), rate_hz),
+        bias=rate_hz * bias,
+        label=label,
+    )
+
+
+def load_encoder(path: Path) -> StateEncoder:
+    """Read trained weights.
+
+    Raises:
+        WeightsError: The file is missing, damaged, incomplete, or its arrays do not fit together.
+    """
+    if not path.is_file():
+        raise WeightsError(f"no encoder weights at {path}; `spikearm train encoder` makes them.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            data = {name: np.asarray(file[name], dtype=np.float64) for name in _ARRAYS}
+            arm = str(file["arm"])
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise WeightsError(
+            f"encoder weights {path} cannot be read ({error}); make them anew with `spikearm train encoder`."
+        ) from error
+    _check(data, path)
+    scaling = StateScaling(tuple(data.pop("center")), tuple(data.pop("half_range")))
+    return StateEncoder(arm=arm, scaling=scaling, **data)
+
+
+def _check(data: dict[str, FloatArray], path: Path) -> None:
+    n_state = data["center"].shape[0]
+    n1, n2 = data["b1"].shape[0], data["b2"].shape[0]
+    fits = (
+        data["w1"].shape == (n1, n_state) and data["w2"].shape == (n2, n1) and data["w3"].shape[1:] == (n2,)
+    )
+    if not fits:
+        shapes = {name: array.shape for name, array in data.items()}
+        raise WeightsError(f"encoder weights {path} do not fit together: {shapes}; train them again.")
+    for name, array in data.items():
+        if not np.isfinite(array).all():
+            raise WeightsError(f"encoder weights {path}: {name} is not finite; train them again.")
+
+
+def shipped_encoder_path(arm: str) -> Path:
+    """Where the weights that come with the package lie, whether or not there are any for this arm."""
+    return _WEIGHTS / f"encoder-{arm}.npz"

@@ -1,0 +1,46 @@
+"""From physical units to the range in which neurons represent: a fixed, clipped, affine map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikearm.errors import ConfigError
+from spikearm.records import FloatArray
+
+
+@dataclass(frozen=True)
+class StateScaling:
+    """Maps a state in physical units to [-1, 1] per dimension, clipped.
+
+    Attributes:
+        center: What is mapped to 0, one value per dimension, in the dimension's own unit.
+        half_range: Distance from the centre that is mapped to 1, same units, positive.
+    """
+
+    center: tuple[float, ...]
+    half_range: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.center) != len(self.half_range):
+            raise ConfigError(
+                f"center has {len(self.center)} values and half_range {len(self.half_range)}; "
+                "give one each per dimension."
+            )
+        if not np.isfinite(self.center).all() or not all(0 < r < np.inf for r in self.half_range):
+            raise ConfigError(
+                f"center must be finite and half_range positive, not {self.center}, {self.half_range}."
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of dimensions."""
+        return len(self.center)
+
+    def __call__(self, state: FloatArray) -> FloatArray:
+        """The scaled state, shape (..., size)."""
+        scaled: FloatArray = np.clip(
+            (state - np.asarray(self.center)) / np.asarray(self.half_range), -1.0, 1.0
+        )
+        return scaled
