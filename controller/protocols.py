@@ -5,20 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from spikearm.records import NO_COST, NO_COUNTS, Cost, FloatArray, JointState, OpCounts
-
-
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """Position and orientation of the end effector in the world.
-
-    Attributes:
-        position: [m], shape (3,).
-        quaternion: Unit quaternion w x y z, shape (4,).
-    """
-
-    position: FloatArray
-    quaternion: FloatArray
+from spikearm.records import NO_COST, NO_COUNTS, Cost, FloatArray, JointState, OpCounts, Pose
 
 
 @dataclass(frozen=True, slots=True)

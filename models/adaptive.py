@@ -61,8 +61,8 @@ class AdaptiveNetwork:
     def __post_init__(self) -> None:
         if self.scaling.size != 2 * self.n_joints:
             raise ConfigError(
-                f"the scaling has {self.scaling.size} dimensions; the state (q, dq) of {self.n_joints} joints "
-                f"has {2 * self.n_joints}."
+                f"the scaling has {self.scaling.size} dimensions; the state (q, dq) of {self.n_joints} "
+                f"joints has {2 * self.n_joints}."
             )
         if self.n_ensembles < 1 or self.n_neurons < 1 or self.n_neurons % self.n_ensembles:
             raise ConfigError(

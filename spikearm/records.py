@@ -29,6 +29,19 @@ class JointState:
 
 
 @dataclass(frozen=True, slots=True)
+class Pose:
+    """Position and orientation of the end effector in the world.
+
+    Attributes:
+        position: [m], shape (3,).
+        quaternion: Unit quaternion w x y z, shape (4,).
+    """
+
+    position: FloatArray
+    quaternion: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class OpCounts:
     """How often each elementary operation happened in one network step (or a sum of steps).
 

@@ -1,0 +1,117 @@
+"""The controller of one tick: a law, and optionally a spiking network that adds what the law lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from spikearm.controller.protocols import Command, Law, Target
+from spikearm.hardware.backend import Program
+from spikearm.hardware.cost import CostModel
+from spikearm.records import NO_COST, NO_COUNTS, Cost, FloatArray, JointState, OpCounts
+from spikearm.timesteps import n_steps
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """A compiled adaptive network and what its steps cost.
+
+    Attributes:
+        program: Takes ``state`` (q, dq) and ``error`` [N m], gives ``torque`` [N m].
+        cost_model: Cost of the substrate's operations.
+    """
+
+    program: Program
+    cost_model: CostModel
+
+
+class TorqueController:
+    """Law plus adaptation, clipped to the arm's limits.
+
+    The network learns from the law's task torque with the sign turned: as long as the law has to push,
+    the network is told to push more. While the torque is cut by a limit the error is zero, because a
+    torque that never reached the arm teaches nothing.
+
+    Args:
+        law: Gives task and support torque.
+        torque_limits: Largest torque of each joint [N m], shape (n_joints,).
+        control_dt_s: Control time step [s]; a whole number of network steps.
+        adaptation: The network, or None for the law alone.
+    """
+
+    def __init__(
+        self,
+        law: Law,
+        torque_limits: FloatArray,
+        *,
+        control_dt_s: float,
+        adaptation: Adaptation | None = None,
+    ) -> None:
+        self._law = law
+        self._limits = np.asarray(torque_limits, dtype=np.float64)
+        self._adaptation = adaptation
+        self._n_network_steps = 0
+        if adaptation is not None:
+            self._n_network_steps = n_steps(
+                control_dt_s, adaptation.program.dt_s, outer="control step", inner="network step"
+            )
+        self._commanded: FloatArray = np.zeros_like(self._limits)
+        self._saturated = False
+
+    def reset(self) -> None:
+        """Start anew: no integral, no learned weight."""
+        self._law.reset()
+        if self._adaptation is not None:
+            self._adaptation.program.reset()
+        self._saturated = False
+
+    def update(self, state: JointState, target: Target) -> Command:
+        """The decision of this tick."""
+        start = perf_counter()
+        wanted = self._law.compute(state, target)
+        after_law = perf_counter()
+        adaptive, counts, cost = self._adapt(state, wanted.task)
+        after_network = perf_counter()
+        unlimited = wanted.task + wanted.support + adaptive
+        torque = np.clip(unlimited, -self._limits, self._limits)
+        self._saturated = bool((torque != unlimited).any())
+        self._commanded = torque
+        self._law.notify_saturated(self._saturated)
+        return Command(
+            torque=torque,
+            task_torque=wanted.task,
+            adaptive_torque=adaptive,
+            saturated=self._saturated,
+            cost=cost,
+            counts=counts,
+            law_s=after_law - start,
+            network_s=after_network - after_law,
+        )
+
+    def notify_applied(self, torque: FloatArray) -> None:
+        """An arm that applied less than was commanded is saturated too, whatever the reason."""
+        if not np.array_equal(torque, self._commanded):
+            self._saturated = True
+            self._law.notify_saturated(True)
+
+    def close(self) -> None:
+        """Release the substrate."""
+        if self._adaptation is not None:
+            self._adaptation.program.close()
+
+    def _adapt(self, state: JointState, task: FloatArray) -> tuple[FloatArray, OpCounts, Cost]:
+        """All network steps of this tick: torque of the last one, sums of counts and costs."""
+        if self._adaptation is None:
+            return np.zeros_like(task), NO_COUNTS, NO_COST
+        inputs = {
+            "state": np.concatenate((state.q, state.dq)),
+            "error": np.zeros_like(task) if self._saturated else -task,
+        }
+        counts = NO_COUNTS
+        for _ in range(self._n_network_steps):
+            result = self._adaptation.program.step(inputs)
+            counts = result.counts if counts is NO_COUNTS else counts + result.counts
+        elapsed_s = self._n_network_steps * self._adaptation.program.dt_s
+        return result.outputs["torque"], counts, self._adaptation.cost_model.estimate(counts, elapsed_s)
