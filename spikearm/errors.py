@@ -42,6 +42,10 @@ class StateError(SpikearmError, ValueError):
     """A saved state that does not belong to the program it is loaded into."""
 
 
+class ClosedError(SpikearmError, RuntimeError):
+    """A program that was used after it was closed."""
+
+
 class WeightsError(SpikearmError, ValueError):
     """Trained weights that are missing, damaged, or made for another arm."""
 
