@@ -58,7 +58,7 @@ def rotation_error(actual: FloatArray, desired: FloatArray) -> FloatArray:
     """
     aw, ax, ay, az = actual.tolist()
     dw, dx, dy, dz = desired.tolist()
-    # desired * conjugate(actual)
+    # Product of the desired orientation and the inverse of the actual one.
     w = dw * aw + dx * ax + dy * ay + dz * az
     x = -dw * ax + dx * aw - dy * az + dz * ay
     y = -dw * ay + dx * az + dy * aw - dz * ax

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -91,7 +91,7 @@ class ReachSequence:
     def __init__(self, reaches: tuple[Reach, ...]) -> None:
         if not reaches:
             raise ConfigError("a sequence needs at least one reach; got none.")
-        for i, (before, after) in enumerate(zip(reaches, reaches[1:], strict=False)):
+        for i, (before, after) in enumerate(pairwise(reaches)):
             gap_m = float(np.linalg.norm(after.start.position - before.goal.position))
             gap_rad = float(np.linalg.norm(rotation_error(before.goal.quaternion, after.start.quaternion)))
             if gap_m > 1e-9 or gap_rad > 1e-9:

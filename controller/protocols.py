@@ -162,8 +162,11 @@ class Controller(Protocol):
         """The decision of this tick."""
         ...
 
-    def notify_applied(self, torque: FloatArray) -> None:
-        """Told after every write what the arm really received [N m]."""
+    def notify_applied(self, sent: FloatArray, applied: FloatArray) -> None:
+        """Told after every write what was sent to the arm and what it really received [N m].
+
+        With a modelled actuation delay, ``sent`` is the torque of an earlier tick.
+        """
         ...
 
     def close(self) -> None:

@@ -57,7 +57,6 @@ class TorqueController:
             self._n_network_steps = n_steps(
                 control_dt_s, adaptation.program.dt_s, outer="control step", inner="network step"
             )
-        self._commanded: FloatArray = np.zeros_like(self._limits)
         self._saturated = False
 
     def reset(self) -> None:
@@ -77,7 +76,6 @@ class TorqueController:
         unlimited = wanted.task + wanted.support + adaptive
         torque = np.clip(unlimited, -self._limits, self._limits)
         self._saturated = bool((torque != unlimited).any())
-        self._commanded = torque
         self._law.notify_saturated(self._saturated)
         return Command(
             torque=torque,
@@ -90,9 +88,9 @@ class TorqueController:
             network_s=after_network - after_law,
         )
 
-    def notify_applied(self, torque: FloatArray) -> None:
-        """An arm that applied less than was commanded is saturated too, whatever the reason."""
-        if not np.array_equal(torque, self._commanded):
+    def notify_applied(self, sent: FloatArray, applied: FloatArray) -> None:
+        """An arm that applied less than it was sent is saturated too, whatever the reason."""
+        if not np.array_equal(applied, sent):
             self._saturated = True
             self._law.notify_saturated(True)
 
