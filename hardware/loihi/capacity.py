@@ -1,0 +1,64 @@
+"""Whether a network fits on the chip, said in the words of the network.
+
+Limits of one core and the number of cores: Davies et al. 2018, IEEE Micro 38(1), 82-99.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import nengo
+
+from spikearm.errors import CapacityError
+
+MAX_IN_AXONS = 4096
+N_CORES = 128
+
+_UNITS = {
+    "compartments": "compartments (neurons)",
+    "in-axons": "input axons",
+    "out-axons": "output axons",
+    "synapses": "bits of synapse memory",
+}
+
+
+def check_network(network: nengo.Network) -> None:
+    """What must be refused before building: nengo-loihi cannot split a learned connection.
+
+    Raises:
+        CapacityError: An ensemble has more neurons than a learned connection may have axons.
+    """
+    for connection in network.all_connections:
+        if connection.learning_rule_type is None:
+            continue
+        pre = connection.pre_obj
+        n_axons = pre.n_neurons if isinstance(pre, nengo.Ensemble) else connection.size_in
+        if n_axons > MAX_IN_AXONS:
+            raise CapacityError(
+                f"ensemble {pre.label or str(pre)!r} needs {n_axons} input axons for its learned connection, "
+                f"a Loihi core has {MAX_IN_AXONS}; split it with "
+                f"n_ensembles={math.ceil(n_axons / MAX_IN_AXONS)}."
+            )
+
+
+def check_built_model(model: Any) -> None:
+    """Limits of each core, one block per core, and the number of cores of a chip.
+
+    Args:
+        model: The ``nengo_loihi.builder.Model`` of a built network.
+
+    Raises:
+        CapacityError: A block exceeds a core, or the blocks exceed the chip.
+    """
+    for block in model.blocks:
+        for resource, (used, limit) in block.utilization().items():
+            if used > limit:
+                raise CapacityError(
+                    f"{block.label!r} needs {used} {_UNITS[resource]}, a Loihi core has {limit}; "
+                    "use fewer neurons or split the ensemble with a larger n_ensembles."
+                )
+    if len(model.blocks) > N_CORES:
+        raise CapacityError(
+            f"the network needs {len(model.blocks)} cores, a Loihi chip has {N_CORES}; use fewer neurons."
+        )
