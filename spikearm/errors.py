@@ -54,6 +54,10 @@ class ModelError(SpikearmError, ValueError):
     """An arm model (MJCF) that cannot be used, with the reason."""
 
 
+class UnreachableError(SpikearmError, ValueError):
+    """A pose the arm cannot reach."""
+
+
 class NotFiniteError(SpikearmError, ValueError):
     """A NaN or an infinity where a number is needed."""
 
