@@ -1,0 +1,73 @@
+"""Keeps all devices up to date, a few at every time step, so that no step has to do it all."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikearm.hardware.crossbar.ledger import Ledger
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
+
+
+class Ageing:
+    """Visits every pair once in ``n_slots`` steps: drift, slow noise; and the compensating reads.
+
+    Between two visits a device conducts what it did at the last one. Drift moves a device by less than
+    1e-5 in a quarter of a second, 20 s after programming; for the noise see :func:`.flicker.n_fast`.
+
+    Args:
+        matrices: All matrices on crossbars.
+        n_slots: Steps of one round.
+        dt_s: Time step [s].
+        compensation_s: Period of the drift compensation [s], or 0.
+        ledger: Where the compensating reads are counted.
+
+    Attributes:
+        steps: Steps since the start, shape (1,).
+    """
+
+    def __init__(
+        self,
+        matrices: tuple[CrossbarMatrix, ...],
+        *,
+        n_slots: int,
+        dt_s: float,
+        compensation_s: float,
+        ledger: Ledger,
+    ) -> None:
+        self._matrices = tuple(m for m in matrices if m.config.device.changes_by_itself)
+        self._n_slots, self._dt_s, self._ledger = n_slots, dt_s, ledger
+        self._static = tuple(m for m in self._matrices if not m.learned and compensation_s > 0)
+        self._compensation_steps = max(1, round(compensation_s / dt_s))
+        self._slots = _divide([m.cells.n_pairs for m in self._matrices], n_slots)
+        self.steps: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+
+    def step(self) -> None:
+        """What is due in this step; called before anything is read."""
+        self._ledger.start()
+        n = int(self.steps[0])
+        self.steps[0] = n + 1
+        now_s = n * self._dt_s
+        for index, first, last in self._slots[n % self._n_slots]:
+            matrix = self._matrices[index]
+            matrix.cells.visit(first, last, now_s, n // self._n_slots, matrix.rng)
+        if n % self._compensation_steps == 0:
+            for matrix in self._static:
+                matrix.compensate(self._ledger.counts)
+
+
+def _divide(sizes: list[int], n_slots: int) -> list[list[tuple[int, int, int]]]:
+    """Cut sequences of these lengths into ``n_slots`` nearly equal parts of (which, first, last)."""
+    edges = np.linspace(0, sum(sizes), n_slots + 1).astype(int)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+    slots: list[list[tuple[int, int, int]]] = []
+    for low, high in itertools.pairwise(edges):
+        part = []
+        for index, start in enumerate(starts[:-1]):
+            first, last = max(low, start), min(high, starts[index + 1])
+            if first < last:
+                part.append((index, int(first - start), int(last - start)))
+        slots.append(part)
+    return slots

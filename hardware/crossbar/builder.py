@@ -1,0 +1,225 @@
+"""Puts the weights of a built Nengo model on crossbars, by exchanging operators.
+
+What lies on tiles: every two-dimensional weight matrix, encoders included. What stays digital: scalars and
+diagonal matrices (wires and scalings), convolutions, the decoders of probes (an observer must not change
+what is observed, nor its cost), the error's way back through encoders in PES, and whatever the
+configuration names.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import nengo
+import numpy as np
+from nengo.builder.learning_rules import SimPES
+from nengo.builder.operator import Copy, DotInc, SparseDotInc
+
+from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.learning import PulseLearning
+from spikearm.hardware.crossbar.ledger import Ledger
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
+from spikearm.hardware.crossbar.operators import CrossbarPes, CrossbarRead, CrossbarUpdate
+from spikearm.hardware.crossbar.ranges import learned_range, sample_rates, sample_spikes, sample_vectors
+from spikearm.records import FloatArray
+
+logger = logging.getLogger(__name__)
+
+_LEARNED_FILL = 0.3
+"""Part of g_max by which learned pairs are assumed to differ when converters are calibrated; a range
+that proves too small is doubled while running."""
+
+_GROWTH = 1.5
+"""Room for learned weights that do not start at zero, relative to their largest value at the start."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What was put on crossbars.
+
+    Attributes:
+        matrices: All matrices, in the order of the operators.
+        learnings: The learning circuits.
+    """
+
+    matrices: tuple[CrossbarMatrix, ...]
+    learnings: tuple[PulseLearning, ...]
+
+
+class CrossbarMapper:
+    """Exchanges the operators of one model.
+
+    Args:
+        model: A built ``nengo.builder.Model``, not yet optimised.
+        config: Devices, tiles, converters.
+        ledger: Where operators count.
+        seeds: Source of independent seeds.
+    """
+
+    def __init__(
+        self, model: Any, config: CrossbarConfig, ledger: Ledger, seeds: np.random.SeedSequence
+    ) -> None:
+        self._model, self._config, self._ledger, self._seeds = model, config, ledger, seeds
+        self._owners = dict(_weight_owners(model))
+        self._sources = dict(_spike_sources(model))
+        self._copied = {op.dst: op.src for op in model.operators if type(op) is Copy and not op.inc}
+        self._rates: dict[Any, FloatArray] = {}
+
+    def place(self) -> Placement:
+        """Put every eligible matrix on tiles, and learning with it."""
+        operators: list[Any] = []
+        matrices: dict[Any, CrossbarMatrix] = {}
+        for op in self._model.operators:
+            matrix = self._matrix_for(op) if type(op) in (DotInc, SparseDotInc) else None
+            if matrix is None:
+                operators.append(op)
+                continue
+            matrices[op.A] = matrix
+            operators.append(CrossbarRead(matrix, self._ledger, op.A, op.X, op.Y, tag=matrix.label))
+        self._model.operators[:] = operators
+        return Placement(tuple(matrices.values()), tuple(self._place_learning(matrices)))
+
+    def _matrix_for(self, op: Any) -> CrossbarMatrix | None:
+        """The matrix of this product on tiles, or None if it stays digital."""
+        owner = self._owners.get(op.A)
+        if owner is None or op.tag == "PES:encode" or self._config.is_digital(owner.label):
+            return None
+        learned = not op.A.readonly
+        weights = _dense(op.A)
+        if not learned and _is_diagonal(weights):
+            return None
+        label = f"{type(owner).__name__.lower()} {owner.label or 'without label'}"
+        rng = np.random.default_rng(self._seeds.spawn(1)[0])
+        source = self._spike_source(op.X)
+        matrix = CrossbarMatrix(
+            label,
+            weights,
+            self._learned_ranges(weights, op.X, rng) if learned else None,
+            self._config,
+            hold_s=self._config.ageing_steps * self._model.dt,
+            per_spike=None if source is None else _per_spike(source, self._model.dt),
+            rng=rng,
+        )
+        typical = _LEARNED_FILL * self._config.device.g_max_siemens if learned else None
+        matrix.calibrate(self._sample_drives(op.X, rng), typical)
+        return matrix
+
+    def _learned_ranges(self, weights: FloatArray, X: Any, rng: np.random.Generator) -> FloatArray:
+        """Weight at full conductance for every column of a learned matrix."""
+        config = self._config
+        largest = np.abs(weights).max(axis=1)
+        if config.learned_weight_range is not None:
+            return np.full(len(weights), config.learned_weight_range)
+        found = self._spike_source(X)
+        if found is None:
+            floor = np.full(len(weights), config.learned_output_range)
+        else:
+            drives = self._rates_of(found, X, rng) * getattr(found.neuron_type, "amplitude", 1.0)
+            auto = learned_range(drives, config.learned_output_range, config.learned_headroom)
+            floor = np.full(len(weights), auto)
+        ranges: FloatArray = np.maximum(floor, _GROWTH * largest)
+        return ranges
+
+    def _sample_drives(self, X: Any, rng: np.random.Generator) -> FloatArray:
+        """Typical inputs of a matrix, as relative read voltages, shape (n_samples, n_inputs)."""
+        source = self._spike_source(X)
+        if source is None:
+            return sample_vectors(X.size, rng)
+        return sample_spikes(self._rates_of(source, X, rng), self._model.dt, rng)
+
+    def _spike_source(self, X: Any) -> Any | None:
+        """The ensemble whose spikes a signal is, whole or in part; None for other signals."""
+        return self._sources.get(self._origin(X).base)
+
+    def _rates_of(self, ensemble: Any, X: Any, rng: np.random.Generator) -> FloatArray:
+        if ensemble not in self._rates:
+            self._rates[ensemble] = sample_rates(self._model, ensemble, rng)
+        rates = self._rates[ensemble]
+        origin = self._origin(X)
+        if origin is not X:
+            # Picked by a list of indices: which ones does not matter to a range.
+            return rates[:, rng.integers(rates.shape[1], size=X.size)]
+        first = origin.elemoffset
+        part: FloatArray = rates[:, first : first + X.size]
+        return part
+
+    def _origin(self, X: Any) -> Any:
+        return self._copied.get(X, X) if X.base not in self._sources else X
+
+    def _place_learning(self, matrices: dict[Any, CrossbarMatrix]) -> Iterator[PulseLearning]:
+        """Exchange the operators that change weights on tiles."""
+        operators = self._model.operators
+        for A, matrix in matrices.items():
+            copies = [op for op in operators if type(op) is Copy and op.inc and op.dst is A]
+            if not copies:
+                continue
+            learning = PulseLearning(matrix, np.random.default_rng(self._seeds.spawn(1)[0]))
+            rules = [op for op in operators if isinstance(op, SimPES) and op.delta is copies[0].src]
+            if len(copies) == 1 and rules:
+                self._exchange([copies[0], rules[0]], self._pes(learning, rules[0], A))
+            else:
+                for copy in copies:
+                    update = CrossbarUpdate(
+                        learning, self._ledger, delta=copy.src, A=A, time=self._model.time
+                    )
+                    self._exchange([copy], update)
+            yield learning
+
+    def _pes(self, learning: PulseLearning, rule: Any, A: Any) -> CrossbarPes:
+        published = any(A in op.reads for op in self._model.operators if not isinstance(op, CrossbarRead))
+        probed = any(self._model.sig[probe]["in"] is A for probe in self._model.probes)
+        return CrossbarPes(
+            learning,
+            self._ledger,
+            acts=rule.pre_filtered,
+            error=rule.error,
+            A=A,
+            time=self._model.time,
+            learning_rate=rule.learning_rate,
+            publish=published or probed,
+        )
+
+    def _exchange(self, old: list[Any], new: Any) -> None:
+        operators = self._model.operators
+        operators[:] = [op for op in operators if op not in old]
+        operators.append(new)
+
+
+def _weight_owners(model: Any) -> Iterator[tuple[Any, Any]]:
+    """Weight signals with the object they belong to; those of probes are left out."""
+    for ensemble in model.toplevel.all_ensembles:
+        if "encoders" in model.sig[ensemble]:
+            yield model.sig[ensemble]["encoders"], ensemble
+    for connection in model.toplevel.all_connections:
+        if model.sig[connection].get("weights") is not None:
+            yield model.sig[connection]["weights"], connection
+
+
+def _spike_sources(model: Any) -> Iterator[tuple[Any, Any]]:
+    """Output signals of spiking neurons with their ensembles."""
+    for ensemble in model.toplevel.all_ensembles:
+        if ensemble.neuron_type.spiking:
+            yield model.sig[ensemble.neurons]["out"], ensemble
+
+
+def _per_spike(ensemble: nengo.Ensemble, dt_s: float) -> float:
+    """Value of a neuron's output in a step with one spike."""
+    return float(getattr(ensemble.neuron_type, "amplitude", 1.0)) / dt_s
+
+
+def _dense(A: Any) -> FloatArray:
+    """The weights as an array, also of a sparse transform: its zeros are pairs as well."""
+    initial = A.initial_value
+    if not A.sparse:
+        return np.array(initial, dtype=np.float64, ndmin=2)
+    matrix = initial.allocate() if hasattr(initial, "allocate") else initial
+    dense = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
+    return np.array(dense, dtype=np.float64)
+
+
+def _is_diagonal(weights: FloatArray) -> bool:
+    n_out, n_in = weights.shape
+    return n_out == n_in and n_out > 1 and not np.any(weights - np.diag(np.diag(weights)))

@@ -1,0 +1,236 @@
+"""Learning by pulses: mixed-precision accumulation, SET pulses, refresh of saturated pairs.
+
+Weight changes add up in digital memory (chi); when a sum passes the mean SET step, that many pulses are
+given and taken off (Nandakumar et al. 2020, "Mixed-precision deep learning based on computational
+memory"). Only SET pulses are fine enough to learn with, so weights grow on G+ and shrink on G-; a pair
+whose two devices have both grown is reset and its difference written anew (Boybat et al. 2018).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from spikearm.hardware.crossbar import ledger
+from spikearm.hardware.crossbar.cells import (
+    C0,
+    C1,
+    C2,
+    DRIFT_SCALE,
+    G_MAX,
+    SET_SATURATION,
+    SET_SCATTER,
+    SET_STEP,
+    T0,
+    update_pair,
+)
+from spikearm.hardware.crossbar.pcm import (
+    drift_exponent,
+    drift_factor,
+    programming_sigma_us,
+    set_increment,
+)
+
+_SET_PULSES, _RESET_PULSES, _VERIFY_READS = ledger.SET_PULSES, ledger.RESET_PULSES, ledger.VERIFY_READS
+_ROWS_PROGRAMMED = ledger.ROWS_PROGRAMMED
+
+
+@njit(cache=True)
+def due_pulses(chi, step, most):  # type: ignore[no-untyped-def]
+    """Whole pulses in an accumulated change, at most ``most`` of either sign: ``trunc(chi / step)``."""
+    n = int(chi / step)
+    return max(-most, min(most, n))
+
+
+@njit(cache=True)
+def accumulate_pes(chi, acts, per_column, step, most, pairs, pulses):  # type: ignore[no-untyped-def]
+    """Add a rank-one change to chi and list the pairs that are due.
+
+    Args:
+        chi: Accumulated changes, relative to g_max, shape (n_rows, n_cols); what is listed is taken off.
+        acts: Factor of each row, shape (n_rows,).
+        per_column: Factor of each column, relative to g_max, shape (n_cols,).
+        step: Mean SET step, relative to g_max.
+        most: Pulses per pair at most.
+        pairs: Receives the flat index of each pair that is due.
+        pulses: Receives how many pulses, with their sign.
+
+    Returns:
+        Pairs listed, and rows with a change.
+    """
+    n_cols = len(per_column)
+    n_due = 0
+    n_rows = 0
+    for i in range(len(acts)):
+        if acts[i] == 0.0:
+            continue
+        n_rows += 1
+        for j in range(n_cols):
+            value = chi[i, j] + acts[i] * per_column[j]
+            n = due_pulses(value, step, most)
+            chi[i, j] = value - n * step
+            if n != 0:
+                pairs[n_due] = i * n_cols + j
+                pulses[n_due] = n
+                n_due += 1
+    return n_due, n_rows
+
+
+@njit(cache=True)
+def accumulate_dense(chi, delta, per_column, step, most, pairs, pulses):  # type: ignore[no-untyped-def]
+    """As :func:`accumulate_pes` for any change of weights, ``delta`` of shape (n_cols, n_rows)."""
+    n_rows, n_cols = chi.shape
+    n_due = 0
+    for i in range(n_rows):
+        for j in range(n_cols):
+            value = chi[i, j] + delta[j, i] * per_column[j]
+            n = due_pulses(value, step, most)
+            chi[i, j] = value - n * step
+            if n != 0:
+                pairs[n_due] = i * n_cols + j
+                pulses[n_due] = n
+                n_due += 1
+    return n_due, n_rows
+
+
+@njit(cache=True)
+def _present(pair, side, now_s, p, g, born, exponent):  # type: ignore[no-untyped-def]
+    """Conductance of one device now, drifted but without noise [S]."""
+    if p[DRIFT_SCALE] == 0.0:
+        return g[pair, side]
+    return g[pair, side] * drift_factor(now_s - born[pair, side], exponent[pair, side], p[T0])
+
+
+@njit(cache=True)
+def _restart(pair, side, value, now_s, p, g, born, exponent, device_xi):  # type: ignore[no-untyped-def]
+    """A device has a new conductance: its drift begins anew."""
+    g[pair, side] = value
+    born[pair, side] = now_s
+    exponent[pair, side] = p[DRIFT_SCALE] * drift_exponent(value / p[G_MAX], device_xi[pair, side])
+
+
+@njit(cache=True)
+def give_pulses(  # type: ignore[no-untyped-def]
+    n_due,
+    pairs,
+    pulses,
+    xi,
+    now_s,
+    p,
+    g,
+    born,
+    exponent,
+    device_xi,
+    z,
+    set_count,
+    diff,
+    var,
+    total,
+    row_g,
+    n_cols,
+    counts,
+):
+    """Give the listed SET pulses, with one normal number of ``xi`` for each."""
+    used = 0
+    row, longest = -1, 0
+    for d in range(n_due):
+        pair, n = pairs[d], pulses[d]
+        side = 0 if n > 0 else 1
+        x = _present(pair, side, now_s, p, g, born, exponent) / p[G_MAX]
+        for _ in range(abs(n)):
+            x += set_increment(x, xi[used], p[SET_STEP], p[SET_SCATTER], p[SET_SATURATION])
+            x = min(max(x, 0.0), 1.0)
+            used += 1
+        _restart(pair, side, x * p[G_MAX], now_s, p, g, born, exponent, device_xi)
+        set_count[pair, side] += abs(n)
+        update_pair(pair, now_s, p, g, born, exponent, z, diff, var, total, row_g, n_cols)
+        if pair // n_cols != row:
+            counts[_ROWS_PROGRAMMED] += longest
+            row, longest = pair // n_cols, 0
+        # The columns of a row take their pulses at the same time.
+        longest = max(longest, abs(n))
+    counts[_ROWS_PROGRAMMED] += longest
+    counts[_SET_PULSES] += used
+
+
+@njit(cache=True)
+def refresh_row(  # type: ignore[no-untyped-def]
+    row,
+    upper,
+    lower,
+    xi,
+    now_s,
+    p,
+    g,
+    born,
+    exponent,
+    device_xi,
+    z,
+    set_count,
+    reset_count,
+    diff,
+    var,
+    total,
+    row_g,
+    n_cols,
+    counts,
+):
+    """Read a row's devices; reset pairs that have both grown and write their difference anew.
+
+    The number of SET pulses of a write is the one that takes a device there on average.
+
+    Returns:
+        Pairs that were refreshed.
+    """
+    refreshed = 0
+    longest = 0
+    counts[_VERIFY_READS] += 2 * n_cols
+    for j in range(n_cols):
+        pair = row * n_cols + j
+        plus = _present(pair, 0, now_s, p, g, born, exponent) / p[G_MAX]
+        minus = _present(pair, 1, now_s, p, g, born, exponent) / p[G_MAX]
+        if max(plus, minus) <= upper or min(plus, minus) <= lower:
+            continue
+        target = plus - minus
+        side = 0 if target > 0 else 1
+        _restart(pair, 1 - side, 0.0, now_s, p, g, born, exponent, device_xi)
+        scatter = 1e-6 / p[G_MAX] * xi[j] * _sigma(abs(target), p)
+        reached = min(max(abs(target) + scatter, 0.0), 1.0)
+        _restart(pair, side, reached * p[G_MAX], now_s, p, g, born, exponent, device_xi)
+        n_set = pulses_to_reach(abs(target), p[SET_STEP], p[SET_SATURATION])
+        set_count[pair, side] += n_set
+        reset_count[pair, 0] += 1
+        reset_count[pair, 1] += 1
+        counts[_SET_PULSES] += n_set
+        counts[_RESET_PULSES] += 2
+        counts[_VERIFY_READS] += n_set
+        longest = max(longest, n_set + 1)
+        update_pair(pair, now_s, p, g, born, exponent, z, diff, var, total, row_g, n_cols)
+        refreshed += 1
+    counts[_ROWS_PROGRAMMED] += longest
+    return refreshed
+
+
+@njit(cache=True)
+def _sigma(x, p):  # type: ignore[no-untyped-def]
+    """Programming scatter [uS]; the packed coefficients are in siemens."""
+    return 1e6 * programming_sigma_us(x, p[C0], p[C1], p[C2])
+
+
+@njit(cache=True)
+def pulses_to_reach(x, step, saturation):  # type: ignore[no-untyped-def]
+    """SET pulses that bring a device from 0 to relative conductance ``x`` on average, rounded up.
+
+    From ``x_n = (1 - (1 - step s)^n) / s``; ``x`` is taken as at most 0.99, since 1 is never reached.
+    """
+    x = min(x, 0.99)
+    if saturation == 0.0:
+        return math.ceil(x / step)
+    return math.ceil(math.log(1.0 - saturation * x) / math.log(1.0 - saturation * step))
+
+
+def saturated(g_over_max: np.ndarray, limit: float = 0.98) -> int:
+    """Devices at the end of their range, where pulses no longer change anything."""
+    return int(np.count_nonzero(g_over_max > limit))

@@ -1,0 +1,191 @@
+"""Nengo's simulator interface on memristive crossbars: any Nengo network runs on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nengo
+import numpy as np
+from nengo.builder import Model
+from nengo.builder.neurons import SimNeurons
+from nengo.cache import get_default_decoder_cache
+from numba import njit
+
+from spikearm.hardware.crossbar.ageing import Ageing
+from spikearm.hardware.crossbar.builder import CrossbarMapper
+from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.learning import PulseLearning, Wear
+from spikearm.hardware.crossbar.ledger import SPIKES, Ledger
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
+from spikearm.hardware.crossbar.operators import CrossbarRead
+from spikearm.records import OpCounts
+
+# Keeps the substrate's random numbers apart from those that Nengo draws from the same seed.
+_STREAM = 0xC205
+
+
+@njit(cache=True)
+def _count_spikes(output, per_spike):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(len(output)):
+        total += abs(output[i])
+    return total / per_spike
+
+
+class CrossbarSimulator(nengo.Simulator):
+    """Runs a Nengo network with its weights on memristive crossbars.
+
+    Used like ``nengo.Simulator``. See :mod:`.builder` for what lies on tiles and what stays digital.
+
+    Args:
+        network: The network, or None if ``model`` holds a built one.
+        dt: Time step [s].
+        seed: Seed of everything random that is not drawn when the network is built: programming and
+            read noise of devices, and Nengo's own processes. None takes the network's plus one, like Nengo.
+        config: Devices, tiles, converters.
+        model: A ``nengo.builder.Model`` to build into, or one that is built already.
+        progress_bar: As Nengo's.
+        optimize: As Nengo's.
+
+    Attributes:
+        config: The configuration.
+        matrices: All matrices on crossbars.
+    """
+
+    def __init__(
+        self,
+        network: nengo.Network | None,
+        dt: float = 0.001,
+        seed: int | None = None,
+        config: CrossbarConfig | None = None,
+        model: Any = None,
+        *,
+        progress_bar: Any = True,
+        optimize: bool = True,
+    ) -> None:
+        self.closed = True  # Nengo's destructor looks at it if anything below raises.
+        self.config = CrossbarConfig() if config is None else config
+        if model is None:
+            label = f"{network}, dt={dt:f}, on crossbars"
+            model = Model(dt=float(dt), label=label, decoder_cache=get_default_decoder_cache())
+        if network is not None:
+            model.build(network)
+        self._substrate_seed = _choose_seed(seed, network)
+        self._ledger = Ledger()
+        seeds = np.random.SeedSequence([self._substrate_seed, _STREAM])
+        placement = CrossbarMapper(model, self.config, self._ledger, seeds).place()
+        self.matrices: tuple[CrossbarMatrix, ...] = placement.matrices
+        self._learnings = placement.learnings
+        self._ageing = Ageing(
+            self.matrices,
+            n_slots=self.config.ageing_steps,
+            dt_s=model.dt,
+            compensation_s=self.config.drift_compensation_s,
+            ledger=self._ledger,
+        )
+        fixed = self._counts_of_every_step(model)
+        self._compiled = {name: array.copy() for name, array in self.changing_arrays().items()}
+        super().__init__(
+            None,
+            dt=dt,
+            seed=self._substrate_seed,
+            model=model,
+            progress_bar=progress_bar,
+            optimize=optimize,
+        )
+        self._ledger.prepare(self._number_levels(), fixed)
+
+    @property
+    def counts(self) -> OpCounts:
+        """The operations of the last step."""
+        self._ledger.counts[SPIKES] = sum(
+            _count_spikes(output, per_spike) for output, per_spike in self._populations
+        )
+        return self._ledger.total()
+
+    @property
+    def wear(self) -> tuple[Wear, ...]:
+        """Pulses taken by the devices of each learned matrix."""
+        return tuple(learning.wear() for learning in self._learnings)
+
+    @property
+    def clipped_conversions(self) -> int:
+        """Conversions that left their range since the start."""
+        return sum(int(matrix.clipped[0]) for matrix in self.matrices)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Back to the state right after building, devices included.
+
+        Args:
+            seed: New seed of all noise while running; programmed conductances stay, as in Nengo the
+                built network does.
+        """
+        if self.closed:
+            raise nengo.exceptions.SimulatorClosed("Cannot reset closed Simulator.")
+        for name, array in self.changing_arrays().items():
+            array[...] = self._compiled[name]
+        children = np.random.SeedSequence([self.seed if seed is None else seed, _STREAM, 1]).spawn(
+            len(self.matrices) + len(self._learnings)
+        )
+        owners: tuple[CrossbarMatrix | PulseLearning, ...] = (*self.matrices, *self._learnings)
+        for owner, child in zip(owners, children, strict=True):
+            owner.rng = np.random.default_rng(child)
+        super().reset(seed)
+        self._steps.insert(0, self._ageing.step)
+        self._populations = [
+            (self.signals[self.model.sig[neurons]["out"]], per_spike) for neurons, per_spike in self._spiking
+        ]
+
+    def changing_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Every array of the substrate that changes while running, by name; live, not copies."""
+        arrays: dict[str, np.ndarray[Any, Any]] = {"steps": self._ageing.steps}
+        for i, matrix in enumerate(self.matrices):
+            arrays |= {f"matrix{i}/{name}": array for name, array in matrix.arrays().items()}
+        for i, learning in enumerate(self._learnings):
+            arrays |= {f"learning{i}/{name}": array for name, array in learning.arrays().items()}
+        return arrays
+
+    def random_sources(self) -> dict[str, np.random.Generator]:
+        """The generators of the substrate, by name."""
+        sources = {f"matrix{i}/rng": matrix.rng for i, matrix in enumerate(self.matrices)}
+        sources |= {f"learning{i}/rng": learning.rng for i, learning in enumerate(self._learnings)}
+        return sources
+
+    def _counts_of_every_step(self, model: Any) -> OpCounts:
+        """Counts that do not depend on what happens; also finds the spiking populations."""
+        outputs = {model.sig[e.neurons]["out"] for e in model.toplevel.all_ensembles}
+        updates = sum(
+            op.J.size for op in model.operators if isinstance(op, SimNeurons) and op.output in outputs
+        )
+        self._spiking = [
+            (e.neurons, float(getattr(e.neuron_type, "amplitude", 1.0)) / model.dt)
+            for e in model.toplevel.all_ensembles
+            if e.neuron_type.spiking
+        ]
+        return OpCounts(
+            synaptic_ops_dense=float(sum(m.cells.n_pairs for m in self.matrices)),
+            neuron_updates=float(updates),
+            neuron_updates_active=float(updates),
+        )
+
+    def _number_levels(self) -> int:
+        """Give every read its place on the longest chain of reads that wait for one another."""
+        waits_for: dict[Any, int] = {}
+        n_levels = 1
+        for op in self.step_order:
+            level = waits_for.get(op, 0)
+            if isinstance(op, CrossbarRead):
+                op.level = level
+                level += 1
+                n_levels = max(n_levels, level)
+            for dependent in self.dg[op]:
+                waits_for[dependent] = max(waits_for.get(dependent, 0), level)
+        return n_levels
+
+
+def _choose_seed(seed: int | None, network: nengo.Network | None) -> int:
+    if seed is not None:
+        return seed
+    if network is not None and network.seed is not None:
+        return int(network.seed) + 1
+    return int(np.random.default_rng().integers(2**31 - 1))
