@@ -59,6 +59,7 @@ class LoihiProgram:
         self._refuse_if_closed()
         self._ports.write(inputs)
         with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             self._simulator.step()
         for warning in caught:
             self._log_once(str(warning.message))
