@@ -72,7 +72,7 @@ class JournalWriter:
         self.n_lost = 0
         self._fd = _create(path, header)
         self._end = len(header)
-        self._crc_start = zlib.crc32(header)
+        self._crc_start = _crc_of_header(header)
         self._record = bytearray(_SEQUENCE.size + payload_size + _CRC.size)
         self._body = memoryview(self._record)[: -_CRC.size]
         self.payload: NDArray[np.uint8] = np.frombuffer(
@@ -181,7 +181,7 @@ def read_journal(path: Path) -> Journal:
     description, payload_size, start = _read_header(view, path)
     size = _SEQUENCE.size + payload_size + _CRC.size
     n_whole, n_left = divmod(len(data) - start, size)
-    n_good, reason = _count_good(view[start:], size, zlib.crc32(view[:start]), n_whole)
+    n_good, reason = _count_good(view[start:], size, _crc_of_header(view[:start]), n_whole)
     if not reason and n_left:
         reason = f"record {n_good} is incomplete: {n_left} of {size} bytes"
     records = data[start : start + n_good * size].reshape(n_good, size)
@@ -230,6 +230,12 @@ def _header(description: Mapping[str, Any], payload_size: int) -> bytes:
     text = json.dumps(description, sort_keys=True).encode()
     head = _PREFIX.pack(_MAGIC, len(text), payload_size) + text
     return head + _CRC.pack(zlib.crc32(head))
+
+
+def _crc_of_header(header: bytes | memoryview) -> int:
+    """The CRC at its end; that of a header together with its own CRC is the same for all headers."""
+    crc: int = _CRC.unpack_from(header, len(header) - _CRC.size)[0]
+    return crc
 
 
 def _create(path: Path, header: bytes) -> int:

@@ -14,7 +14,7 @@ class JointPID:
     """``u = M(q) (kp e + kd de + ki integral(e)) + M(q) ddq* + bias(q, dq)``.
 
     Gains are those of a unit mass; the inertia matrix turns them into torque, so that every joint closes
-    its loop with the same bandwidth. Two guards keep the integral from winding up: it stands still while
+    its loop with the same bandwidth. Two guards keep the integral from winding up: it does not grow while
     the torque is saturated, and its share of the acceleration is bounded.
 
     Args:
@@ -52,15 +52,22 @@ class JointPID:
             )
         self._dynamics.update(state.q, state.dq)
         error = target.q - state.q
-        if self._gains.ki and not self._saturated:
-            self._integral += self._gains.ki * self._dt_s * error
-            np.clip(self._integral, -self._limit, self._limit, out=self._integral)
+        if self._gains.ki:
+            self._integrate(error)
         feedback = self._gains.kp * error + self._gains.damping * (target.dq - state.dq) + self._integral
         mass_matrix = self._dynamics.mass_matrix()
         return LawOutput(
             task=mass_matrix @ feedback, support=mass_matrix @ target.ddq + self._dynamics.bias()
         )
 
+    def _integrate(self, error: FloatArray) -> None:
+        """One step of the integral; while the torque is cut it may shrink, but not grow."""
+        growth = self._gains.ki * self._dt_s * error
+        if self._saturated:
+            growth[growth * self._integral >= 0.0] = 0.0
+        self._integral += growth
+        np.clip(self._integral, -self._limit, self._limit, out=self._integral)
+
     def notify_saturated(self, saturated: bool) -> None:
-        """While the torque is cut, the integral stands still."""
+        """While the torque is cut, the integral does not grow."""
         self._saturated = saturated

@@ -1,0 +1,210 @@
+import math
+
+import numpy as np
+import pytest
+from fake_plant import ArmPlant, TwoLinkArm, still
+
+from spikearm.controller.laws.gains import Gains
+from spikearm.controller.laws.osc import OperationalSpace
+from spikearm.controller.orientation import from_rotation_vector, multiply, rotation_error
+from spikearm.controller.path import out_and_back, sample
+from spikearm.controller.protocols import Target
+from spikearm.envs.arms import ARMS
+from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.envs.plant import MujocoPlant
+from spikearm.errors import ConfigError
+from spikearm.records import JointState, Pose
+
+XY = (True, True, False, False, False, False)
+HOME = np.array(ARMS["iiwa14"].home)
+# At home the axes of joints 5 and 7 coincide, and their opposite turning is all that the task leaves free.
+BENT = np.array((0.2, 0.8, 0.3, -1.4, 0.4, 0.9, 0.1))
+
+
+@pytest.fixture
+def iiwa():
+    return MujocoDynamics(ARMS["iiwa14"])
+
+
+def law_for(dynamics, posture=HOME, **more):
+    return OperationalSpace(dynamics, Gains(kp=150.0), posture=posture, **more)
+
+
+def pose_at(dynamics, q) -> Pose:
+    dynamics.update(q, np.zeros_like(q))
+    return dynamics.pose()
+
+
+def iiwa_jacobian(dynamics, q):
+    dynamics.update(q, np.zeros_like(q))
+    return dynamics.jacobian()
+
+
+def acceleration(dynamics, state, torque):
+    """Acceleration of the end effector that this torque makes, shape (6,)."""
+    dynamics.update(state.q, state.dq)
+    ddq = np.linalg.solve(dynamics.mass_matrix(), torque - dynamics.bias())
+    return dynamics.jacobian() @ ddq + dynamics.jacobian_dot_dq()
+
+
+def random_state(rng) -> JointState:
+    return JointState(HOME + rng.uniform(-0.4, 0.4, 7), rng.uniform(-1, 1, 7), 0.0)
+
+
+def test_end_effector_accelerates_exactly_as_demanded(iiwa, rng):
+    law = law_for(iiwa)
+    for _ in range(20):
+        state = random_state(rng)
+        actual = pose_at(iiwa, state.q)
+        pose = Pose(
+            actual.position + rng.uniform(-0.1, 0.1, 3),
+            multiply(from_rotation_vector(rng.uniform(-0.5, 0.5, 3)), actual.quaternion),
+        )
+        target = Target(pose, rng.normal(size=6), rng.normal(size=6))
+        output = law.compute(state, target)
+        error = np.concatenate(
+            (pose.position - actual.position, rotation_error(actual.quaternion, pose.quaternion))
+        )
+        iiwa.update(state.q, state.dq)
+        rate = target.velocity - iiwa.jacobian() @ state.dq
+        demanded = target.acceleration + 150.0 * error + 2 * math.sqrt(150.0) * rate
+        np.testing.assert_allclose(
+            acceleration(iiwa, state, output.task + output.support), demanded, rtol=1e-6, atol=1e-6
+        )
+
+
+def test_null_space_torque_does_not_accelerate_the_end_effector(iiwa, rng):
+    for _ in range(20):
+        state = JointState(BENT + rng.uniform(-0.3, 0.3, 7), rng.uniform(-1, 1, 7), 0.0)
+        target = still(pose_at(iiwa, state.q))
+        one = law_for(iiwa, posture=BENT).compute(state, target)
+        other = law_for(iiwa, posture=BENT + np.array((1.0, 0, -1.0, 0, 1.0, 0, -1.0))).compute(state, target)
+        null_torque = other.support - one.support
+        iiwa.update(state.q, state.dq)
+        assert np.linalg.norm(null_torque) > 0.1
+        moved = iiwa.jacobian() @ np.linalg.solve(iiwa.mass_matrix(), null_torque)
+        np.testing.assert_allclose(moved, 0.0, atol=1e-9)
+
+
+def test_task_is_zero_at_the_goal_and_support_is_not(iiwa):
+    state = JointState(BENT, np.zeros(7), 0.0)
+    output = law_for(iiwa, posture=BENT + 0.5).compute(state, still(pose_at(iiwa, BENT)))
+    np.testing.assert_allclose(output.task, 0.0, atol=1e-12)
+    gravity = iiwa.bias()
+    assert np.linalg.norm(gravity) > 10.0
+    assert np.linalg.norm(output.support - gravity) > 0.1  # the posture's share
+
+
+def test_task_does_not_depend_on_posture_or_feed_forward(iiwa, rng):
+    state = random_state(rng)
+    pose = pose_at(iiwa, HOME)
+    still_there = law_for(iiwa).compute(state, still(pose))
+    moving = Target(pose, np.zeros(6), np.array((1.0, -2.0, 3.0, 0.1, 0.2, 0.3)))
+    moving_on = law_for(iiwa, posture=HOME + 0.5).compute(state, moving)
+    np.testing.assert_array_equal(moving_on.task, still_there.task)
+
+
+def test_regulation_converges_in_position_and_orientation(iiwa):
+    law = law_for(iiwa)
+    start = pose_at(iiwa, HOME)
+    goal = Pose(
+        start.position + np.array((-0.1, 0.1, 0.05)),
+        multiply(from_rotation_vector(np.array((0.2, 0.1, -0.3))), start.quaternion),
+    )
+    plant = MujocoPlant(ARMS["iiwa14"])
+    for _ in range(1500):
+        output = law.compute(plant.read(), still(goal))
+        plant.write(output.task + output.support)
+    reached = plant.ee_pose()
+    np.testing.assert_allclose(reached.position, goal.position, atol=1e-4)
+    np.testing.assert_allclose(rotation_error(reached.quaternion, goal.quaternion), 0.0, atol=1e-3)
+
+
+def test_reach_is_tracked_within_three_millimetres(iiwa):
+    law = law_for(iiwa)
+    plant = MujocoPlant(ARMS["iiwa14"])
+    path = out_and_back(plant.ee_pose(), np.array((0.0, 1.0, 0.0)), 0.2, n_reaches=2, duration_s=0.8)
+    squares = []
+    for target in sample(path, plant.dt_s):
+        squares.append(float(np.sum((plant.ee_position() - target.pose.position) ** 2)))
+        output = law.compute(plant.read(), target)
+        plant.write(output.task + output.support)
+    assert math.sqrt(np.mean(squares)) < 3e-3
+
+
+def test_posture_is_approached_where_the_task_allows(iiwa):
+    plant = MujocoPlant(ARMS["iiwa14"], q0=BENT)
+    target = still(plant.ee_pose())
+    away = np.linalg.svd(iiwa_jacobian(iiwa, BENT))[2][6]  # the elbow's swivel
+    posture = BENT + 0.4 * away
+    law = law_for(iiwa, posture=posture)
+    before = np.linalg.norm(plant.read().q - posture)
+    for _ in range(2000):
+        output = law.compute(plant.read(), target)
+        plant.write(output.task + output.support)
+    assert np.linalg.norm(plant.read().q - posture) < 0.2 * before
+    assert np.linalg.norm(plant.ee_position() - target.pose.position) < 1e-3
+
+
+def test_planar_arm_controls_the_axes_it_has():
+    arm = TwoLinkArm()
+    goal = np.array((0.5, 1.1))
+    law = OperationalSpace(arm, Gains(kp=100.0), posture=np.zeros(2), task_axes=XY)
+    plant = ArmPlant(np.array((0.2, 1.4)))
+    target = still(Pose(np.array((*goal, 0.0)), np.array((1.0, 0.0, 0.0, 0.0))))
+    for _ in range(2000):
+        output = law.compute(plant.state, target)
+        plant.step(output.task + output.support)
+    np.testing.assert_allclose(plant.pose().position[:2], goal, atol=1e-6)
+
+
+def test_torque_stays_bounded_through_a_singularity():
+    # The stretched arm cannot accelerate along itself; undamped, the torque goes like 1 / sin(q2).
+    arm = TwoLinkArm()
+    law = OperationalSpace(arm, Gains(kp=100.0), posture=np.zeros(2), task_axes=XY)
+    torques = []
+    for elbow in np.concatenate((np.geomspace(1e-1, 1e-12, 200), [0.0])):
+        q = np.array((0.3, elbow))
+        arm.update(q, np.zeros(2))
+        inward = 0.1 * np.array((math.cos(0.3), math.sin(0.3), 0.0))
+        target = still(Pose(arm.pose().position - inward, np.array((1.0, 0.0, 0.0, 0.0))))
+        torques.append(law.compute(JointState(q, np.zeros(2), 0.0), target).task)
+    assert np.isfinite(torques).all()
+    # Mobility floor 1e-4 of the largest: at most about 1.21 / floor of inertia (see the next test).
+    assert np.linalg.norm(torques, axis=1).max() < 2000.0
+    assert np.linalg.norm(torques[-1]) < 1e-6
+
+
+def test_damping_is_exact_away_from_singularities_bounded_and_continuous_near_them(iiwa):
+    law = law_for(iiwa, damping=1e-4)
+    values = np.geomspace(1e-9, 1.0, 4000)
+    inverse = np.array([law._task_inertia(np.diag((value, 1.0)))[0, 0] for value in values])
+    exact = values >= 1e-4
+    np.testing.assert_allclose(inverse[exact], 1.0 / values[exact], rtol=1e-12)
+    # The maximum of v / (v^2 + (f - v)^2) is at v = f / sqrt(2): 1.2071 / f.
+    assert inverse.max() <= 1.2072 / 1e-4
+    assert np.abs(np.diff(np.log(inverse))).max() < 3 * np.log(values[1] / values[0])
+
+
+@pytest.mark.parametrize("axes", [(True, True, True), (False,) * 6])
+def test_wrong_task_axes_are_refused(iiwa, axes):
+    with pytest.raises(ConfigError, match="task_axes are six flags"):
+        law_for(iiwa, task_axes=axes)
+
+
+def test_integral_gain_is_refused(iiwa):
+    with pytest.raises(ConfigError, match="operational-space control has no integral"):
+        OperationalSpace(iiwa, Gains(ki=1.0), posture=HOME)
+
+
+def test_law_keeps_no_memory_between_ticks(iiwa, rng):
+    law = law_for(iiwa)
+    states = [random_state(rng) for _ in range(2)]
+    target = still(pose_at(iiwa, HOME))
+    first = law.compute(states[0], target)
+    kept = first.task.copy(), first.support.copy()
+    law.compute(states[1], target)
+    np.testing.assert_array_equal(first.task, kept[0])
+    np.testing.assert_array_equal(first.support, kept[1])
+    law.reset()
+    np.testing.assert_array_equal(law.compute(states[0], target).task, kept[0])

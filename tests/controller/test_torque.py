@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+from fake_plant import UPRIGHT, still
+
+from spikearm.controller.protocols import LawOutput
+from spikearm.controller.torque import Adaptation, TorqueController
+from spikearm.errors import TimeStepError
+from spikearm.hardware.backend import StepResult
+from spikearm.hardware.cost import Figure, TableCost
+from spikearm.records import JointState, OpCounts, Pose
+
+LIMITS = np.array((10.0, 5.0))
+STATE = JointState(np.array((0.1, 0.2)), np.array((0.3, 0.4)), 0.0)
+TARGET = still(Pose(np.zeros(3), UPRIGHT))
+COST_MODEL = TableCost(
+    "test",
+    {"spikes": (Figure("spikes", 2e-12, "test"),), "leak": (Figure("dt_s", 1e-3, "test"),)},
+    latency=(Figure("dt_s", 0.5, "test"),),
+)
+
+
+class FixedLaw:
+    def __init__(self, task, support) -> None:
+        self.output = LawOutput(np.array(task), np.array(support))
+        self.told: list[bool] = []
+        self.n_reset = 0
+
+    def reset(self) -> None:
+        self.n_reset += 1
+
+    def compute(self, state, target) -> LawOutput:
+        return self.output
+
+    def notify_saturated(self, saturated: bool) -> None:
+        self.told.append(saturated)
+
+
+class CountingProgram:
+    """Gives a torque that counts its steps; fires one spike more in every step."""
+
+    def __init__(self, dt_s: float = 1e-3) -> None:
+        self.dt_s = dt_s
+        self.inputs: list[dict[str, np.ndarray]] = []
+        self.n_closed = 0
+
+    def step(self, inputs) -> StepResult:
+        self.inputs.append({name: value.copy() for name, value in inputs.items()})
+        n = float(len(self.inputs))
+        return StepResult({"torque": np.array((n, -n))}, OpCounts(spikes=n))
+
+    def reset(self) -> None:
+        self.inputs.clear()
+
+    def close(self) -> None:
+        self.n_closed += 1
+
+
+def controller(law, program=None, control_dt_s=1e-3) -> TorqueController:
+    adaptation = None if program is None else Adaptation(program, COST_MODEL)
+    return TorqueController(law, LIMITS, control_dt_s=control_dt_s, adaptation=adaptation)
+
+
+def test_torque_is_the_sum_of_task_support_and_adaptation():
+    command = controller(FixedLaw((1.0, 2.0), (3.0, -1.0)), CountingProgram()).update(STATE, TARGET)
+    np.testing.assert_array_equal(command.torque, (5.0, 0.0))
+    np.testing.assert_array_equal(command.task_torque, (1.0, 2.0))
+    np.testing.assert_array_equal(command.adaptive_torque, (1.0, -1.0))
+    assert not command.saturated
+
+
+def test_network_sees_the_state_and_learns_from_the_task_torque_alone():
+    program = CountingProgram()
+    controller(FixedLaw((1.0, 2.0), (3.0, -1.0)), program).update(STATE, TARGET)
+    np.testing.assert_array_equal(program.inputs[0]["state"], (0.1, 0.2, 0.3, 0.4))
+    np.testing.assert_array_equal(program.inputs[0]["error"], (-1.0, -2.0))
+
+
+def test_all_network_steps_of_a_tick_are_counted_and_paid_for():
+    program = CountingProgram(dt_s=5e-4)
+    command = controller(FixedLaw((0.0, 0.0), (0.0, 0.0)), program, control_dt_s=2e-3).update(STATE, TARGET)
+    assert len(program.inputs) == 4
+    np.testing.assert_array_equal(command.adaptive_torque, (4.0, -4.0))
+    assert command.counts.spikes == 1 + 2 + 3 + 4
+    assert command.cost.energy_j == pytest.approx({"spikes": 10 * 2e-12, "leak": 2e-3 * 1e-3})
+    assert command.cost.latency_s == pytest.approx(1e-3)
+
+
+def test_torque_is_clipped_to_the_limits_and_says_so():
+    law = FixedLaw((100.0, 0.0), (0.0, -100.0))
+    command = controller(law).update(STATE, TARGET)
+    np.testing.assert_array_equal(command.torque, (10.0, -5.0))
+    assert command.saturated
+    assert law.told == [True]
+
+
+def test_learning_error_is_zero_after_a_saturated_tick_and_comes_back():
+    law, program = FixedLaw((100.0, 0.0), (0.0, 0.0)), CountingProgram()
+    adaptive = controller(law, program)
+    adaptive.update(STATE, TARGET)
+    law.output = LawOutput(np.array((1.0, 0.0)), np.zeros(2))
+    adaptive.update(STATE, TARGET)
+    adaptive.update(STATE, TARGET)
+    errors = [step["error"].tolist() for step in program.inputs]
+    assert errors == [[-100.0, 0.0], [0.0, 0.0], [-1.0, 0.0]]
+
+
+def test_learning_stops_when_the_arm_applied_less_than_it_was_sent():
+    law, program = FixedLaw((1.0, 0.0), (0.0, 0.0)), CountingProgram()
+    adaptive = controller(law, program)
+    sent = adaptive.update(STATE, TARGET).torque
+    adaptive.notify_applied(sent, 0.5 * sent)
+    assert law.told == [False, True]
+    adaptive.update(STATE, TARGET)
+    adaptive.notify_applied(sent, sent)
+    adaptive.update(STATE, TARGET)
+    assert [step["error"].tolist() for step in program.inputs] == [[-1.0, 0.0], [0.0, 0.0], [-1.0, 0.0]]
+
+
+def test_delayed_torque_is_no_saturation():
+    law, program = FixedLaw((1.0, 0.0), (0.0, 0.0)), CountingProgram()
+    adaptive = controller(law, program)
+    adaptive.update(STATE, TARGET)
+    earlier = np.array((0.7, 0.1))
+    adaptive.notify_applied(earlier, earlier.copy())
+    adaptive.update(STATE, TARGET)
+    assert program.inputs[1]["error"].tolist() == [-1.0, 0.0]
+
+
+def test_without_a_network_there_is_no_cost():
+    command = controller(FixedLaw((1.0, 2.0), (0.0, 0.0))).update(STATE, TARGET)
+    np.testing.assert_array_equal(command.adaptive_torque, (0.0, 0.0))
+    assert command.cost.total_j == 0.0
+    assert command.counts == OpCounts()
+
+
+def test_reset_forgets_everything():
+    law, program = FixedLaw((100.0, 0.0), (0.0, 0.0)), CountingProgram()
+    adaptive = controller(law, program)
+    adaptive.update(STATE, TARGET)
+    adaptive.reset()
+    assert law.n_reset == 1
+    adaptive.update(STATE, TARGET)
+    assert program.inputs[0]["error"].tolist() == [-100.0, 0.0]
+
+
+def test_close_releases_the_network():
+    program = CountingProgram()
+    controller(FixedLaw((0.0, 0.0), (0.0, 0.0)), program).close()
+    assert program.n_closed == 1
+    controller(FixedLaw((0.0, 0.0), (0.0, 0.0))).close()
+
+
+def test_control_step_must_be_a_whole_number_of_network_steps():
+    with pytest.raises(
+        TimeStepError, match=r"control step 0.0025 s is not a multiple of network step 0.001 s"
+    ):
+        controller(FixedLaw((0.0, 0.0), (0.0, 0.0)), CountingProgram(), control_dt_s=2.5e-3)
+
+
+def test_command_is_not_changed_by_later_ticks():
+    law = FixedLaw((1.0, 2.0), (3.0, -1.0))
+    adaptive = controller(law, CountingProgram())
+    first = adaptive.update(STATE, TARGET)
+    kept = [a.copy() for a in (first.torque, first.task_torque, first.adaptive_torque)]
+    law.output = LawOutput(np.zeros(2), np.zeros(2))
+    adaptive.update(STATE, TARGET)
+    for array, copy in zip((first.torque, first.task_torque, first.adaptive_torque), kept, strict=True):
+        np.testing.assert_array_equal(array, copy)
