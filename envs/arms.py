@@ -78,7 +78,7 @@ ARMS: dict[str, ArmSpec] = {
     "planar2": ArmSpec(
         name="planar2",
         path=ASSETS / "planar2.xml",
-        home=(-0.5, 1.4),
+        home=(-0.78, 1.75),
         task_axes=(True, False, True, False, False, False),
         torque_scale_nm=15.0,
         dq_half_range_rad_s=3.0,
@@ -86,7 +86,7 @@ ARMS: dict[str, ArmSpec] = {
     "planar3": ArmSpec(
         name="planar3",
         path=ASSETS / "planar3.xml",
-        home=(-0.4, 1.2, -0.8),
+        home=(-0.75, 1.77, -1.02),
         task_axes=(True, False, True, False, True, False),
         torque_scale_nm=15.0,
         dq_half_range_rad_s=3.0,

@@ -106,12 +106,22 @@ def find_ee_site(path: Path, spec: Any, name: str | None = None) -> str:
 
 def _read(path: Path) -> tuple[Any, Any]:
     """The file's ``MjSpec`` and what it compiles to as it stands."""
+    warnings: list[str] = []
+    mujoco.set_mju_user_warning(warnings.append)
     try:
         spec = mujoco.MjSpec.from_file(str(path))
-        return spec, spec.compile()
+        model = spec.compile()
     except (ValueError, OSError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"MuJoCo cannot compile {path}: {reason} Correct the file.") from error
+    finally:
+        mujoco.set_mju_user_warning(logger.warning)
+    for warning in warnings:
+        # NaN is MuJoCo's own mark of "not given": such a number would silently become a default.
+        if "NaN" in warning:
+            raise ModelError(f"{path} has a NaN among its numbers; replace it by a number, or remove it.")
+        logger.warning("%s: %s", path, warning)
+    return spec, model
 
 
 def _check_time_step(path: Path, model: Any) -> None:

@@ -1,0 +1,223 @@
+"""What every plant promises the loop, whoever implements it.
+
+A new plant is one line in ``PLANTS``; what it cannot promise is one line in ``SKIPS``, with the reason.
+"""
+
+from __future__ import annotations
+
+import inspect
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from spikearm.controller.protocols import Plant
+from spikearm.envs.arms import ARMS
+from spikearm.envs.perturbation import Perturbation
+from spikearm.envs.plant import MujocoPlant
+from spikearm.errors import ClosedError, NotFiniteError, SpikearmError
+
+HARD = Perturbation(
+    payload_kg=0.907,
+    joint_friction=0.5,
+    gravity_tilt_rad=(0.05, 0.0),
+    sensor_noise_q_rad=1e-4,
+    sensor_noise_dq_rad_s=1e-3,
+    delay_s=0.004,
+)
+
+PLANTS: dict[str, Callable[[], Plant]] = {
+    "mujoco iiwa14": lambda: MujocoPlant(ARMS["iiwa14"]),
+    "mujoco planar2": lambda: MujocoPlant(ARMS["planar2"]),
+    "mujoco planar3": lambda: MujocoPlant(ARMS["planar3"]),
+    "mujoco with substeps": lambda: MujocoPlant(ARMS["planar2"], control_dt_s=0.002, physics_dt_s=0.0005),
+    "mujoco perturbed": lambda: MujocoPlant(ARMS["planar3"], perturbation=HARD, seed=3),
+}
+"""Factories of freshly made plants by name."""
+
+SKIPS: dict[tuple[str, str], str] = {}
+"""(plant, test without its ``test_``) -> why this plant is excused."""
+
+
+@pytest.fixture(params=list(PLANTS))
+def make(request: pytest.FixtureRequest) -> Callable[[], Plant]:
+    test = request.function.__name__.removeprefix("test_")
+    reason = SKIPS.get((request.param, test))
+    if reason:
+        pytest.skip(reason)
+    return PLANTS[request.param]
+
+
+@pytest.fixture
+def plant(make: Callable[[], Plant]) -> Iterator[Plant]:
+    plant = make()
+    yield plant
+    plant.close()
+
+
+def n_joints(plant: Plant) -> int:
+    return len(plant.read().q)
+
+
+def roll(plant: Plant, n_ticks: int = 50) -> np.ndarray:
+    """Readings after each of some small torques, shape (n_ticks, 2 n_joints + 1)."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(n_ticks):
+        plant.write(rng.uniform(-2, 2, n_joints(plant)))
+        state = plant.read()
+        rows.append(np.concatenate((state.q, state.dq, [state.t_s])))
+    return np.array(rows)
+
+
+def test_has_every_member_of_the_protocol(plant: Plant) -> None:
+    for name, member in vars(Plant).items():
+        if name.startswith("_"):
+            continue
+        assert hasattr(plant, name)
+        if callable(member):
+            wanted = list(inspect.signature(member).parameters)[1:]  # without self
+            assert list(inspect.signature(getattr(plant, name)).parameters) == wanted
+
+
+def test_names_its_period(plant: Plant) -> None:
+    assert isinstance(plant.dt_s, float)
+    assert plant.dt_s > 0
+
+
+def test_reset_starts_at_time_zero_at_rest(plant: Plant) -> None:
+    roll(plant)
+    state = plant.reset()
+    assert state.t_s == 0.0
+    np.testing.assert_allclose(state.dq, 0.0, atol=0.01)
+
+
+def test_reset_returns_what_read_returns(plant: Plant) -> None:
+    state, again = plant.reset(), plant.read()
+    np.testing.assert_array_equal(state.q, again.q)
+    np.testing.assert_array_equal(state.dq, again.dq)
+
+
+def test_read_gives_double_precision_vectors_of_one_length(plant: Plant) -> None:
+    state = plant.read()
+    assert state.q.shape == state.dq.shape == (n_joints(plant),)
+    assert state.q.dtype == state.dq.dtype == np.float64
+
+
+def test_read_changes_nothing(make: Callable[[], Plant]) -> None:
+    curious, plain = make(), make()
+    for _ in range(3):
+        curious.read()
+    np.testing.assert_array_equal(roll(curious), roll(plain))
+
+
+def test_readings_belong_to_the_caller(plant: Plant) -> None:
+    before = plant.read()
+    kept = before.q.copy()
+    roll(plant)
+    np.testing.assert_array_equal(before.q, kept)
+    now = plant.read()
+    kept = now.q.copy()
+    now.q[:] = now.dq[:] = 99.0
+    np.testing.assert_array_equal(plant.read().q, kept)
+
+
+def test_time_advances_by_the_period_with_every_write(plant: Plant) -> None:
+    times = roll(plant, n_ticks=200)[:, -1]
+    np.testing.assert_allclose(times, plant.dt_s * np.arange(1, 201), rtol=0, atol=1e-9)
+
+
+def test_write_returns_the_torque_when_it_is_within_the_limits(plant: Plant) -> None:
+    torque = np.linspace(-1, 1, n_joints(plant))
+    np.testing.assert_array_equal(plant.write(torque), torque)
+
+
+def test_write_returns_what_the_limits_leave(plant: Plant) -> None:
+    wanted = np.full(n_joints(plant), 1e6)
+    upper, lower = plant.write(wanted), plant.write(-wanted)
+    assert ((upper > 0) & (upper < wanted)).all()
+    np.testing.assert_array_equal(lower, -upper)
+    np.testing.assert_array_equal(plant.write(upper), upper)
+
+
+def test_write_neither_keeps_nor_changes_the_callers_torque(plant: Plant) -> None:
+    torque = np.full(n_joints(plant), 1e6)
+    applied = plant.write(torque)
+    np.testing.assert_array_equal(torque, 1e6)
+    applied[:] = 0.0
+    assert (plant.write(torque) > 0).all()
+
+
+def test_torque_moves_the_arm(make: Callable[[], Plant]) -> None:
+    pushed, idle = make(), make()
+    for _ in range(20):
+        pushed.write(np.full(n_joints(pushed), 5.0))
+        idle.write(np.zeros(n_joints(idle)))
+    assert (pushed.read().dq != idle.read().dq).all()
+
+
+def test_same_seed_same_readings(make: Callable[[], Plant]) -> None:
+    first, second = make(), make()
+    first.reset(seed=11)
+    second.reset(seed=11)
+    np.testing.assert_array_equal(roll(first), roll(second))
+
+
+def test_reset_with_a_seed_repeats_the_run(plant: Plant) -> None:
+    plant.reset(seed=11)
+    first = roll(plant)
+    plant.reset(seed=11)
+    np.testing.assert_array_equal(roll(plant), first)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_torque_that_is_not_finite_is_refused_and_loses_nothing(
+    make: Callable[[], Plant], bad: float
+) -> None:
+    plant, twin = make(), make()
+    roll(plant)
+    roll(twin)
+    torque = np.zeros(n_joints(plant))
+    torque[-1] = bad
+    with pytest.raises(NotFiniteError, match="must be finite"):
+        plant.write(torque)
+    assert plant.read().t_s == twin.read().t_s
+    np.testing.assert_array_equal(roll(plant), roll(twin))
+
+
+def test_torque_of_the_wrong_length_is_refused_and_loses_nothing(make: Callable[[], Plant]) -> None:
+    plant, twin = make(), make()
+    with pytest.raises(SpikearmError, match="shape"):
+        plant.write(np.zeros(n_joints(plant) + 1))
+    np.testing.assert_array_equal(roll(plant), roll(twin))
+
+
+def test_closing_twice_is_not_an_error(plant: Plant) -> None:
+    plant.close()
+    plant.close()
+
+
+def test_closed_plant_says_so(plant: Plant) -> None:
+    torque = np.zeros(n_joints(plant))
+    plant.close()
+    with pytest.raises(ClosedError, match="closed; make a new one"):
+        plant.write(torque)
+    with pytest.raises(ClosedError, match="closed; make a new one"):
+        plant.read()
+    with pytest.raises(ClosedError, match="closed; make a new one"):
+        plant.reset()
+
+
+def test_long_run_keeps_its_memory(plant: Plant) -> None:
+    """Ten thousand ticks: no reading may be kept for ever."""
+    torque = np.zeros(n_joints(plant))
+    for _ in range(100):
+        plant.write(torque)
+    tracemalloc.start()
+    for _ in range(10_000):
+        plant.write(torque)
+        plant.read()
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 50_000
