@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -18,17 +18,10 @@ from spikearm.controller.protocols import Controller, Plant
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
 from spikearm.errors import ConfigError, NotFiniteError, TimeStepError
+from spikearm.hardware.meter import EnergyMeter
 from spikearm.records import FloatArray, JointState, Pose
 
 ActuationDelay = Literal["none", "modelled"]
-
-
-class Meter(Protocol):
-    """Measures the energy that computing takes."""
-
-    def read_j(self) -> float:
-        """Energy since the last call [J]."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +58,7 @@ class Loop:
         schedule: One target per tick.
         log: Where ticks are recorded.
         clock: When ticks begin.
-        meter: Measures energy, or None.
+        meter: Measures energy, or None; read once per tick, after the torque was written.
         measure: True pose of the end effector now, for the record: a simulation knows it, a real arm's own
             kinematics must do. Called before the torque is written. None leaves the columns empty.
         actuation_delay: ``"none"``, or ``"modelled"`` to let each torque arrive after the substrate's
@@ -87,7 +80,7 @@ class Loop:
         log: TickLog,
         *,
         clock: Clock,
-        meter: Meter | None = None,
+        meter: EnergyMeter | None = None,
         measure: Callable[[], Pose] | None = None,
         actuation_delay: ActuationDelay = "none",
         on_tick: Callable[[TickRecord], None] | None = None,
@@ -141,6 +134,8 @@ class Loop:
         lost_before = self._log.n_lost
         done = misses = 0
         max_lateness_s = 0.0
+        if self._meter is not None:
+            self._meter.read_j()  # what was used before the first tick is not part of it
         self._clock.start()
         while done < n_ticks and not stop.requested:
             lateness_s = self._clock.wait()
@@ -210,7 +205,7 @@ class Loop:
     def _refuse(self, what: str, values: object) -> None:
         raise NotFiniteError(
             f"tick {self._log.n_ticks}: {what} must be finite, not {values}. "
-            "Nothing of it was passed on, and the arm's torque is off; the log holds all ticks before."
+            "It was not passed on, and the arm's torque is off; the log holds all ticks before."
         )
 
 

@@ -9,6 +9,8 @@ from fake_plant import FakeController, FakePlant, short_schedule
 
 from spikearm.controller.clock import FreeRunning
 from spikearm.controller.interruption import StopRequest
+from spikearm.controller.laws.gains import Gains
+from spikearm.controller.laws.osc import OperationalSpace
 from spikearm.controller.loop import Loop
 from spikearm.controller.path import out_and_back, sample
 from spikearm.controller.ticklog import (
@@ -20,6 +22,11 @@ from spikearm.controller.ticklog import (
     stable_bytes,
 )
 from spikearm.controller.tickschema import TickSchema
+from spikearm.controller.torque import TorqueController
+from spikearm.envs.arms import ARMS
+from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.envs.perturbation import Perturbation
+from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import ConfigError, NotFiniteError, TimeStepError
 from spikearm.records import Cost, JointState
 
@@ -164,8 +171,9 @@ def test_modelled_delay_makes_tracking_worse(tmp_path):
     assert errors[1] > 1.05 * errors[0]
 
 
-def test_meter_is_read_once_per_tick(tmp_path):
+def test_meter_is_read_once_per_tick_and_once_before(tmp_path):
     class Meter:
+        name = "test"
         n = 0
 
         def read_j(self) -> float:
@@ -173,7 +181,7 @@ def test_meter_is_read_once_per_tick(tmp_path):
             return self.n * 1e-3
 
     run(tmp_path, meter=Meter(), schema=TickSchema(2, has_energy_measured=True), n=3)
-    assert read_ticks(tmp_path)["energy_measured_j"].to_pylist() == [1e-3, 2e-3, 3e-3]
+    assert read_ticks(tmp_path)["energy_measured_j"].to_pylist() == [2e-3, 3e-3, 4e-3]
 
 
 class FaultyPlant(FakePlant):
@@ -341,3 +349,24 @@ def test_ticks_must_be_on_the_schedule(tmp_path, n):
     with pytest.raises(ConfigError, match="n_ticks must be from 1 to 200"):
         run(tmp_path, n=n)
     assert recover(tmp_path).n_ticks == 0
+
+
+def test_arm_and_law_of_the_same_seed_give_the_same_log(tmp_path):
+    arm = ARMS["iiwa14"]
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        noisy = Perturbation(sensor_noise_q_rad=1e-4, sensor_noise_dq_rad_s=1e-3)
+        plant, dynamics = MujocoPlant(arm, perturbation=noisy, seed=5), MujocoDynamics(arm)
+        law = OperationalSpace(dynamics, Gains(), posture=np.array(arm.home))
+        path = out_and_back(plant.ee_pose(), np.array((0.0, 1.0, 0)), 0.05, n_reaches=2, duration_s=0.1)
+        with TickLog(tmp_path / name, TickSchema(7)) as log:
+            Loop(
+                plant,
+                TorqueController(law, dynamics.torque_limits, control_dt_s=plant.dt_s),
+                sample(path, plant.dt_s),
+                log,
+                clock=FreeRunning(),
+                measure=plant.ee_pose,
+            ).run()
+    assert stable_bytes(tmp_path / "a") == stable_bytes(tmp_path / "b")
+    assert read_ticks(tmp_path / "a")["position_error_m"].to_numpy().max() < 0.01
