@@ -38,7 +38,7 @@ def check_network(network: nengo.Network) -> None:
             raise CapacityError(
                 f"ensemble {pre.label or str(pre)!r} needs {n_axons} input axons for its learned connection, "
                 f"a Loihi core has {MAX_IN_AXONS}; split it with "
-                f"n_ensembles={math.ceil(n_axons / MAX_IN_AXONS)}."
+                f"n_ensembles={_parts(n_axons)}."
             )
 
 
@@ -62,3 +62,9 @@ def check_built_model(model: Any) -> None:
         raise CapacityError(
             f"the network needs {len(model.blocks)} cores, a Loihi chip has {N_CORES}; use fewer neurons."
         )
+
+
+def _parts(n_neurons: int) -> int:
+    """The smallest number of equal parts of which each fits."""
+    fewest = math.ceil(n_neurons / MAX_IN_AXONS)
+    return next(k for k in range(fewest, n_neurons + 1) if n_neurons % k == 0)

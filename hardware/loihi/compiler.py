@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import traceback
 import warnings
 
 import nengo
@@ -23,6 +23,15 @@ _KNOWN_WARNINGS = (
 )
 
 
+_ON_CHIP_NEURONS = (
+    nengo.LIF,
+    nengo.SpikingRectifiedLinear,
+    nengo.RegularSpiking,
+    nengo_loihi.LoihiLIF,
+    nengo_loihi.LoihiSpikingRectifiedLinear,
+)
+
+
 def build_simulator(network: nengo.Network, config: LoihiConfig) -> nengo_loihi.Simulator:
     """Split a network between host and chip, discretise the chip's part and load the emulator.
 
@@ -30,6 +39,7 @@ def build_simulator(network: nengo.Network, config: LoihiConfig) -> nengo_loihi.
         CapacityError: A core's memory is exceeded.
         ConfigError: The chip cannot do what the network asks for.
     """
+    _check_neurons(network)
     model = Model(dt=0.001, label=network.label)
     model.pes_error_scale = config.pes_error_scale
     model.pes_wgt_exp = config.pes_wgt_exp
@@ -40,9 +50,32 @@ def build_simulator(network: nengo.Network, config: LoihiConfig) -> nengo_loihi.
         try:
             return nengo_loihi.Simulator(network, dt=0.001, model=model, target="sim", precompute=False)
         except BuildError as error:
-            kind = CapacityError if re.search("exceeded max", str(error)) else ConfigError
-            raise kind(f"network {network.label!r} does not compile for Loihi: {error}") from error
+            problem = f"network {network.label!r} does not compile for Loihi: {error}"
+            if "exceeded max" in str(error):
+                raise CapacityError(f"{problem}; use fewer neurons, or several smaller ensembles.") from error
+            raise ConfigError(problem) from error
         except NotImplementedError as error:
             raise ConfigError(
                 f"network {network.label!r} uses what nengo-loihi does not support: {error}"
             ) from error
+        except AssertionError as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise ConfigError(
+                f"network {network.label!r} does not compile for Loihi: nengo-loihi's {place.name} insists "
+                f"on `{place.line}`; weights, thresholds or biases may lie too far apart for its integers."
+            ) from error
+
+
+def _check_neurons(network: nengo.Network) -> None:
+    """Only neurons the chip has; nengo-loihi would take a subclass of one for its parent, and say nothing.
+
+    Raises:
+        ConfigError: An ensemble has neurons of another type.
+    """
+    for ensemble in network.all_ensembles:
+        kind = type(ensemble.neuron_type)
+        if kind not in _ON_CHIP_NEURONS:
+            raise ConfigError(
+                f"ensemble {ensemble.label or str(ensemble)!r} has {kind.__name__} neurons; Loihi has "
+                f"{', '.join(k.__name__ for k in _ON_CHIP_NEURONS)}."
+            )

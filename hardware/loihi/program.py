@@ -62,7 +62,7 @@ class LoihiProgram:
             warnings.simplefilter("always")
             self._simulator.step()
         for warning in caught:
-            self._log_once(str(warning.message))
+            self._pass_on(warning)
         return StepResult(self._ports.read(), self._counter.count())
 
     def reset(self) -> None:
@@ -93,9 +93,12 @@ class LoihiProgram:
         if self._simulator.closed:
             raise ClosedError("this program is closed; compile the network again to go on.")
 
-    def _log_once(self, message: str) -> None:
+    def _pass_on(self, warning: warnings.WarningMessage) -> None:
         """What the chip cut or let overflow: worth knowing once, not a thousand times a second."""
-        if message not in self._warned:
+        message = str(warning.message)
+        if warning.category is not UserWarning:
+            warnings.warn_explicit(message, warning.category, warning.filename, warning.lineno)
+        elif message not in self._warned:
             self._warned.add(message)
             logger.warning("Loihi emulator: %s", message)
 

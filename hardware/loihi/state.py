@@ -139,7 +139,7 @@ class SpikeQueuePart:
         """Neurons must exist."""
         if saved.ndim != 2 or saved.shape[1] != 2 or saved.dtype != np.int64:
             return "is not a list of (time step, neuron)"
-        neurons = saved[:, 1]
+        neurons = saved[:, 1].astype(np.int64)
         if ((neurons < 0) | (neurons >= self._n_neurons)).any():
             return f"has spikes of neurons outside 0 to {self._n_neurons - 1}"
         return None

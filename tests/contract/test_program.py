@@ -25,8 +25,8 @@ MISSING: dict[str, str] = {}
 
 # How far the torque may lie from what is learned [N m], after a constant has been learned, in the mean
 # over 100 steps, and how far from the reference in the meantime. 60 neurons, torque_scale 20 N m.
-LEARNED_WITHIN_NM = {"reference": 0.2, "loihi": 0.5, "crossbar": 0.5}
-LIKE_REFERENCE_WITHIN_NM = {"reference": 1e-9, "loihi": 1.0, "crossbar": 1.0}
+LEARNED_WITHIN_NM = {"reference": 0.5, "loihi": 0.5, "crossbar": 0.5}
+LIKE_REFERENCE_WITHIN_NM = {"reference": 1e-9, "loihi": 0.3, "crossbar": 1.0}
 
 # Counts that must be positive while a learning network runs on the backend.
 USED_COUNTS = {

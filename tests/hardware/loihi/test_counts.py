@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spikearm.hardware.loihi.counts import _path
+
+N = 60
+
+
+@pytest.fixture
+def program(make_network, compiled):
+    return compiled(make_network(N))
+
+
+def test_counts_of_a_learning_network_by_hand(program, drive):
+    """One core of 60 neurons fed by 8 on/off neurons on the host, one of 4 decoders that learn."""
+    emulator = program._simulator.sims["emulator"]
+    spikes_before = 0
+    for i in range(40):
+        arriving = sum(len(idx) for idx in emulator.inputs[0].spikes.values()) if i > 0 else 0
+        counts = program.step(drive(i, error=(-2.0, 1.0))).counts
+        assert counts.synaptic_ops == arriving * N + spikes_before * 4
+        assert counts.learning_updates == (N * 4 if (i + 1) % 4 == 0 else 0)
+        assert counts.spikes == np.count_nonzero(emulator.compartment.spiked)
+        assert counts.spike_messages == counts.spikes
+        sent = sum(len(idx) for idx in emulator.inputs[0].spikes.values())
+        assert counts.host_messages == sent + 2 + 4
+        spikes_before = counts.spikes
+    assert counts.synaptic_ops_dense == 8 * N + N * 4
+    assert counts.neuron_updates == N + 4
+    assert 0 < counts.neuron_updates_active <= N + 4
+    assert counts.busiest_core_synaptic_ops == arriving * N
+    assert counts.busiest_core_neuron_updates == N
+
+
+def test_nothing_spikes_before_the_membranes_are_charged(program, drive):
+    counts = program.step(drive()).counts
+    assert counts.spikes == counts.spike_messages == counts.synaptic_ops == 0.0
+    assert counts.neuron_updates == N + 4
+
+
+def test_two_ensembles_learn_on_two_cores(make_network, compiled, drive):
+    program = compiled(make_network(N, n_ensembles=2))
+    learned = [program.step(drive(i)).counts.learning_updates for i in range(8)]
+    assert learned == [0, 0, 0, N * 4] * 2
+
+
+def test_messages_travel_along_rows_and_columns_of_tiles():
+    assert _path(0, 3) == (1, 0, 0)  # same tile
+    assert _path(0, 4) == (1, 1, 0)  # next tile to the east
+    assert _path(4, 0) == (1, 1, 0)  # and back
+    assert _path(0, 32) == (1, 0, 1)  # first tile of the next row
+    assert _path(0, 127) == (1, 7, 3)  # corner to corner
+
+
+def test_spikes_to_another_tile_count_hops(make_network, compiled, drive):
+    # Five blocks of one core each, four cores to a tile: the second learned decoder is on another tile.
+    program = compiled(make_network(N, n_ensembles=3))
+    total = sum(program.step(drive(i)).counts.hops_east_west for i in range(60))
+    assert total > 0
