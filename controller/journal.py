@@ -208,8 +208,8 @@ def lock_for_recovery(path: Path) -> int:
     except OSError as error:
         raise JournalError(f"journal {path} cannot be opened: {error.strerror}.") from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        _lock(fd, path)
+    except BlockingIOError as error:
         os.close(fd)
         raise JournalError(
             f"journal {path} is still being written by a running process; stop that first."
@@ -250,7 +250,7 @@ def _create(path: Path, header: bytes) -> int:
     except OSError as error:
         raise JournalError(f"journal {path} cannot be created: {error.strerror}.") from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(fd, path)
         if os.pwrite(fd, header, 0) != len(header):
             raise OSError(0, "only a part of the header could be written")
         os.fsync(fd)
@@ -260,6 +260,21 @@ def _create(path: Path, header: bytes) -> int:
         path.unlink(missing_ok=True)
         raise JournalError(f"journal {path} cannot be written: {error.strerror}.") from error
     return fd
+
+
+def _lock(fd: int, path: Path) -> None:
+    """Lock a file for this process; released by the kernel when the process ends, however it ends.
+
+    Raises:
+        BlockingIOError: Another process holds the lock.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        # Some network file systems have no locks; a log without one is better than no log.
+        _log.warning("%s: not locked (%s); recover it only after its run has ended.", path, error.strerror)
 
 
 def _read_header(data: memoryview, path: Path) -> tuple[dict[str, Any], int, int]:

@@ -28,7 +28,6 @@ from spikearm.controller.journal import (
     sync_folder,
 )
 from spikearm.controller.tickschema import (
-    FORMAT_VERSION,
     Column,
     TickEncoder,
     TickRecord,
@@ -67,11 +66,7 @@ class TickLog:
             raise JournalError(f"{folder / PARQUET_NAME} exists already; choose another folder.")
         self.folder = folder
         self.schema = schema
-        description = {
-            "format": FORMAT_VERSION,
-            "config_hash": config_hash,
-            "columns": schema.description(),
-        }
+        description = {**schema.description(), "config_hash": config_hash}
         self._journal = JournalWriter(
             folder / JOURNAL_NAME,
             description,
@@ -182,7 +177,7 @@ def read_ticks(folder: Path) -> pa.Table:
             raise JournalError(f"tick log {path} cannot be read: {error}.") from error
     _require_journal(folder)
     journal = read_journal(folder / JOURNAL_NAME)
-    columns = columns_from(journal.description["columns"])
+    columns = columns_from(journal.description)
     return _table(journal.payloads, columns, _arrow_schema(journal, columns))
 
 
@@ -239,7 +234,7 @@ def _convert(folder: Path) -> Journal:
 
 
 def _write_parquet(path: Path, journal: Journal) -> None:
-    columns = columns_from(journal.description["columns"])
+    columns = columns_from(journal.description)
     schema = _arrow_schema(journal, columns)
     with path.open("wb") as file:
         with pq.ParquetWriter(file, schema, compression="zstd") as writer:

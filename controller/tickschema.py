@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -137,9 +137,9 @@ class TickSchema:
             for group, names in groups.items()
         }
 
-    def description(self) -> list[dict[str, Any]]:
+    def description(self) -> dict[str, Any]:
         """The columns as JSON, for :func:`columns_from`."""
-        return [asdict(column) for column in self.columns]
+        return {"format": FORMAT_VERSION, "columns": [asdict(column) for column in self.columns]}
 
     def _per_joint(self, name: str, unit: str) -> list[str]:
         return [f"{name}_{i}_{unit}" for i in range(self.n_joints)]
@@ -162,15 +162,20 @@ def schema_for(
     return TickSchema(n_joints, cost_model.terms, has_chip, metered)
 
 
-def columns_from(description: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
+def columns_from(description: Mapping[str, Any]) -> tuple[Column, ...]:
     """Columns of a log, from what :meth:`TickSchema.description` wrote into it.
 
     Raises:
-        JournalError: It is no description of columns.
+        JournalError: The log was written by another version, or does not describe its columns.
     """
+    if description.get("format") != FORMAT_VERSION:
+        raise JournalError(
+            f"the log has format {description.get('format')!r}, this version reads format {FORMAT_VERSION}; "
+            "use the version of spikearm that wrote it (see run.json)."
+        )
     try:
-        columns = tuple(Column(**entry) for entry in description)
-    except TypeError as error:
+        columns = tuple(Column(**entry) for entry in description["columns"])
+    except (TypeError, KeyError) as error:
         raise JournalError(f"the log does not describe its columns as expected: {error}.") from error
     for column in columns:
         if column.dtype not in _DTYPES:

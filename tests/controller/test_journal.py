@@ -241,6 +241,17 @@ def test_living_journal_cannot_be_locked_for_recovery(tmp_path):
     os.close(lock_for_recovery(tmp_path / "j"))
 
 
+def test_file_system_without_locks_only_warns(tmp_path, rng, monkeypatch, caplog):
+    def unsupported(fd, operation):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(journal.fcntl, "flock", unsupported)
+    write(tmp_path / "j", 2, rng)
+    assert "not locked (No locks available)" in caplog.text
+    os.close(lock_for_recovery(tmp_path / "j"))
+    assert len(read_journal(tmp_path / "j").payloads) == 2
+
+
 def test_description_is_any_json(tmp_path):
     description = {"columns": [{"name": "q_0_rad", "µ": 1.5, "none": None}]}
     JournalWriter(tmp_path / "j", description, SIZE).close()

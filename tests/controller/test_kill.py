@@ -31,10 +31,34 @@ PROGRAM = textwrap.dedent(
 )
 
 
+# Writes a whole run, says so, and closes the log.
+CLOSING_PROGRAM = textwrap.dedent(
+    """
+    import os, sys
+    from pathlib import Path
+    import numpy as np
+    from spikearm.controller.ticklog import TickLog
+    from spikearm.controller.tickschema import TickSchema
+    sys.path.append(sys.argv[2])
+    from fake_plant import some_record
+    log = TickLog(Path(sys.argv[1]), TickSchema(2))
+    for tick in range(2000):
+        log.append(some_record(np.random.default_rng(tick)))
+    os.write(1, b"closing")
+    log.close()
+    os.write(1, b"closed")
+    """
+)
+
+
+def start(program: str, folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", program, str(folder), str(Path(__file__).parent)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - ours
+
+
 def killed_run(folder: Path, after_s: float) -> int:
     """Ticks acknowledged by a process that was killed this long after its first one."""
-    command = [sys.executable, "-c", PROGRAM, str(folder), str(Path(__file__).parent)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - ours
+    with start(PROGRAM, folder) as process:
         assert process.stdout is not None
         acknowledged = process.stdout.read(8)
         reader_sees = time.monotonic() + after_s
@@ -61,3 +85,16 @@ def test_killed_run_loses_no_acknowledged_tick(tmp_path, trial):
     assert table["tick"].to_pylist() == list(range(recovery.n_ticks))
     last = np.random.default_rng(n_acknowledged - 1).normal(size=2)
     assert table["q_0_rad"].to_pylist()[n_acknowledged - 1] == last[0]
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.005, 0.01, 0.02, 0.04, 0.08])
+def test_kill_while_closing_loses_no_tick(tmp_path, after_s):
+    with start(CLOSING_PROGRAM, tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(7) == b"closing"
+        time.sleep(after_s)
+        process.send_signal(signal.SIGKILL)
+    assert read_ticks(tmp_path).num_rows == 2000
+    assert recover(tmp_path).n_ticks == 2000
+    assert [path.name for path in tmp_path.iterdir()] == ["ticks.parquet"]
+    assert read_ticks(tmp_path).num_rows == 2000

@@ -215,7 +215,7 @@ def test_log_describes_itself(tmp_path, rng):
     about = log_description(read_ticks(tmp_path))
     assert about["config_hash"] == "abc"
     assert (about["format"], about["n_missing"], about["complete"]) == (1, 0, True)
-    assert columns_from(about["columns"]) == SCHEMA.columns
+    assert columns_from(about) == SCHEMA.columns
     codecs = pq.ParquetFile(tmp_path / PARQUET_NAME).metadata.row_group(0).column(3).compression
     assert codecs == "ZSTD"
 
@@ -258,11 +258,18 @@ def test_unknown_columns_are_named(tmp_path, rng):
         column_matrix(read_ticks(tmp_path), "speed", "rad")
 
 
-def test_foreign_column_descriptions_are_refused():
-    with pytest.raises(JournalError, match="does not describe its columns as expected"):
-        columns_from([{"title": "q"}])
-    with pytest.raises(JournalError, match="has type '<f2'"):
-        columns_from([{"name": "q", "dtype": "<f2"}])
+@pytest.mark.parametrize(
+    ("description", "text"),
+    [
+        ({"format": 2, "columns": []}, "the log has format 2, this version reads format 1"),
+        ({"format": 1}, "does not describe its columns as expected"),
+        ({"format": 1, "columns": [{"title": "q"}]}, "does not describe its columns as expected"),
+        ({"format": 1, "columns": [{"name": "q", "dtype": "<f2"}]}, "column 'q' has type '<f2'"),
+    ],
+)
+def test_foreign_descriptions_are_refused(description, text):
+    with pytest.raises(JournalError, match=text):
+        columns_from(description)
 
 
 def test_schema_follows_the_cost_model():
