@@ -109,7 +109,7 @@ def load_arm(name_or_path: str | Path) -> ArmSpec:
         UnknownNameError: No shipped arm of this name.
         ModelError: The file is missing or broken, or is not a torque-drivable arm of hinge joints.
     """
-    path = Path(name_or_path)
+    path = Path(name_or_path).expanduser()
     if path.suffix.lower() != ".xml":
         if str(name_or_path) not in ARMS:
             raise UnknownNameError("arm", str(name_or_path), ARMS)

@@ -213,6 +213,10 @@ def _drive_by_torque(spec: Any) -> None:
         joint.actfrclimited = mujoco.mjtLimited.mjLIMITED_FALSE
     # MuJoCo would answer a NaN by a silent reset to time 0.
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+    spec.option.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_ACTUATION)
+    spec.option.disableactuator = 0
+    # Either would compile the payload away.
+    spec.compiler.fusestatic = spec.compiler.discardvisual = False
     if spec.option.integrator == mujoco.mjtIntegrator.mjINT_RK4:
         # Forces that depend on the state are set between mj_step1 and mj_step2, which RK4 cannot do.
         logger.warning("model %r asks for RK4; it is integrated by implicitfast instead", spec.modelname)

@@ -37,17 +37,19 @@ def add_payload_body(spec: Any, model: Any, ee_site: str) -> None:
     body.ipos = _COMPILED_OFFSET_M
     body.inertia = [_sphere_inertia(_NO_MASS_KG)] * 3
     geom = body.add_geom(name=GEOM, type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.01, 0, 0])
+    geom.mass = _NO_MASS_KG
     geom.pos = _COMPILED_OFFSET_M
     geom.rgba = (*_COLOUR[:3], 0.0)
     geom.contype = geom.conaffinity = 0
     geom.group = 2
 
 
-def set_payload(model: Any, mass_kg: float, offset_m: tuple[float, float, float]) -> None:
+def set_payload(model: Any, scratch: Any, mass_kg: float, offset_m: tuple[float, float, float]) -> None:
     """Give the payload body a mass and a centre; derived constants of the model are computed anew.
 
     Args:
         model: ``MjModel`` compiled with :func:`add_payload_body`, changed in place.
+        scratch: ``MjData`` of that model which is nobody's state: ``mj_setConst`` moves it.
         mass_kg: Mass of the payload [kg], 0 for none.
         offset_m: Its centre in the frame of the end-effector site [m].
     """
@@ -57,8 +59,7 @@ def set_payload(model: Any, mass_kg: float, offset_m: tuple[float, float, float]
     model.body_inertia[body] = _sphere_inertia(mass)
     model.body_ipos[body] = offset_m
     _show(model, mass_kg, offset_m)
-    # mj_setConst moves the data it is given to the zero position: never the plant's own.
-    mujoco.mj_setConst(model, mujoco.MjData(model))
+    mujoco.mj_setConst(model, scratch)
 
 
 def _show(model: Any, mass_kg: float, offset_m: tuple[float, float, float]) -> None:

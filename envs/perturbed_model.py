@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mujoco
 import numpy as np
 
 from spikearm.envs.payload import set_payload
@@ -24,6 +25,7 @@ class PerturbedModel:
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self._scratch = mujoco.MjData(model)
         self._friction = model.dof_frictionloss.copy()
         self._solimp = model.dof_solimp[:, :2].copy()
         self._damping = model.dof_damping.copy()
@@ -37,7 +39,7 @@ class PerturbedModel:
         self._model.dof_solimp[:, :2] = np.where(friction[:, None] > 0, _STIFF, self._solimp)
         self._model.dof_damping[:] = self._damping + perturbation.per_joint("joint_damping", n_joints)
         self._model.opt.gravity[:] = tilt(self._gravity, perturbation.gravity_tilt_rad)
-        set_payload(self._model, perturbation.payload_kg, perturbation.payload_offset_m)
+        set_payload(self._model, self._scratch, perturbation.payload_kg, perturbation.payload_offset_m)
 
 
 def tilt(vector: FloatArray, angles_rad: tuple[float, float]) -> FloatArray:

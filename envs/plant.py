@@ -37,7 +37,7 @@ class MujocoPlant:
         arm: The arm.
         control_dt_s: Time between two writes [s].
         physics_dt_s: Time step of the physics [s], which must divide the control step; None takes the
-            model's own.
+            model's own, or the control step if that is shorter.
         perturbation: What differs from the nominal arm, from the start.
         seed: Seed of the sensor noise.
         q0: Joint angles that a reset returns to [rad], shape (n_joints,); None takes the arm's home.
@@ -226,7 +226,7 @@ class MujocoPlant:
     def _set_physics_step(self, physics_dt_s: float | None) -> int:
         """Fix the physics step; returns how many of them make a control step."""
         if physics_dt_s is None:
-            physics_dt_s = float(self._model.opt.timestep)
+            physics_dt_s = min(float(self._model.opt.timestep), self._dt_s)
         count = n_steps(self._dt_s, physics_dt_s, outer="control step", inner="physics step")
         self._model.opt.timestep = physics_dt_s
         return count

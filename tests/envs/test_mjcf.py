@@ -8,7 +8,7 @@ from spikearm.envs import probe
 from spikearm.envs.arms import load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.mjcf import compile_arm
-from spikearm.envs.perturbation import Perturbation
+from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import ModelError
 
@@ -49,8 +49,8 @@ def write(tmp_path):
     return write_model
 
 
-def trajectory(arm, torques):
-    plant = MujocoPlant(arm)
+def trajectory(arm, torques, perturbation=NO_PERTURBATION):
+    plant = MujocoPlant(arm, perturbation=perturbation)
     states = []
     for torque in torques:
         plant.write(torque)
@@ -132,6 +132,32 @@ def test_runge_kutta_gives_way_with_a_warning(write, caplog):
 def test_automatic_reset_is_turned_off(write):
     flags = compile_arm(write(mjcf())).model.opt.disableflags
     assert flags & mujoco.mjtDisableBit.mjDSBL_AUTORESET
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"compiler": 'fusestatic="true"'},
+        {"compiler": 'discardvisual="true"'},
+        {"compiler": 'inertiafromgeom="true"'},
+        {"compiler": 'boundmass="0.5" boundinertia="1e-4"'},
+        {"extra": '<option actuatorgroupdisable="0"/>'},
+        {"extra": '<option><flag actuation="disable"/></option>'},
+    ],
+    ids=lambda change: next(iter(change.values())),
+)
+def test_compiler_settings_of_the_file_spare_payload_and_motors(write, change):
+    """None of these changes the two links; each would change or remove what is added to them."""
+    torques = np.random.default_rng(0).uniform(-10, 10, (60, 2))
+    heavy = Perturbation(payload_kg=1.0)
+    expected = trajectory(load_arm(write(mjcf())), torques, heavy)
+    arm = load_arm(write(mjcf(**change)))
+    np.testing.assert_allclose(trajectory(arm, torques, heavy), expected, atol=1e-9)
+
+
+def test_model_of_slower_physics_runs_at_the_control_step(write):
+    arm = load_arm(write(mjcf().replace('timestep="0.001"', 'timestep="0.002"')))
+    assert MujocoPlant(arm, control_dt_s=0.001).model.opt.timestep == 0.001
 
 
 def test_home_is_moved_into_the_joint_ranges(write):

@@ -94,6 +94,15 @@ def test_switching_moves_neither_the_arm_nor_the_clock(arm, perturbation):
     np.testing.assert_array_equal(plant.ee_position(), position)
 
 
+def test_perturbing_by_the_same_again_is_no_event(arm, perturbation):
+    torques = torques_for(arm, n=40)
+    plant, undisturbed = (MujocoPlant(arm, perturbation=perturbation, seed=2) for _ in range(2))
+    first = roll(plant, torques)
+    plant.perturb(perturbation)
+    states = np.concatenate((first, roll(plant, torques)))
+    np.testing.assert_array_equal(states, roll(undisturbed, np.concatenate((torques, torques))))
+
+
 def test_switching_in_flight_is_like_starting_perturbed_in_that_state(arm):
     heavy = EVERY["payload off centre"]
     plant = MujocoPlant(arm)
