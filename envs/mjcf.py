@@ -11,6 +11,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from spikearm.envs.probe import cannot_compile
 from spikearm.errors import ModelError
 from spikearm.records import FloatArray
 
@@ -112,8 +113,7 @@ def _read(path: Path) -> tuple[Any, Any]:
         spec = mujoco.MjSpec.from_file(str(path))
         model = spec.compile()
     except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"MuJoCo cannot compile {path}: {reason} Correct the file.") from error
+        raise ModelError(cannot_compile(path, str(error))) from error
     finally:
         mujoco.set_mju_user_warning(logger.warning)
     for warning in warnings:

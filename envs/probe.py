@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from spikearm.errors import ModelError
@@ -43,10 +44,14 @@ def compile_apart(path: Path) -> None:
     Raises:
         ModelError: It does not, or it took more time or memory than any arm should.
     """
-    command = [sys.executable, "-I", "-c", _CHILD, str(path), str(MEMORY_BYTES), str(CPU_S)]
+    command = [sys.executable, "-I", "-c", _CHILD, str(path.absolute()), str(MEMORY_BYTES), str(CPU_S)]
     try:
-        # The arguments are a list and no shell is involved: a file name cannot become a command.
-        child = subprocess.run(command, capture_output=True, text=True, timeout=WALL_S, check=False)  # noqa: S603
+        # MuJoCo writes a log file into the working directory; this one goes away with it.
+        with tempfile.TemporaryDirectory() as scratch:
+            # The arguments are a list and no shell is involved: a file name cannot become a command.
+            child = subprocess.run(  # noqa: S603
+                command, capture_output=True, text=True, timeout=WALL_S, check=False, cwd=scratch
+            )
     except subprocess.TimeoutExpired:
         raise ModelError(f"{path} did not compile within {WALL_S} s; simplify the model.") from None
     if child.returncode < 0:
@@ -55,5 +60,11 @@ def compile_apart(path: Path) -> None:
             f"than {CPU_S} s or {MEMORY_BYTES >> 30} GiB; try it alone in `python -m mujoco.viewer`."
         )
     if child.returncode:
-        reason = child.stderr.strip().splitlines()[-1] if child.stderr.strip() else "no reason given"
-        raise ModelError(f"MuJoCo cannot compile {path}: {reason} Correct the file.")
+        lines = child.stderr.strip().splitlines()
+        raise ModelError(cannot_compile(path, lines[-1] if lines else "no reason given"))
+
+
+def cannot_compile(path: Path, reason: str) -> str:
+    """The sentence for a file that MuJoCo refuses, with MuJoCo's reason on one line."""
+    reason = " ".join(reason.split()).removeprefix("Error: ").rstrip(".")
+    return f"MuJoCo cannot compile {path}: {reason}; correct the file."

@@ -4,6 +4,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from spikearm.controller.protocols import ArmDynamics
 from spikearm.envs.arms import ARMS
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.perturbation import Perturbation
@@ -39,6 +40,12 @@ def potential_energy(dynamics, q):
     dynamics.update(q, np.zeros_like(q))
     mujoco.mj_energyPos(dynamics._model, dynamics._data)
     return dynamics._data.energy[0]
+
+
+def test_dynamics_satisfy_the_controllers_protocol(arm):
+    dynamics: ArmDynamics = MujocoDynamics(arm)
+    missing = [name for name in vars(ArmDynamics) if not name.startswith("_") and not hasattr(dynamics, name)]
+    assert not missing
 
 
 def test_jacobian_matches_finite_differences(dynamics, state):
