@@ -12,6 +12,7 @@ from nengo_loihi.builder import Model
 
 from spikearm.errors import CapacityError, ConfigError
 from spikearm.hardware.loihi.config import LoihiConfig
+from spikearm.hardware.loihi.learning import learn_in_one_piece
 
 _KNOWN_WARNINGS = (
     # True of every network that is not written for Loihi alone: on the chip, membranes start at 0.
@@ -44,6 +45,13 @@ def build_simulator(network: nengo.Network, config: LoihiConfig) -> nengo_loihi.
     model.pes_error_scale = config.pes_error_scale
     model.pes_wgt_exp = config.pes_wgt_exp
     model.decode_tau = config.decode_tau_s
+    simulator = _build(network, model)
+    learn_in_one_piece(simulator.sims["emulator"])
+    return simulator
+
+
+def _build(network: nengo.Network, model: Model) -> nengo_loihi.Simulator:
+    """nengo-loihi's builder, with its errors in our words."""
     with warnings.catch_warnings():
         for message, category in _KNOWN_WARNINGS:
             warnings.filterwarnings("ignore", message=message, category=category)
