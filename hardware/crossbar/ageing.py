@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 
@@ -19,43 +20,51 @@ class Ageing:
 
     Args:
         matrices: All matrices on crossbars.
+        clock: The devices' clock; advanced here.
         n_slots: Steps of one round.
-        dt_s: Time step [s].
         compensation_s: Period of the drift compensation [s], or 0.
         ledger: Where the compensating reads are counted.
 
     Attributes:
-        steps: Steps since the start, shape (1,).
+        next_compensation: Step of the next compensating read, shape (1,).
     """
 
     def __init__(
         self,
         matrices: tuple[CrossbarMatrix, ...],
+        clock: DeviceClock,
         *,
         n_slots: int,
-        dt_s: float,
         compensation_s: float,
         ledger: Ledger,
     ) -> None:
         self._matrices = tuple(m for m in matrices if m.config.device.changes_by_itself)
-        self._n_slots, self._dt_s, self._ledger = n_slots, dt_s, ledger
+        self._n_slots, self._clock, self._ledger = n_slots, clock, ledger
         self._static = tuple(m for m in self._matrices if not m.learned and compensation_s > 0)
-        self._compensation_steps = max(1, round(compensation_s / dt_s))
+        self._compensation_steps = max(1, round(compensation_s / clock.dt_s))
         self._slots = _divide([m.cells.n_pairs for m in self._matrices], n_slots)
-        self.steps: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+        self.next_compensation: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
 
     def step(self) -> None:
         """What is due in this step; called before anything is read."""
         self._ledger.start()
-        n = int(self.steps[0])
-        self.steps[0] = n + 1
-        now_s = n * self._dt_s
+        n = int(self._clock.steps[0])
+        self._clock.steps[0] = n + 1
+        now_s = self._clock.now_s
         for index, first, last in self._slots[n % self._n_slots]:
             matrix = self._matrices[index]
             matrix.cells.visit(first, last, now_s, n // self._n_slots, matrix.rng)
-        if n % self._compensation_steps == 0:
+        if n >= self.next_compensation[0]:
+            self.next_compensation[0] = n + self._compensation_steps
             for matrix in self._static:
                 matrix.compensate(self._ledger.counts)
+
+    def rest(self, seconds: float) -> None:
+        """Let time pass for the devices alone; the next step begins with a compensating read."""
+        self._clock.rested_s[0] += seconds
+        for matrix in self._matrices:
+            matrix.cells.jump(seconds, self._clock.now_s, matrix.rng)
+        self.next_compensation[0] = self._clock.steps[0]
 
 
 def _divide(sizes: list[int], n_slots: int) -> list[list[tuple[int, int, int]]]:

@@ -8,7 +8,6 @@ configuration names.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,16 +16,18 @@ import nengo
 import numpy as np
 from nengo.builder.learning_rules import SimPES
 from nengo.builder.operator import Copy, DotInc, SparseDotInc
+from nengo.builder.processes import SimProcess
 
+from spikearm.hardware.crossbar import events
+from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.events import EventTraces
 from spikearm.hardware.crossbar.learning import PulseLearning
 from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.operators import CrossbarPes, CrossbarRead, CrossbarUpdate
 from spikearm.hardware.crossbar.ranges import learned_range, sample_rates, sample_spikes, sample_vectors
 from spikearm.records import FloatArray
-
-logger = logging.getLogger(__name__)
 
 _LEARNED_FILL = 0.3
 """Part of g_max by which learned pairs are assumed to differ when converters are calibrated; a range
@@ -56,13 +57,20 @@ class CrossbarMapper:
         model: A built ``nengo.builder.Model``, not yet optimised.
         config: Devices, tiles, converters.
         ledger: Where operators count.
+        clock: The devices' clock.
         seeds: Source of independent seeds.
     """
 
     def __init__(
-        self, model: Any, config: CrossbarConfig, ledger: Ledger, seeds: np.random.SeedSequence
+        self,
+        model: Any,
+        config: CrossbarConfig,
+        ledger: Ledger,
+        clock: DeviceClock,
+        seeds: np.random.SeedSequence,
     ) -> None:
-        self._model, self._config, self._ledger, self._seeds = model, config, ledger, seeds
+        self._model, self._config, self._seeds = model, config, seeds
+        self._ledger, self._clock = ledger, clock
         self._owners = dict(_weight_owners(model))
         self._sources = dict(_spike_sources(model))
         self._copied = {op.dst: op.src for op in model.operators if type(op) is Copy and not op.inc}
@@ -92,7 +100,7 @@ class CrossbarMapper:
         if not learned and _is_diagonal(weights):
             return None
         label = f"{type(owner).__name__.lower()} {owner.label or 'without label'}"
-        rng = np.random.default_rng(self._seeds.spawn(1)[0])
+        rng = self._next_rng()
         source = self._spike_source(op.X)
         matrix = CrossbarMatrix(
             label,
@@ -151,36 +159,69 @@ class CrossbarMapper:
 
     def _place_learning(self, matrices: dict[Any, CrossbarMatrix]) -> Iterator[PulseLearning]:
         """Exchange the operators that change weights on tiles."""
-        operators = self._model.operators
         for A, matrix in matrices.items():
+            operators = self._model.operators
             copies = [op for op in operators if type(op) is Copy and op.inc and op.dst is A]
             if not copies:
                 continue
-            learning = PulseLearning(matrix, np.random.default_rng(self._seeds.spawn(1)[0]))
             rules = [op for op in operators if isinstance(op, SimPES) and op.delta is copies[0].src]
             if len(copies) == 1 and rules:
-                self._exchange([copies[0], rules[0]], self._pes(learning, rules[0], A))
+                yield self._place_pes(matrix, copies[0], rules[0])
             else:
-                for copy in copies:
-                    update = CrossbarUpdate(
-                        learning, self._ledger, delta=copy.src, A=A, time=self._model.time
-                    )
-                    self._exchange([copy], update)
-            yield learning
+                yield self._place_updates(matrix, copies)
 
-    def _pes(self, learning: PulseLearning, rule: Any, A: Any) -> CrossbarPes:
-        published = any(A in op.reads for op in self._model.operators if not isinstance(op, CrossbarRead))
-        probed = any(self._model.sig[probe]["in"] is A for probe in self._model.probes)
-        return CrossbarPes(
+    def _place_updates(self, matrix: CrossbarMatrix, copies: list[Any]) -> PulseLearning:
+        """Any other rule, or several: Nengo computes the change, pulses write it."""
+        learning = PulseLearning(matrix, self._clock, self._next_rng())
+        for copy in copies:
+            self._exchange([copy], CrossbarUpdate(learning, self._ledger, delta=copy.src, A=copy.dst))
+        return learning
+
+    def _place_pes(self, matrix: CrossbarMatrix, copy: Any, rule: Any) -> PulseLearning:
+        """PES, event driven where the activities are lowpass-filtered spikes that nothing else looks at."""
+        filter_ = self._event_filter(rule)
+        traces, acts, old = None, rule.pre_filtered, [copy, rule]
+        if filter_ is not None:
+            tau_s = filter_.process.tau
+            traces = EventTraces(matrix.n_inputs, matrix.n_outputs, tau_s=tau_s, dt_s=self._model.dt)
+            acts = filter_.input
+            old.append(filter_)
+        learning = PulseLearning(matrix, self._clock, self._next_rng(), traces)
+        pes = CrossbarPes(
             learning,
             self._ledger,
-            acts=rule.pre_filtered,
+            acts=acts,
             error=rule.error,
-            A=A,
-            time=self._model.time,
+            A=copy.dst,
             learning_rate=rule.learning_rate,
-            publish=published or probed,
+            publish=self._is_looked_at(copy.dst),
         )
+        self._exchange(old, pes)
+        return learning
+
+    def _event_filter(self, rule: Any) -> Any | None:
+        """The operator that filters spikes for a PES rule, if it can be left out."""
+        acts = rule.pre_filtered
+        for op in self._model.operators:
+            if isinstance(op, SimProcess) and op.output is acts:
+                fits = (
+                    type(op.process) is nengo.Lowpass
+                    and op.mode == "set"
+                    and events.suits(op.process.tau, self._model.dt)
+                    and op.input.base in self._sources
+                    and not self._is_looked_at(acts, but=(rule, op))
+                )
+                return op if fits else None
+        return None
+
+    def _is_looked_at(self, signal: Any, but: tuple[Any, ...] = ()) -> bool:
+        """Whether anything besides crossbars reads a signal, probes included."""
+        others = (op for op in self._model.operators if not isinstance(op, CrossbarRead) and op not in but)
+        probed = any(self._model.sig[probe]["in"] is signal for probe in self._model.probes)
+        return probed or any(signal in op.reads for op in others)
+
+    def _next_rng(self) -> np.random.Generator:
+        return np.random.default_rng(self._seeds.spawn(1)[0])
 
     def _exchange(self, old: list[Any], new: Any) -> None:
         operators = self._model.operators

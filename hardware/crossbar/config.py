@@ -31,6 +31,8 @@ class CrossbarConfig:
         learned_headroom: Factor on the automatic range of learned weights.
         learned_weight_range: Weight of a pair at full conductance in learned matrices, or None for the
             automatic range (see :func:`~spikearm.hardware.crossbar.ranges.learned_range`).
+        pulse_threshold: Part of a mean SET step that an accumulated change must pass to get a pulse, in
+            [0.5, 1] (see :func:`~spikearm.hardware.crossbar.pulses.due_pulses`).
         max_pulses_per_step: SET pulses one pair gets at most in one time step; what is left waits.
         refresh_rows_per_step: Rows of a learned matrix checked for saturated pairs per time step.
         refresh_upper: A pair is refreshed when its larger device has passed this fraction of g_max ...
@@ -49,8 +51,9 @@ class CrossbarConfig:
     dac_bits: int | None = 8
     digital: tuple[str, ...] = ()
     learned_output_range: float = 1.0
-    learned_headroom: float = 1.0
+    learned_headroom: float = 2.0
     learned_weight_range: float | None = None
+    pulse_threshold: float = 0.6
     max_pulses_per_step: int = 8
     refresh_rows_per_step: int = 1
     refresh_upper: float = 0.75
@@ -77,6 +80,8 @@ class CrossbarConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"{name} must be 0 or a positive number of seconds, not {value!r}.")
+        if not 0.5 <= self.pulse_threshold <= 1:
+            raise ConfigError(f"pulse_threshold must lie in [0.5, 1], not {self.pulse_threshold!r}.")
         if not 0 < self.refresh_lower < self.refresh_upper < 1:
             raise ConfigError(
                 f"refresh thresholds must be 0 < refresh_lower < refresh_upper < 1, "

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikearm.hardware.crossbar import ledger
+from spikearm.hardware.crossbar.clock import DeviceClock
+from spikearm.hardware.crossbar.events import EventTraces, advance, settle_all
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.pulses import (
     accumulate_dense,
@@ -53,7 +56,9 @@ class PulseLearning:
 
     Args:
         matrix: A matrix whose weights are learned.
+        clock: The devices' clock.
         rng: Source of the pulses' randomness; replaced at every reset.
+        traces: Event-driven activities, or None to be given filtered activities at every step.
 
     Attributes:
         chi: Accumulated changes not yet written, relative to g_max, shape (n_inputs, n_outputs).
@@ -61,45 +66,62 @@ class PulseLearning:
         refreshed: Pairs refreshed since the start, shape (1,).
     """
 
-    def __init__(self, matrix: CrossbarMatrix, rng: np.random.Generator) -> None:
-        self.matrix = matrix
+    def __init__(
+        self,
+        matrix: CrossbarMatrix,
+        clock: DeviceClock,
+        rng: np.random.Generator,
+        traces: EventTraces | None = None,
+    ) -> None:
+        self.matrix, self.clock, self.traces = matrix, clock, traces
         self.rng = rng
         self.chi: FloatArray = np.zeros((matrix.n_inputs, matrix.n_outputs))
         self.next_row: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         self.refreshed: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
-        self._pairs = np.zeros(matrix.cells.n_pairs, dtype=np.int64)
-        self._pulses = np.zeros(matrix.cells.n_pairs, dtype=np.int64)
+        # A pair can be listed twice in one step, at a spike and when all rows are settled.
+        self._pairs = np.zeros(2 * matrix.cells.n_pairs, dtype=np.int64)
+        self._pulses = np.zeros(2 * matrix.cells.n_pairs, dtype=np.int64)
         device = matrix.config.device
         # Learned matrices have one range per column, the same on every tile.
         self._per_weight = 1.0 / (matrix.weight[0] * device.g_max_siemens)
         self._step = device.set_step
+        self._threshold = matrix.config.pulse_threshold
         self._most = matrix.config.max_pulses_per_step
         self._warned = False
 
-    def pes(self, acts: FloatArray, error: FloatArray, rate: float, now_s: float, counts: FloatArray) -> None:
+    def pes(self, acts: FloatArray, error: FloatArray, rate: float, counts: FloatArray) -> None:
         """Learn ``delta = rate * outer(error, acts)``.
 
         Args:
-            acts: Filtered activities, shape (n_inputs,).
+            acts: Filtered activities, or with ``traces`` the neurons' outputs, shape (n_inputs,).
             error: Error, shape (n_outputs,).
             rate: Factor, sign included.
-            now_s: Network time [s].
             counts: Counts of the present step, added to.
         """
         per_column = rate * error * self._per_weight
-        due, rows = accumulate_pes(
-            self.chi, acts, per_column, self._step, self._most, self._pairs, self._pulses
-        )
-        self._write(due, rows, now_s, counts)
+        chi = self._accumulator
+        if self.traces is None:
+            due, rows = accumulate_pes(acts, per_column, *chi)
+        else:
+            t = self.traces
+            due, rows = advance(acts, t.kick, per_column, t.now, t.trace, t.since, t.history, t.powers, *chi)
+        self._write(due, rows, counts)
 
-    def add(self, delta: FloatArray, now_s: float, counts: FloatArray) -> None:
+    def add(self, delta: FloatArray, counts: FloatArray) -> None:
         """Learn any change of weights, shape (n_outputs, n_inputs)."""
-        due, rows = accumulate_dense(
-            self.chi, delta, self._per_weight, self._step, self._most, self._pairs, self._pulses
-        )
-        self._write(due, rows, now_s, counts)
+        due, rows = accumulate_dense(delta, self._per_weight, *self._accumulator)
+        self._write(due, rows, counts)
 
-    def refresh(self, now_s: float, counts: FloatArray) -> None:
+    def settle(self, counts: FloatArray) -> None:
+        """Add to chi, and to the weights, what event-driven rows have not been asked for yet."""
+        t = self.traces
+        if t is None:
+            return
+        chi = self._accumulator
+        due, rows = settle_all(t.now, t.trace, t.since, t.history, t.powers, *chi, 0)
+        self._write(due, rows, counts)
+
+    def refresh(self, counts: FloatArray) -> None:
         """Look after the next rows; once per time step."""
         config, cells = self.matrix.config, self.matrix.cells
         for _ in range(config.refresh_rows_per_step):
@@ -109,7 +131,7 @@ class PulseLearning:
                 config.refresh_upper,
                 config.refresh_lower,
                 self.rng.standard_normal(self.matrix.n_outputs),
-                now_s,
+                self.clock.now_s,
                 cells.params,
                 cells.g,
                 cells.born_s,
@@ -141,9 +163,19 @@ class PulseLearning:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running, those of the matrix aside."""
-        return {"chi": self.chi, "next_row": self.next_row, "refreshed": self.refreshed}
+        own: dict[str, NDArray[np.generic]] = {
+            "chi": self.chi,
+            "next_row": self.next_row,
+            "refreshed": self.refreshed,
+        }
+        return own if self.traces is None else own | self.traces.arrays()
 
-    def _write(self, n_due: int, n_rows: int, now_s: float, counts: FloatArray) -> None:
+    @property
+    def _accumulator(self) -> tuple[Any, ...]:
+        """The last arguments of every function that accumulates."""
+        return self.chi, self._step, self._threshold, self._most, self._pairs, self._pulses
+
+    def _write(self, n_due: int, n_rows: int, counts: FloatArray) -> None:
         counts[ledger.LEARNING_UPDATES] += n_rows * self.matrix.n_outputs
         if not n_due:
             return
@@ -154,7 +186,7 @@ class PulseLearning:
             self._pairs,
             self._pulses,
             self.rng.standard_normal(n_pulses),
-            now_s,
+            self.clock.now_s,
             cells.params,
             cells.g,
             cells.born_s,

@@ -56,10 +56,9 @@ class CrossbarPes(Operator):
     Args:
         learning: The learning circuit.
         ledger: Where to count.
-        acts: Signal of the filtered activities.
+        acts: Signal of the filtered activities, or of the spikes if the circuit has event traces.
         error: Signal of the error.
         A: Signal of the weights; updated after every read of the step, as Nengo's rule would.
-        time: Signal of the time.
         learning_rate: PES learning rate.
         publish: Whether something else reads the weights from ``A``.
     """
@@ -72,26 +71,24 @@ class CrossbarPes(Operator):
         acts: Any,
         error: Any,
         A: Any,
-        time: Any,
         learning_rate: float,
         publish: bool,
     ) -> None:
         super().__init__(tag=f"{learning.matrix.label} PES")
         self.learning, self.ledger = learning, ledger
         self.learning_rate, self.publish = learning_rate, publish
-        _declare(self, reads=[acts, error, time], updates=[A])
+        _declare(self, reads=[acts, error], updates=[A])
 
     def make_step(self, signals: Any, dt: float, rng: Any) -> Step:
         """Learning of one step."""
-        acts, error, time = (signals[s] for s in self.reads)
+        acts, error = (signals[s] for s in self.reads)
         weights = signals[self.updates[0]]
         learning, counts, publish = self.learning, self.ledger.counts, self.publish
         rate = -self.learning_rate * dt / acts.shape[0]
 
         def step_crossbar_pes() -> None:
-            now_s = time.item()
-            learning.pes(np.ascontiguousarray(acts, dtype=np.float64), error, rate, now_s, counts)
-            learning.refresh(now_s, counts)
+            learning.pes(np.ascontiguousarray(acts, dtype=np.float64), error, rate, counts)
+            learning.refresh(counts)
             if publish:
                 weights[...] = learning.matrix.weights_now()
 
@@ -106,24 +103,22 @@ class CrossbarUpdate(Operator):
         ledger: Where to count.
         delta: Signal of the change that the rule has computed.
         A: Signal of the weights.
-        time: Signal of the time.
     """
 
-    def __init__(self, learning: PulseLearning, ledger: Ledger, *, delta: Any, A: Any, time: Any) -> None:
+    def __init__(self, learning: PulseLearning, ledger: Ledger, *, delta: Any, A: Any) -> None:
         super().__init__(tag=f"{learning.matrix.label} update")
         self.learning, self.ledger = learning, ledger
-        _declare(self, incs=[A], reads=[delta, time])
+        _declare(self, incs=[A], reads=[delta])
 
     def make_step(self, signals: Any, dt: float, rng: Any) -> Step:
         """Learning of one step."""
-        delta, time = (signals[s] for s in self.reads)
+        delta = signals[self.reads[0]]
         weights = signals[self.incs[0]]
         learning, counts = self.learning, self.ledger.counts
 
         def step_crossbar_update() -> None:
-            now_s = time.item()
-            learning.add(np.ascontiguousarray(delta, dtype=np.float64), now_s, counts)
-            learning.refresh(now_s, counts)
+            learning.add(np.ascontiguousarray(delta, dtype=np.float64), counts)
+            learning.refresh(counts)
             weights[...] = learning.matrix.weights_now()
 
         return step_crossbar_update

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import nengo
@@ -11,8 +12,10 @@ from nengo.builder.neurons import SimNeurons
 from nengo.cache import get_default_decoder_cache
 from numba import njit
 
+from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.ageing import Ageing
 from spikearm.hardware.crossbar.builder import CrossbarMapper
+from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.learning import PulseLearning, Wear
 from spikearm.hardware.crossbar.ledger import SPIKES, Ledger
@@ -73,13 +76,14 @@ class CrossbarSimulator(nengo.Simulator):
         self._substrate_seed = _choose_seed(seed, network)
         self._ledger = Ledger()
         seeds = np.random.SeedSequence([self._substrate_seed, _STREAM])
-        placement = CrossbarMapper(model, self.config, self._ledger, seeds).place()
+        self._clock = DeviceClock(model.dt)
+        placement = CrossbarMapper(model, self.config, self._ledger, self._clock, seeds).place()
         self.matrices: tuple[CrossbarMatrix, ...] = placement.matrices
         self._learnings = placement.learnings
         self._ageing = Ageing(
             self.matrices,
+            self._clock,
             n_slots=self.config.ageing_steps,
-            dt_s=model.dt,
             compensation_s=self.config.drift_compensation_s,
             ledger=self._ledger,
         )
@@ -113,6 +117,19 @@ class CrossbarSimulator(nengo.Simulator):
         """Conversions that left their range since the start."""
         return sum(int(matrix.clipped[0]) for matrix in self.matrices)
 
+    def advance_time(self, seconds: float) -> None:
+        """Let time pass between two steps: devices drift and fluctuate, the network rests.
+
+        Args:
+            seconds: How long [s], e.g. 86,400 for a day.
+
+        Raises:
+            ConfigError: The time is not positive and finite.
+        """
+        if not (math.isfinite(seconds) and seconds > 0):
+            raise ConfigError(f"time can only advance; give a positive number of seconds, not {seconds!r}.")
+        self._ageing.rest(seconds)
+
     def reset(self, seed: int | None = None) -> None:
         """Back to the state right after building, devices included.
 
@@ -138,7 +155,10 @@ class CrossbarSimulator(nengo.Simulator):
 
     def changing_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Every array of the substrate that changes while running, by name; live, not copies."""
-        arrays: dict[str, np.ndarray[Any, Any]] = {"steps": self._ageing.steps}
+        arrays: dict[str, np.ndarray[Any, Any]] = {
+            **self._clock.arrays(),
+            "next_compensation": self._ageing.next_compensation,
+        }
         for i, matrix in enumerate(self.matrices):
             arrays |= {f"matrix{i}/{name}": array for name, array in matrix.arrays().items()}
         for i, learning in enumerate(self._learnings):

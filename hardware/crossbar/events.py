@@ -1,0 +1,138 @@
+"""Event-driven accumulation for PES: rows are touched when their neuron fires, and nothing is lost.
+
+Between its spikes the filtered activity of a neuron only decays, ``a_i(s) = a_i(t) lambda^(s - t)``. What
+the rule asks of its weights over that time is therefore ``a_i(t) lambda^-t (G(now) - G(t))`` with the one
+running sum ``G(t) = sum over s < t of lambda^s e(s)`` for all neurons. The sum is begun anew, and all rows
+are brought up to date, every ``WINDOW`` steps, which keeps the powers of lambda in range.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from spikearm.hardware.crossbar.pulses import due_pulses
+from spikearm.records import FloatArray
+
+WINDOW = 128
+"""Steps between two times at which all rows are brought up to date."""
+
+_LOWEST_POWER = 1e-250
+"""Of the decay over a window; below it, powers of lambda would leave the range of floating point."""
+
+
+def suits(tau_s: float, dt_s: float) -> bool:
+    """Whether a lowpass filter decays slowly enough for the powers of a window to be represented."""
+    return tau_s > 0 and math.exp(-dt_s / tau_s) ** WINDOW > _LOWEST_POWER
+
+
+@njit(cache=True)
+def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
+    """Add to row ``i`` of chi what has accrued up to step ``k`` of the window; list pairs that are due."""
+    if trace[i] == 0.0:
+        since[i] = k
+        return n_due
+    n_cols = chi.shape[1]
+    factor = trace[i] / powers[since[i]]
+    for j in range(n_cols):
+        value = chi[i, j] + factor * (history[k, j] - history[since[i], j])
+        n = due_pulses(value, step, threshold, most)
+        chi[i, j] = value - n * step
+        if n != 0:
+            pairs[n_due] = i * n_cols + j
+            pulses[n_due] = n
+            n_due += 1
+    trace[i] *= powers[k - since[i]]
+    since[i] = k
+    return n_due
+
+
+@njit(cache=True)
+def advance(
+    x, kick, per_column, now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses
+):  # type: ignore[no-untyped-def]
+    """One time step.
+
+    Args:
+        x: Outputs of the neurons, zero where there was no spike, shape (n_rows,).
+        kick: Factor from an output to the filtered activity.
+        per_column: Change of each column per activity, relative to g_max, shape (n_cols,).
+        now: Step within the window, shape (1,); advanced.
+        trace: Filtered activity of each neuron at step ``since``, shape (n_rows,).
+        since: Step of the window at which each row was last settled, shape (n_rows,).
+        history: Running sum before each step of the window, shape (WINDOW + 1, n_cols).
+        powers: ``lambda^k``, shape (WINDOW + 1,).
+        chi: Accumulated changes, relative to g_max, shape (n_rows, n_cols).
+        step: Mean SET step, relative to g_max.
+        threshold: See :func:`.pulses.due_pulses`.
+        most: Pulses per pair at most.
+        pairs: Receives the flat index of each pair that is due.
+        pulses: Receives how many pulses, with their sign.
+
+    Returns:
+        Pairs listed, and rows that were settled.
+    """
+    n_due = 0
+    n_rows = 0
+    k = now[0]
+    for i in range(len(x)):
+        if x[i] != 0.0:
+            n_due = _settle(
+                i, k, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due
+            )
+            trace[i] += kick * x[i]
+            n_rows += 1
+    for j in range(len(per_column)):
+        history[k + 1, j] = history[k, j] + powers[k] * per_column[j]
+    now[0] = k + 1
+    if k + 1 == len(powers) - 1:
+        n_due, settled = settle_all(
+            now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due
+        )
+        n_rows += settled
+    return n_due, n_rows
+
+
+@njit(cache=True)
+def settle_all(now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
+    """Bring all rows up to date and begin the running sum anew; returns pairs listed and rows settled.
+
+    A pair that was listed already is listed twice, which gives it both sets of pulses.
+    """
+    k = now[0]
+    n_rows = 0
+    for i in range(len(trace)):
+        if trace[i] != 0.0:
+            n_rows += 1
+        n_due = _settle(i, k, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due)
+        since[i] = 0
+    history[0, :] = 0.0
+    now[0] = 0
+    return n_due, n_rows
+
+
+class EventTraces:
+    """Filtered activities and the running sum of one learned matrix.
+
+    Args:
+        n_rows: Presynaptic neurons.
+        n_cols: Dimensions of the error.
+        tau_s: Time constant of the lowpass filter of the activities [s].
+        dt_s: Time step [s].
+    """
+
+    def __init__(self, n_rows: int, n_cols: int, *, tau_s: float, dt_s: float) -> None:
+        decay = math.exp(-dt_s / tau_s)
+        self.kick = 1.0 - decay
+        self.powers: FloatArray = np.power(decay, np.arange(WINDOW + 1.0))
+        self.now: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+        self.trace: FloatArray = np.zeros(n_rows)
+        self.since: NDArray[np.int64] = np.zeros(n_rows, dtype=np.int64)
+        self.history: FloatArray = np.zeros((WINDOW + 1, n_cols))
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Every array that changes while running."""
+        return {"now": self.now, "trace": self.trace, "since": self.since, "history": self.history}
