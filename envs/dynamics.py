@@ -57,6 +57,13 @@ class MujocoDynamics:
         """Largest torque of each joint, both ways [N m], shape (n_joints,)."""
         return self._torque_limits.copy()
 
+    @property
+    def joint_ranges(self) -> FloatArray:
+        """Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop."""
+        limited = self._model.jnt_limited.astype(bool)[:, None]
+        ranges: FloatArray = np.where(limited, self._model.jnt_range, (-np.inf, np.inf))
+        return ranges
+
     def update(self, q: FloatArray, dq: FloatArray) -> None:
         """Compute everything below for this state.
 

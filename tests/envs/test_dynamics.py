@@ -1,5 +1,7 @@
 """The controller's model against finite differences and Lagrange's equations."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
@@ -153,6 +155,19 @@ def test_update_answers_for_the_given_state_only(dynamics, state, rng):
 def test_torque_limits_are_those_of_the_data_sheet():
     limits = MujocoDynamics(ARMS["iiwa14"]).torque_limits
     np.testing.assert_array_equal(limits, (320, 320, 176, 176, 110, 40, 40))
+
+
+def test_joint_ranges_are_those_of_the_model():
+    ranges = MujocoDynamics(ARMS["iiwa14"]).joint_ranges
+    np.testing.assert_array_equal(ranges[3], (-2.0944, 2.0944))
+    assert ranges.shape == (7, 2)
+
+
+def test_joint_without_a_stop_has_an_infinite_range(tmp_path):
+    path = tmp_path / "arm.xml"
+    path.write_text(ARMS["planar2"].path.read_text().replace('range="-2.6 2.6"', ""))
+    free = MujocoDynamics(replace(ARMS["planar2"], path=path))
+    np.testing.assert_array_equal(free.joint_ranges, [(-np.inf, np.inf)] * 2)
 
 
 def test_torque_limits_are_a_copy(dynamics):
