@@ -78,11 +78,13 @@ class RandomPart:
         return np.frombuffer(json.dumps(state, default=_jsonable).encode(), dtype=np.uint8).copy()
 
     def objection(self, saved: StateArray) -> str | None:
-        """It must be the state of the same kind of generator."""
+        """It must be the complete state of the same kind of generator."""
         wanted = json.loads(self.save().tobytes())["bit_generator"]
         try:
             found = json.loads(saved.tobytes())["bit_generator"]
-        except (ValueError, KeyError, TypeError):
+            if found == wanted:
+                RandomPart(self._another()).load(saved)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return "is not the state of a random generator"
         return None if found == wanted else f"is the state of a {found} generator, not of a {wanted}"
 
@@ -95,6 +97,12 @@ class RandomPart:
             self._rng.set_state(state)
         else:
             self._rng.bit_generator.state = state
+
+    def _another(self) -> RandomSource:
+        """A generator of the same kind, to try a state on."""
+        if isinstance(self._rng, np.random.RandomState):
+            return np.random.RandomState(0)
+        return np.random.Generator(type(self._rng.bit_generator)(0))
 
 
 class Snapshot:

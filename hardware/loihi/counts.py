@@ -20,7 +20,7 @@ class LoihiCounter:
 
     Blocks are placed one per core, in the order they were built, cores tile by tile and tiles row by row;
     messages go along rows first (dimension-ordered routing). This is a plain placement, not an
-    optimised one.
+    optimised one. What the host computes is not counted; what it exchanges with the chip is.
 
     Args:
         simulator: The loaded simulator.

@@ -179,6 +179,23 @@ def test_random_part_refuses_another_kind_of_generator():
     assert objection == "is the state of a PCG64 generator, not of a MT19937"
 
 
+@pytest.mark.parametrize("rng", [np.random.default_rng(1), np.random.RandomState(1)])
+@pytest.mark.parametrize("spoil", ["state", "half", "words"])
+def test_random_part_refuses_an_incomplete_state_and_changes_nothing(rng, spoil):
+    part = RandomPart(rng)
+    before = part.save()
+    state = json.loads(before.tobytes())
+    if spoil == "state":
+        del state["state"]
+    elif spoil == "half":
+        state["state"].popitem()
+    else:
+        state["state"] = "words"
+    saved = np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)
+    assert part.objection(saved) == "is not the state of a random generator"
+    np.testing.assert_array_equal(part.save(), before)
+
+
 def test_array_part_writes_in_place():
     live = np.arange(3.0)
     part = ArrayPart(live)
