@@ -13,6 +13,7 @@ from nengo_loihi.builder import Model
 from spikearm.errors import CapacityError, ConfigError
 from spikearm.hardware.loihi.config import LoihiConfig
 from spikearm.hardware.loihi.learning import learn_in_one_piece
+from spikearm.hardware.loihi.reproducible import make_reproducible
 
 _KNOWN_WARNINGS = (
     # True of every network that is not written for Loihi alone: on the chip, membranes start at 0.
@@ -45,6 +46,7 @@ def build_simulator(network: nengo.Network, config: LoihiConfig) -> nengo_loihi.
     model.pes_error_scale = config.pes_error_scale
     model.pes_wgt_exp = config.pes_wgt_exp
     model.decode_tau = config.decode_tau_s
+    make_reproducible(model, network)
     simulator = _build(network, model)
     learn_in_one_piece(simulator.sims["emulator"])
     return simulator

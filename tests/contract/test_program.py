@@ -324,15 +324,8 @@ def test_nothing_is_learned_from_no_error(backend, compiled):
     np.testing.assert_allclose(torque, 0.0, atol=LEARNED_WITHIN_NM[backend.name])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name == "loihi" else ())  # the stock emulator is slow
-        for name in sorted(BACKENDS)
-    ],
-)
-def test_memory_does_not_grow_over_10000_steps(name, compiled):
-    program = compiled(make_backend(name), _network(n_neurons=20))
+def test_memory_does_not_grow_over_10000_steps(backend, compiled):
+    program = compiled(backend, _network(n_neurons=20))
     _run(program, 200)
     blocks = sys.getallocatedblocks()
     for i in range(10_000):
