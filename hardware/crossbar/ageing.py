@@ -15,8 +15,9 @@ from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 class Ageing:
     """Visits every pair once in ``n_slots`` steps: drift, slow noise; and the compensating reads.
 
-    Between two visits a device conducts what it did at the last one. Drift moves a device by less than
-    1e-5 in a quarter of a second, 20 s after programming; for the noise see :func:`.flicker.n_fast`.
+    Between two visits a device conducts what it did at the last one. In a quarter of a second, 25 s after
+    programming, drift moves it by less than 0.1 %; for the noise see :func:`.flicker.n_fast`. A device that
+    has just been given a pulse is up to date at once.
 
     Args:
         matrices: All matrices on crossbars.

@@ -182,8 +182,13 @@ class CrossbarMapper:
         filter_ = self._event_filter(rule)
         traces, acts, old = None, rule.pre_filtered, [copy, rule]
         if filter_ is not None:
-            tau_s = filter_.process.tau
-            traces = EventTraces(matrix.n_inputs, matrix.n_outputs, tau_s=tau_s, dt_s=self._model.dt)
+            traces = EventTraces(
+                matrix.n_inputs,
+                matrix.n_outputs,
+                tau_s=filter_.process.tau,
+                dt_s=self._model.dt,
+                per_spike=_per_spike(self._sources[filter_.input.base], self._model.dt),
+            )
             acts = filter_.input
             old.append(filter_)
         learning = PulseLearning(matrix, self._clock, self._next_rng(), traces)

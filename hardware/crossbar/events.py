@@ -3,7 +3,7 @@
 Between its spikes the filtered activity of a neuron only decays, ``a_i(s) = a_i(t) lambda^(s - t)``. What
 the rule asks of its weights over that time is therefore ``a_i(t) lambda^-t (G(now) - G(t))`` with the one
 running sum ``G(t) = sum over s < t of lambda^s e(s)`` for all neurons. The sum is begun anew, and all rows
-are brought up to date, every ``WINDOW`` steps, which keeps the powers of lambda in range.
+are brought up to date, once per window, before late terms are lost beside early ones.
 """
 
 from __future__ import annotations
@@ -17,16 +17,25 @@ from numpy.typing import NDArray
 from spikearm.hardware.crossbar.pulses import due_pulses
 from spikearm.records import FloatArray
 
-WINDOW = 128
-"""Steps between two times at which all rows are brought up to date."""
+LONGEST_WINDOW = 128
+"""Steps at most between two times at which all rows are brought up to date."""
 
-_LOWEST_POWER = 1e-250
-"""Of the decay over a window; below it, powers of lambda would leave the range of floating point."""
+_TIME_CONSTANTS = 16.0
+"""Longest window in time constants: late terms of the sum are then e^-16 of the early ones, which leaves
+nine digits of them."""
+
+_FORGOTTEN = 1e-12
+"""Activity, relative to that right after a spike, below which a silent neuron has stopped learning."""
+
+
+def window(tau_s: float, dt_s: float) -> int:
+    """Steps of a window for a lowpass filter with this time constant."""
+    return max(1, min(LONGEST_WINDOW, int(_TIME_CONSTANTS * tau_s / dt_s)))
 
 
 def suits(tau_s: float, dt_s: float) -> bool:
-    """Whether a lowpass filter decays slowly enough for the powers of a window to be represented."""
-    return tau_s > 0 and math.exp(-dt_s / tau_s) ** WINDOW > _LOWEST_POWER
+    """Whether windows are long enough to save anything."""
+    return window(tau_s, dt_s) >= 8
 
 
 @njit(cache=True)
@@ -51,20 +60,21 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, pai
 
 
 @njit(cache=True)
-def advance(
-    x, kick, per_column, now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses
-):  # type: ignore[no-untyped-def]
+def advance(  # type: ignore[no-untyped-def]
+    x, kick, floor, per_column, now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses
+):
     """One time step.
 
     Args:
         x: Outputs of the neurons, zero where there was no spike, shape (n_rows,).
         kick: Factor from an output to the filtered activity.
+        floor: Filtered activity that counts as none.
         per_column: Change of each column per activity, relative to g_max, shape (n_cols,).
         now: Step within the window, shape (1,); advanced.
         trace: Filtered activity of each neuron at step ``since``, shape (n_rows,).
         since: Step of the window at which each row was last settled, shape (n_rows,).
-        history: Running sum before each step of the window, shape (WINDOW + 1, n_cols).
-        powers: ``lambda^k``, shape (WINDOW + 1,).
+        history: Running sum before each step of the window, shape (n_window + 1, n_cols).
+        powers: ``lambda^k``, shape (n_window + 1,).
         chi: Accumulated changes, relative to g_max, shape (n_rows, n_cols).
         step: Mean SET step, relative to g_max.
         threshold: See :func:`.pulses.due_pulses`.
@@ -90,14 +100,14 @@ def advance(
     now[0] = k + 1
     if k + 1 == len(powers) - 1:
         n_due, settled = settle_all(
-            now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due
+            floor, now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due
         )
         n_rows += settled
     return n_due, n_rows
 
 
 @njit(cache=True)
-def settle_all(now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
+def settle_all(floor, now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
     """Bring all rows up to date and begin the running sum anew; returns pairs listed and rows settled.
 
     A pair that was listed already is listed twice, which gives it both sets of pulses.
@@ -109,6 +119,8 @@ def settle_all(now, trace, since, history, powers, chi, step, threshold, most, p
             n_rows += 1
         n_due = _settle(i, k, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due)
         since[i] = 0
+        if abs(trace[i]) < floor:
+            trace[i] = 0.0
     history[0, :] = 0.0
     now[0] = 0
     return n_due, n_rows
@@ -122,16 +134,19 @@ class EventTraces:
         n_cols: Dimensions of the error.
         tau_s: Time constant of the lowpass filter of the activities [s].
         dt_s: Time step [s].
+        per_spike: Output of a neuron in a step with one spike.
     """
 
-    def __init__(self, n_rows: int, n_cols: int, *, tau_s: float, dt_s: float) -> None:
+    def __init__(self, n_rows: int, n_cols: int, *, tau_s: float, dt_s: float, per_spike: float) -> None:
         decay = math.exp(-dt_s / tau_s)
+        n_window = window(tau_s, dt_s)
         self.kick = 1.0 - decay
-        self.powers: FloatArray = np.power(decay, np.arange(WINDOW + 1.0))
+        self.floor = _FORGOTTEN * self.kick * per_spike
+        self.powers: FloatArray = np.power(decay, np.arange(n_window + 1.0))
         self.now: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         self.trace: FloatArray = np.zeros(n_rows)
         self.since: NDArray[np.int64] = np.zeros(n_rows, dtype=np.int64)
-        self.history: FloatArray = np.zeros((WINDOW + 1, n_cols))
+        self.history: FloatArray = np.zeros((n_window + 1, n_cols))
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running."""

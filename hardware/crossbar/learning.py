@@ -104,7 +104,9 @@ class PulseLearning:
             due, rows = accumulate_pes(acts, per_column, *chi)
         else:
             t = self.traces
-            due, rows = advance(acts, t.kick, per_column, t.now, t.trace, t.since, t.history, t.powers, *chi)
+            due, rows = advance(
+                acts, t.kick, t.floor, per_column, t.now, t.trace, t.since, t.history, t.powers, *chi
+            )
         self._write(due, rows, counts)
 
     def add(self, delta: FloatArray, counts: FloatArray) -> None:
@@ -118,7 +120,7 @@ class PulseLearning:
         if t is None:
             return
         chi = self._accumulator
-        due, rows = settle_all(t.now, t.trace, t.since, t.history, t.powers, *chi, 0)
+        due, rows = settle_all(t.floor, t.now, t.trace, t.since, t.history, t.powers, *chi, 0)
         self._write(due, rows, counts)
 
     def refresh(self, counts: FloatArray) -> None:

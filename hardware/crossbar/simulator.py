@@ -9,7 +9,6 @@ import nengo
 import numpy as np
 from nengo.builder import Model
 from nengo.builder.neurons import SimNeurons
-from nengo.cache import get_default_decoder_cache
 from numba import njit
 
 from spikearm.errors import ConfigError
@@ -70,7 +69,8 @@ class CrossbarSimulator(nengo.Simulator):
         self.config = CrossbarConfig() if config is None else config
         if model is None:
             label = f"{network}, dt={dt:f}, on crossbars"
-            model = Model(dt=float(dt), label=label, decoder_cache=get_default_decoder_cache())
+            # No decoder cache: a run should not depend on, nor leave, files in the home folder.
+            model = Model(dt=float(dt), label=label)
         if network is not None:
             model.build(network)
         self._substrate_seed = _choose_seed(seed, network)

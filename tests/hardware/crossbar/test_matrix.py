@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.ledger import Ledger
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix, half_levels
+from spikearm.hardware.crossbar.pcm import PcmDevice
+
+IDEAL = CrossbarConfig.ideal()
+
+
+def _matrix(weights, config=IDEAL, *, per_spike=None, seed=0) -> CrossbarMatrix:
+    rng = np.random.default_rng(seed)
+    matrix = CrossbarMatrix("test", weights, None, config, hold_s=0.256, per_spike=per_spike, rng=rng)
+    drives = np.ones((1, weights.shape[1])) if per_spike else rng.uniform(-1, 1, (64, weights.shape[1]))
+    matrix.calibrate(drives)
+    return matrix
+
+
+def _weights(n_out=20, n_in=70, seed=1):
+    return np.random.default_rng(seed).normal(size=(n_out, n_in))
+
+
+@pytest.mark.parametrize("tile", [(256, 256), (16, 7), (1, 1), (70, 20)])
+def test_an_ideal_matrix_multiplies_whatever_the_tiles(tile):
+    weights, x = _weights(), np.random.default_rng(2).normal(size=70)
+    matrix = _matrix(weights, replace(IDEAL, tile_rows=tile[0], tile_cols=tile[1], adcs_per_tile=1))
+    np.testing.assert_allclose(matrix.read(x, Ledger().counts), weights @ x, rtol=1e-12, atol=1e-12)
+
+
+def test_an_ideal_matrix_adds_up_spikes():
+    weights, x = _weights(), np.zeros(70)
+    x[[3, 40, 41]] = [1000.0, 1000.0, 2000.0]
+    out = _matrix(weights, per_spike=1000.0).read(x, Ledger().counts)
+    np.testing.assert_allclose(out, weights @ x, rtol=1e-12)
+
+
+def test_columns_of_zeros_give_zero():
+    weights = _weights()
+    weights[4] = 0.0
+    out = _matrix(weights, CrossbarConfig()).read(np.ones(70), Ledger().counts)
+    assert out[4] == 0.0
+    assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("bits", [4, 8, 12])
+def test_conversion_is_wrong_by_at_most_half_a_step_per_tile(bits):
+    config = replace(IDEAL, adc_bits=bits, tile_rows=32)
+    weights = _weights()
+    matrix = _matrix(weights, config)
+    x = 0.3 * np.random.default_rng(3).uniform(-1, 1, 70)
+    unit = 2.0 ** np.ceil(np.log2(np.abs(x).max()))
+    step = matrix.adc_range[:, :1] / half_levels(bits)
+    bound = 0.5 * unit * (step * matrix.weight).sum(axis=0)
+    error = np.abs(matrix.read(x, Ledger().counts) - weights @ x)
+    assert (error <= bound * (1 + 1e-9)).all()
+    assert error.max() > 0.05 * bound.max()
+    assert matrix.clipped[0] == 0
+
+
+def test_input_rounding_is_relative_to_the_vector():
+    weights = _weights(5, 70)
+    matrix = _matrix(weights, replace(IDEAL, dac_bits=8))
+    x = np.random.default_rng(3).uniform(-1, 1, 70)
+    for scale in (1e-6, 1.0, 1e6):
+        out = matrix.read(x * scale, Ledger().counts)
+        bound = np.abs(weights).sum(axis=1) * scale / half_levels(8)
+        assert (np.abs(out - weights @ x * scale) <= bound).all()
+
+
+def test_a_range_that_is_too_small_grows_and_is_counted():
+    weights = np.abs(_weights(4, 16))
+    matrix = _matrix(weights, replace(IDEAL, adc_bits=8))
+    matrix.adc_range[:] *= 0.1
+    small = matrix.adc_range.copy()
+    for _ in range(10):
+        out = matrix.read(np.ones(16), Ledger().counts)
+    assert matrix.clipped[0] > 0
+    assert (matrix.adc_range > small).all()
+    np.testing.assert_allclose(out, weights.sum(axis=1), rtol=0.02)
+
+
+def test_programming_noise_has_the_size_of_the_devices():
+    weights = np.full((200, 100), 0.5)
+    weights[:, 0] = 1.0
+    device = PcmDevice(drift_scale=0.0, noise_scale=0.0)
+    now = _matrix(weights, replace(IDEAL, device=device, programmed_s=0.0)).weights_now()
+    # x = 0.5 on one side (0.953 uS) and the positive half of 0.263 uS on the other, of 25 uS.
+    other = 0.263 * np.sqrt(0.5 - 0.5 / np.pi)
+    assert now[:, 1:].std() == pytest.approx(np.hypot(0.953, other) / 25, rel=0.03)
+
+
+def test_noise_at_each_read_has_the_predicted_variance():
+    weights = _weights(6, 40)
+    matrix = _matrix(weights, replace(IDEAL, device=PcmDevice()))
+    x = np.random.default_rng(5).uniform(-1, 1, 40)
+    reads = np.array([matrix.read(x, Ledger().counts).copy() for _ in range(4000)])
+    unit = 1.0
+    drive = x / unit
+    var = matrix.cells.var.reshape(40, 6)
+    expected = np.sqrt((drive**2) @ var) * matrix.weight[0]
+    np.testing.assert_allclose(reads.std(axis=0), expected, rtol=0.06)
+    np.testing.assert_allclose(reads.mean(axis=0), matrix.weights_now() @ x, atol=4 * expected.max() / 60)
+
+
+def test_counts_of_a_read_with_spikes():
+    weights = _weights(20, 70)
+    config = replace(IDEAL, tile_rows=32, tile_cols=8, adcs_per_tile=4)
+    matrix, ledger = _matrix(weights, config, per_spike=1000.0), Ledger()
+    x = np.zeros(70)
+    x[[0, 5, 40]] = 1000.0  # rows 64 to 69, the third row of tiles, stay silent
+    matrix.read(x, ledger.counts)
+    counts = ledger.total()
+    assert counts.tile_reads == 2 * 3
+    assert counts.row_activations == 3 * 3
+    assert counts.active_macs == 3 * 20
+    assert counts.synaptic_ops == 3 * 20
+    assert counts.conversions == 2 * 20
+    assert counts.digital_ops == 2 * 20 + 20
+    g = matrix.cells.g.reshape(70, 20, 2)
+    assert counts.read_conductance_siemens == pytest.approx(g[[0, 5, 40]].sum())
+    assert matrix.serial_conversions == 2
+
+
+def test_analog_reads_count_the_square_of_the_voltage():
+    matrix, ledger = _matrix(_weights(3, 4)), Ledger()
+    matrix.read(np.array([1.0, 0.5, 0.0, 0.0]), ledger.counts)
+    g = matrix.cells.g.reshape(4, 3, 2).sum(axis=(1, 2))
+    assert ledger.total().read_conductance_siemens == pytest.approx(g[0] + 0.25 * g[1])
+
+
+def test_silence_costs_nothing_and_gives_zero():
+    matrix, ledger = _matrix(_weights(), CrossbarConfig(), per_spike=1000.0), Ledger()
+    assert not matrix.read(np.zeros(70), ledger.counts).any()
+    assert not ledger.counts.any()
+
+
+def test_compensation_brings_back_what_has_drifted_away():
+    weights = np.abs(_weights(30, 50))
+    device = PcmDevice(programming_scale=0.0, noise_scale=0.0)
+    matrix = _matrix(weights, replace(IDEAL, device=device, programmed_s=0.0))
+    matrix.cells.refresh_all(86_400.0)
+    x = np.random.default_rng(0).uniform(0, 1, 50)
+    exact = weights @ x
+    drifted = matrix.read(x, Ledger().counts).copy()
+    assert drifted.sum() < 0.75 * exact.sum()
+    ledger = Ledger()
+    matrix.compensate(ledger.counts)
+    np.testing.assert_allclose(matrix.read(x, Ledger().counts).sum(), exact.sum(), rtol=0.02)
+    assert ledger.counts.any()
