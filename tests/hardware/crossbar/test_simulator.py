@@ -268,8 +268,9 @@ def test_learning_on_pcm_comes_close_to_the_reference():
     wanted, _ = _run(_learner, steps=n)
     found, _ = _run(_learner, CrossbarSimulator, steps=n)
     rmse = [np.sqrt(np.mean((x - _target(n))[-2000:] ** 2)) for x in (wanted, found)]
-    assert rmse[1] < 0.1
-    assert rmse[1] < 2.5 * rmse[0]
+    assert rmse[0] < 0.1
+    # The nonlinear, coarse and noisy pulses learn more slowly; more at the start than in the end.
+    assert rmse[1] < 1.6 * rmse[0]
 
 
 def test_pes_is_event_driven_unless_someone_looks_at_the_activities():
