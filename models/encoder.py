@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def load_encoder(path: Path) -> StateEncoder:
         with np.load(path, allow_pickle=False) as file:
             data = {name: np.asarray(file[name], dtype=np.float64) for name in _ARRAYS}
             arm = str(file["arm"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsError(
             f"encoder weights {path} cannot be read ({error}); make them anew with `spikearm train encoder`."
         ) from error
