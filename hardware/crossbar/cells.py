@@ -89,48 +89,67 @@ def _set_moment(elapsed_s, p, m):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def drifted(pair, side, now_s, d):  # type: ignore[no-untyped-def]
-    """Conductance of one device now, drifted but without noise [S]; ``drift_factor`` in logarithms."""
-    elapsed_s = now_s - d.born_s[pair, side]
-    if elapsed_s != d.moment[_ELAPSED]:
-        _set_moment(elapsed_s, d.p, d.moment)
-    return d.g[pair, side] * math.exp(-d.exponent[pair, side] * d.moment[_LOG_DRIFT])
+def _drift(g, exponent, elapsed_s, p, m):  # type: ignore[no-untyped-def]
+    """Drifted conductance without noise [S]; ``pcm.drift_factor`` in logarithms."""
+    if elapsed_s != m[_ELAPSED]:
+        _set_moment(elapsed_s, p, m)
+    return g * math.exp(-exponent * m[_LOG_DRIFT])
 
 
 @njit(cache=True)
-def conductance_now(pair, side, now_s, d):  # type: ignore[no-untyped-def]
+def _conductance(g, exponent, level, z, elapsed_s, p, m):  # type: ignore[no-untyped-def]
     """What one device conducts at one moment.
 
-    The relative noise variance of the device law (``read_noise_variance``) is split into a white
+    The relative noise variance of the device law (``pcm.read_noise_variance``) is split into a white
     short-time part and the components of :mod:`.flicker` in proportion to how far each has developed.
 
     Returns:
         Conductance without the noise that is drawn at each read [S], the variance of that noise [S^2].
     """
-    g = drifted(pair, side, now_s, d)
-    scale = d.p[NOISE_SCALE]
+    now = _drift(g, exponent, elapsed_s, p, m)
+    scale = p[NOISE_SCALE]
     if scale == 0.0 or g == 0.0:
-        return g, 0.0
-    m = d.moment
-    variance = d.level[pair, side] * m[_LOG_NOISE]
-    white = min(variance, d.p[SHORT_NOISE] * d.p[SHORT_NOISE])
+        return now, 0.0
+    variance = level * m[_LOG_NOISE]
+    white = min(variance, p[SHORT_NOISE] * p[SHORT_NOISE])
     correlated = variance - white
     slow = 0.0
-    for k in range(d.z.shape[2]):
-        slow += m[_SLOW + k] * d.z[pair, side, k]
-    noisy = g * (1.0 + scale * math.sqrt(correlated) * slow)
-    return max(noisy, 0.0), scale * scale * (white + correlated * m[_FAST]) * g * g
+    for k in range(len(z)):
+        slow += m[_SLOW + k] * z[k]
+    noisy = now * (1.0 + scale * math.sqrt(correlated) * slow)
+    return max(noisy, 0.0), scale * scale * (white + correlated * m[_FAST]) * now * now
+
+
+@njit(cache=True)
+def _update_pair(pair, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g, n_cols):  # type: ignore[no-untyped-def]
+    """Bring the derived values of one pair up to date, and its row's sum with them.
+
+    Arrays come one by one: taking them out of a tuple for every device would cost more than the rest.
+    """
+    plus, var_plus = _conductance(
+        g[pair, 0], exponent[pair, 0], level[pair, 0], z[pair, 0], now_s - born_s[pair, 0], p, m
+    )
+    minus, var_minus = _conductance(
+        g[pair, 1], exponent[pair, 1], level[pair, 1], z[pair, 1], now_s - born_s[pair, 1], p, m
+    )
+    diff[pair] = plus - minus
+    var[pair] = var_plus + var_minus
+    row_g[pair // n_cols] += plus + minus - total[pair]
+    total[pair] = plus + minus
+
+
+@njit(cache=True)
+def drifted(pair, side, now_s, d):  # type: ignore[no-untyped-def]
+    """Conductance of one device now, drifted but without noise [S]."""
+    elapsed_s = now_s - d.born_s[pair, side]
+    return _drift(d.g[pair, side], d.exponent[pair, side], elapsed_s, d.p, d.moment)
 
 
 @njit(cache=True)
 def update_pair(pair, now_s, d):  # type: ignore[no-untyped-def]
-    """Bring the derived values of one pair up to date, and its row's sum with them."""
-    plus, var_plus = conductance_now(pair, 0, now_s, d)
-    minus, var_minus = conductance_now(pair, 1, now_s, d)
-    d.diff[pair] = plus - minus
-    d.var[pair] = var_plus + var_minus
-    d.row_g[pair // d.n_cols] += plus + minus - d.total[pair]
-    d.total[pair] = plus + minus
+    """Bring the derived values of one pair up to date after a pulse."""
+    state = (d.p, d.moment, d.g, d.born_s, d.exponent, d.level, d.z)
+    _update_pair(pair, now_s, *state, d.diff, d.var, d.total, d.row_g, d.n_cols)
 
 
 @njit(cache=True)
@@ -150,14 +169,16 @@ def _age(first, last, now_s, keep, kick, xi, d):  # type: ignore[no-untyped-def]
     ``keep`` is 1 and ``kick`` 0 for components that are not due; ``xi`` holds the normal numbers for
     those that are, in order.
     """
+    p, m, g, born_s, exponent, level, z = d.p, d.moment, d.g, d.born_s, d.exponent, d.level, d.z
+    diff, var, total, row_g, n_cols = d.diff, d.var, d.total, d.row_g, d.n_cols
     n = 0
     for pair in range(first, last):
         for side in range(2):
             for k in range(len(keep)):
                 if kick[k] > 0.0:
-                    d.z[pair, side, k] = keep[k] * d.z[pair, side, k] + kick[k] * xi[n]
+                    z[pair, side, k] = keep[k] * z[pair, side, k] + kick[k] * xi[n]
                     n += 1
-        update_pair(pair, now_s, d)
+        _update_pair(pair, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g, n_cols)
 
 
 class Cells:
