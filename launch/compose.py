@@ -107,9 +107,7 @@ def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:
 def state_scaling(arm: ArmSpec) -> StateScaling:
     """The state (q, dq) of an arm about its home, scaled to [-1, 1]."""
     n = arm.n_joints
-    return StateScaling(
-        arm.home + (0.0,) * n, (arm.q_half_range_rad,) * n + (arm.dq_half_range_rad_s,) * n
-    )
+    return StateScaling(arm.home + (0.0,) * n, (arm.q_half_range_rad,) * n + (arm.dq_half_range_rad_s,) * n)
 
 
 def _adaptation(config: RunConfig, arm: ArmSpec, seed: int) -> Adaptation:
@@ -137,9 +135,9 @@ def _encoder(choice: str, arm: ArmSpec) -> StateEncoder | None:
     encoder = load_encoder(path)
     if encoder.scaling.size != 2 * arm.n_joints or encoder.arm != arm.name:
         raise WeightsError(
-            f"encoder {path} was trained for arm {encoder.arm!r} with {encoder.scaling.size // 2} joints, not "
-            f"for {arm.name!r} with {arm.n_joints}; train one with `spikearm train encoder --arm {arm.name}`, "
-            "or use --network.encoder none."
+            f"encoder {path} was trained for arm {encoder.arm!r} with {encoder.scaling.size // 2} joints, "
+            f"not for {arm.name!r} with {arm.n_joints}; train one with "
+            f"`spikearm train encoder --arm {arm.name}`, or use --network.encoder none."
         )
     return encoder
 

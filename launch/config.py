@@ -1,4 +1,4 @@
-"""What a run is: one frozen object that is the command line, the TOML file, and the JSON in the run folder."""
+"""What a run is: one frozen object that is command line, TOML file, and JSON in the run folder."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ class RunConfig:
     perturbation: Annotated[Perturbation, tyro.conf.OmitArgPrefixes] = field(
         default_factory=lambda: Perturbation(payload_kg=0.907)
     )
-    network: NetworkConfig = NetworkConfig()
-    gains: Gains = Gains()
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    gains: Gains = field(default_factory=Gains)
     actuation_delay: Literal["none", "modelled"] = "none"
     realtime: bool = False
     out: Path = Path("runs")

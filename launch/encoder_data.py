@@ -56,7 +56,9 @@ def draw_tasks(arm: ArmSpec, rng: np.random.Generator, *, n_tasks: int, n_sample
 def draw_perturbation(arm: ArmSpec, rng: np.random.Generator) -> Perturbation:
     """One perturbation, in proportion to the arm: some kinds at once, each of a random size."""
     n, weight_n = arm.n_joints, STANDARD_GRAVITY * arm.payload_kg
-    payload, friction, damping, gain, force, field, tilt = rng.random(7) < np.array([2, 1, 1, 1, 1, 1, 1]) * _SHARE
+    payload, friction, damping, gain, force, field, tilt = (
+        rng.random(7) < np.array([2, 1, 1, 1, 1, 1, 1]) * _SHARE
+    )
     return Perturbation(
         payload_kg=payload * rng.uniform(0.0, 2.2 * arm.payload_kg),
         payload_offset_m=_vector(payload * rng.normal(0.0, 0.05, 3)),
@@ -77,9 +79,7 @@ def _draw_reaches(arm: ArmSpec, rng: np.random.Generator) -> list[tuple[FloatArr
     return [(start, goal) for start, goal in ends]
 
 
-def _draw_motion(
-    arm: ArmSpec, ends: tuple[FloatArray, FloatArray], rng: np.random.Generator
-) -> _Motion:
+def _draw_motion(arm: ArmSpec, ends: tuple[FloatArray, FloatArray], rng: np.random.Generator) -> _Motion:
     """A moment of a reach, there or back."""
     start, goal = ends if rng.random() < 0.5 else ends[::-1]
     s, ds, dds = minimum_jerk(rng.uniform(0.0, _REACH_S), _REACH_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikearm.controller.path import ReachSequence, out_and_back
 from spikearm.envs.arms import ArmSpec
@@ -45,7 +46,7 @@ def draw_reaches(
     start = dynamics.pose()
     axes = np.flatnonzero(arm.task_axes)
     for _ in range(_N_DRAWS):
-        direction = np.where(arm.task_axes[:3], rng.standard_normal(3), 0.0)
+        direction = rng.standard_normal(3) * arm.task_axes[:3]
         direction /= np.linalg.norm(direction)
         if _stays_dexterous(dynamics, home, axes, distance * direction):
             return out_and_back(start, direction, distance, n_reaches=n_reaches, duration_s=duration_s)
@@ -55,11 +56,13 @@ def draw_reaches(
     )
 
 
-def _stays_dexterous(dynamics: MujocoDynamics, home: FloatArray, axes: FloatArray, way: FloatArray) -> bool:
+def _stays_dexterous(
+    dynamics: MujocoDynamics, home: FloatArray, axes: NDArray[np.intp], way: FloatArray
+) -> bool:
     """Follow the way by resolved motion; watch manipulability (Yoshikawa 1985) and the joints' stops."""
-    low, high = (dynamics.joint_ranges + (_STOP_MARGIN_RAD, -_STOP_MARGIN_RAD)).T
+    low, high = (dynamics.joint_ranges + np.array([_STOP_MARGIN_RAD, -_STOP_MARGIN_RAD])).T
     q, at_rest, n_steps = home.copy(), np.zeros_like(home), 40
-    twist = np.concatenate((way, np.zeros(3)))[axes] / n_steps
+    twist = np.append(way, np.zeros(3))[axes] / n_steps
     at_home = 0.0
     for step in range(n_steps + 1):
         dynamics.update(q, at_rest)

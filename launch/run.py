@@ -91,9 +91,7 @@ def _execute_in(
             "n_ticks": config.n_ticks,
         },
     )
-    schema = schema_for(
-        run.arm.n_joints, ledger, control_dt_s=config.control_dt_s, metered=meter is not None
-    )
+    schema = schema_for(run.arm.n_joints, ledger, control_dt_s=config.control_dt_s, metered=meter is not None)
     with TickLog(folder, schema, config_hash=_hash(config)) as log, _no_collections():
         loop = Loop(
             run.plant,

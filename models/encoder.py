@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nengo
 import numpy as np
@@ -106,6 +107,24 @@ def load_encoder(path: Path) -> StateEncoder:
     _check(data, path)
     scaling = StateScaling(tuple(data.pop("center")), tuple(data.pop("half_range")))
     return StateEncoder(arm=arm, scaling=scaling, **data)
+
+
+def save_encoder(path: Path, encoder: StateEncoder) -> None:
+    """Write weights in single precision, as :func:`load_encoder` reads them.
+
+    Raises:
+        WeightsError: The file cannot be written.
+    """
+    arrays: dict[str, Any] = {
+        name: np.asarray(getattr(encoder if hasattr(encoder, name) else encoder.scaling, name), np.float32)
+        for name in _ARRAYS
+    }
+    try:
+        np.savez(path, arm=np.array(encoder.arm), **arrays)
+    except OSError as error:
+        raise WeightsError(
+            f"cannot write weights to {path}: {error.strerror}; choose another place."
+        ) from error
 
 
 def _check(data: dict[str, FloatArray], path: Path) -> None:

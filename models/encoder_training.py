@@ -22,6 +22,7 @@ from torch import nn
 from spikearm.errors import ConfigError
 from spikearm.models.encoder import StateEncoder
 from spikearm.models.scaling import StateScaling
+from spikearm.models.training_config import TrainingConfig
 from spikearm.records import FloatArray
 
 _TAU_RC_S, _TAU_REF_S = 0.02, 0.002  # nengo.LIF's defaults
@@ -45,41 +46,6 @@ class TaskSet:
             raise ConfigError(
                 f"states and torques must both be (n_tasks, n_samples, ...); got {self.states.shape} and "
                 f"{self.torques.shape}."
-            )
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How the encoder is trained.
-
-    Attributes:
-        n_features: Dimensions the encoder reduces the state to.
-        n_hidden: Units in each of the two hidden layers.
-        n_neurons: LIF neurons of the read-out during training, drawn anew in every step so that the
-            features suit any draw.
-        n_steps: Gradient steps.
-        n_tasks: Perturbations per gradient step.
-        learning_rate: Of Adam, decaying to zero along a cosine.
-        ridge: Of the read-out, relative to a neuron population's mean squared activity.
-        seed: Of weights, batches and draws of neurons.
-    """
-
-    n_features: int = 8
-    n_hidden: int = 64
-    n_neurons: int = 256
-    n_steps: int = 2000
-    n_tasks: int = 32
-    learning_rate: float = 2e-3
-    ridge: float = 0.02
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("n_features", "n_hidden", "n_neurons", "n_steps", "n_tasks"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if not self.learning_rate > 0 or not self.ridge > 0:
-            raise ConfigError(
-                f"learning_rate and ridge must be positive, not {self.learning_rate}, {self.ridge}."
             )
 
 
@@ -130,7 +96,7 @@ def train_encoder(
     torque_scale: float,
     active_area: tuple[float, float, float],
     max_rates_hz: tuple[float, float],
-    progress: Callable[[int, float], None] = lambda step, loss: None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> TrainedEncoder:
     """Train from scratch; the same arguments give the same weights on the same machine.
 
@@ -166,7 +132,8 @@ def train_encoder(
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
-        progress(step, losses[-1])
+        if progress is not None:
+            progress(step, losses[-1])
 
     x_val, y_val = _tensors(validation, scaling, torque_scale)
     with torch.no_grad():
@@ -258,7 +225,7 @@ def _validate(
 
 def _export(arm: str, scaling: StateScaling, perceptron: _Perceptron) -> StateEncoder:
     def array(tensor: torch.Tensor) -> FloatArray:
-        return tensor.detach().numpy().astype(np.float32).astype(np.float64)
+        return np.asarray(tensor.detach().numpy(), dtype=np.float64)
 
     return StateEncoder(
         arm=arm,

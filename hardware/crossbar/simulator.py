@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 import nengo
 import numpy as np
@@ -20,6 +20,7 @@ from spikearm.hardware.crossbar.learning import PulseLearning, Wear
 from spikearm.hardware.crossbar.ledger import SPIKES, Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.operators import CrossbarRead
+from spikearm.hardware.crossbar.warm_up import load_compiled
 from spikearm.records import OpCounts
 
 # Keeps the substrate's random numbers apart from those that Nengo draws from the same seed.
@@ -74,6 +75,7 @@ class CrossbarSimulator(nengo.Simulator):
         if network is not None:
             model.build(network)
         self._substrate_seed = _choose_seed(seed, network)
+        load_compiled()
         self._ledger = Ledger()
         seeds = np.random.SeedSequence([self._substrate_seed, _STREAM])
         self._clock = DeviceClock(model.dt)
@@ -98,6 +100,11 @@ class CrossbarSimulator(nengo.Simulator):
             optimize=optimize,
         )
         self._ledger.prepare(self._number_levels(), fixed)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a CrossbarSimulator cannot be pickled; save and load the state of a CrossbarProgram instead."
+        )
 
     @property
     def counts(self) -> OpCounts:
