@@ -111,8 +111,10 @@ def state_scaling(arm: ArmSpec) -> StateScaling:
 
 
 def _adaptation(config: RunConfig, arm: ArmSpec, seed: int) -> Adaptation:
-    backend = make_backend(config.backend)
-    program = backend.compile(adaptive_network(config.network, arm), dt_s=config.network.dt_s, seed=seed)
+    settings = {"loihi": config.loihi, "crossbar": config.crossbar}.get(config.backend)
+    backend = make_backend(config.backend, **({} if settings is None else {"config": settings}))
+    network = adaptive_network(config.network, arm)
+    program = backend.compile(network, dt_s=config.network.network_dt_s, seed=seed)
     return Adaptation(program, backend.cost_model)
 
 
@@ -137,7 +139,7 @@ def _encoder(choice: str, arm: ArmSpec) -> StateEncoder | None:
         raise WeightsError(
             f"encoder {path} was trained for arm {encoder.arm!r} with {encoder.scaling.size // 2} joints, "
             f"not for {arm.name!r} with {arm.n_joints}; train one with "
-            f"`spikearm train encoder --arm {arm.name}`, or use --network.encoder none."
+            f"`spikearm train encoder --arm {arm.name}`, or use --encoder none."
         )
     return encoder
 

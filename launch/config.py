@@ -14,6 +14,8 @@ import tyro
 from spikearm.controller.laws.gains import Gains
 from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.loihi.config import LoihiConfig
 from spikearm.launch.mapping import from_mapping
 
 CONTROLLERS = ("adaptive", "osc", "pd", "pid")
@@ -32,14 +34,14 @@ class NetworkConfig:
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
         learning_rate: PES learning rate, as Nengo defines it.
-        dt_s: Network time step [s]; the control step is a whole number of them.
+        network_dt_s: Network time step [s]; the control step is a whole number of them.
     """
 
     encoder: str = "shipped"
     n_neurons: int = 1000
     n_ensembles: int = 1
     learning_rate: float = 2e-3
-    dt_s: float = 0.001
+    network_dt_s: float = 0.001
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class RunConfig:
         control_dt_s: Control time step [s].
         perturbation: What the arm carries and suffers, and the controller does not know.
         network: The adaptive network.
+        loihi: The Loihi substrate.
+        crossbar: The crossbar substrate.
         gains: Feedback of the law; pid adds an integral of 500 1/s^3 unless ki is given.
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
@@ -79,6 +83,8 @@ class RunConfig:
         default_factory=lambda: Perturbation(payload_kg=0.907)
     )
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    loihi: LoihiConfig = field(default_factory=LoihiConfig)
+    crossbar: CrossbarConfig = field(default_factory=CrossbarConfig)
     gains: Gains = field(default_factory=Gains)
     actuation_delay: Literal["none", "modelled"] = "none"
     realtime: bool = False

@@ -34,7 +34,7 @@ def encoder_card(
         "data": data,
         "method": "meta-training: the error of a closed-form ridge read-out of LIF rates over the features, "
         "on states of the same perturbation that it has not seen (`spikearm.models.encoder_training`)",
-        "steps; tasks per step": f"{training.n_steps}; {training.n_tasks}",
+        "steps; tasks per step": f"{training.n_steps}; {training.batch_tasks}",
         "ridge; learning rate": f"{training.ridge}; {training.learning_rate}",
         "seed": training.seed,
         "training loss": f"{trained.train_loss:.4f}",

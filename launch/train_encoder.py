@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import tyro
 from rich.progress import Progress
 
 from spikearm.envs.arms import ArmSpec, load_arm
@@ -42,7 +43,7 @@ class TrainEncoderCommand:
     out: Path = Path()
     n_tasks: int = 2000
     n_samples: int = 160
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=TrainingConfig)
     json: bool = False
 
     def __post_init__(self) -> None:
@@ -113,7 +114,7 @@ def _card(command: TrainEncoderCommand, arm: ArmSpec, trained: TrainedEncoder, p
         data=f"{command.n_tasks} random perturbations (payload with offset, friction, damping, actuator "
         f"gain, force, force field, gravity tilt), {command.n_samples} states each along random reaches "
         "near home, missing torque by inverse dynamics; made by the command itself",
-        command=f"spikearm train encoder --arm {command.arm} --training.seed {command.training.seed}",
+        command=f"spikearm train encoder --arm {command.arm} --seed {command.training.seed}",
         n_bytes=path.stat().st_size,
     )
 

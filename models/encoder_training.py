@@ -121,7 +121,7 @@ def train_encoder(
 
     losses = []
     for step in range(config.n_steps):
-        tasks = rng.choice(len(x), size=min(config.n_tasks, len(x)), replace=False)
+        tasks = rng.choice(len(x), size=min(config.batch_tasks, len(x)), replace=False)
         batch = x[tasks]
         features = perceptron(batch)
         population.draw(config.n_features)

@@ -17,7 +17,7 @@ class TrainingConfig:
         n_neurons: LIF neurons of the read-out during training, drawn anew in every step so that the
             features suit any draw.
         n_steps: Gradient steps.
-        n_tasks: Perturbations per gradient step.
+        batch_tasks: Perturbations per gradient step.
         learning_rate: Of Adam, decaying to zero along a cosine.
         ridge: Of the read-out, relative to a neuron population's mean squared activity.
         seed: Of weights, batches and draws of neurons.
@@ -27,13 +27,13 @@ class TrainingConfig:
     n_hidden: int = 64
     n_neurons: int = 256
     n_steps: int = 4000
-    n_tasks: int = 32
+    batch_tasks: int = 32
     learning_rate: float = 2e-3
     ridge: float = 0.02
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("n_features", "n_hidden", "n_neurons", "n_steps", "n_tasks"):
+        for name in ("n_features", "n_hidden", "n_neurons", "n_steps", "batch_tasks"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not self.learning_rate > 0 or not self.ridge > 0:
