@@ -100,7 +100,7 @@ class CrossbarProgram:
         return parts
 
     def _fingerprint(self) -> bytes:
-        """Network and time step, seed of the devices, and the configuration, which decides what arrays mean."""
+        """Network and time step, seed of the devices, and the configuration: what the arrays mean."""
         substrate = f"{self.simulator.seed} {self.simulator.config!r}"
         return simulator_fingerprint(self.simulator) + substrate.encode()
 

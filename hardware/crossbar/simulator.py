@@ -9,7 +9,6 @@ import nengo
 import numpy as np
 from nengo.builder import Model
 from nengo.builder.neurons import SimNeurons
-from numba import njit
 
 from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.ageing import Ageing
@@ -17,7 +16,7 @@ from spikearm.hardware.crossbar.builder import CrossbarMapper
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.learning import PulseLearning, Wear
-from spikearm.hardware.crossbar.ledger import SPIKES, Ledger
+from spikearm.hardware.crossbar.ledger import SPIKES, Ledger, count_spikes
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.operators import CrossbarRead
 from spikearm.hardware.crossbar.warm_up import load_compiled
@@ -25,14 +24,6 @@ from spikearm.records import OpCounts
 
 # Keeps the substrate's random numbers apart from those that Nengo draws from the same seed.
 _STREAM = 0xC205
-
-
-@njit(cache=True)
-def _count_spikes(output, per_spike):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(len(output)):
-        total += abs(output[i])
-    return total / per_spike
 
 
 class CrossbarSimulator(nengo.Simulator):
@@ -110,7 +101,7 @@ class CrossbarSimulator(nengo.Simulator):
     def counts(self) -> OpCounts:
         """The operations of the last step."""
         self._ledger.counts[SPIKES] = sum(
-            _count_spikes(output, per_spike) for output, per_spike in self._populations
+            count_spikes(output, per_spike) for output, per_spike in self._populations
         )
         return self._ledger.total()
 

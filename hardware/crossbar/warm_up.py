@@ -10,7 +10,7 @@ from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.events import EventTraces
 from spikearm.hardware.crossbar.learning import PulseLearning
-from spikearm.hardware.crossbar.ledger import Ledger
+from spikearm.hardware.crossbar.ledger import Ledger, count_spikes
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 
 _DT_S = 1e-3
@@ -22,6 +22,7 @@ def load_compiled() -> None:
     config, rng, counts = CrossbarConfig(), np.random.default_rng(0), Ledger().counts
     clock = DeviceClock(_DT_S)
     weights, x = rng.normal(size=(3, 8)), np.ones(8) / _DT_S
+    count_spikes(x, 1.0 / _DT_S)
     for per_spike in (None, 1.0 / _DT_S):
         matrix = CrossbarMatrix("", weights, None, config, hold_s=0.256, per_spike=per_spike, rng=rng)
         matrix.calibrate(np.ones((1, 8)))
