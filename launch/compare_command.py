@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import tyro
-from rich.table import Table
+from rich.table import Column, Table
 
 from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
 from spikearm.launch.compare import compare
@@ -43,6 +43,9 @@ def _compare(argv: Sequence[str]) -> int:
     command = parse(CompareCommand, argv, prog="spikearm compare", default=default)
     document = compare(command.run, panel=lambda label, config: LivePanel(config, label))
     console.print(_table(document))
+    for run in document["runs"]:
+        if run["energy_chip_scope"]:
+            console.print(f"chip figure of {run['label']}: {run['energy_chip_scope']}", style="dim")
     figure = draw_comparison(document)
     console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
     if command.json:
@@ -51,8 +54,11 @@ def _compare(argv: Sequence[str]) -> int:
 
 
 def _table(document: dict[str, Any]) -> Table:
-    columns = ["", "rmse [mm]", "last 3 [mm]", "normalised", "tick p50 [ms]", "model [µJ]", "chip [µJ]"]
-    table = Table(*columns, title="Energy per tick: a bottom-up model and a chip figure, never to be added")
+    columns = ["", "rmse mm", "last 3 mm", "normalised", "tick ms", "model µJ", "chip µJ"]
+    table = Table(
+        *(Column(name, no_wrap=True, justify="right" if name else "left") for name in columns),
+        title="Energy per tick: a bottom-up model and a chip figure, never to be added",
+    )
     for run in document["runs"]:
         normalised = document["normalised_error"][run["label"]]
         last = run["rmse_m_by_trial"][-3:]

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from spikearm.controller.tickschema import TickRecord
@@ -119,7 +119,7 @@ def show_summary(summary: dict[str, Any]) -> None:
     console.print(error_bars(summary["rmse_m_by_trial"], without))
     if without is not None:
         console.print("  █ with adaptation   ░ the same reaches without", style="dim")
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table("", Column(overflow="fold"), show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _rows(summary):
         table.add_row(name, value)
     console.print(table)
@@ -159,6 +159,7 @@ def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
             "energy, chip-anchored",
             "no chip figure" if chip_j is None else f"{_joules(chip_j)} per tick{ratio}",
         ),
+        ("  what the chip figure is", summary["energy_chip_scope"] or "-"),
     ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from spikearm.controller.ticklog import read_ticks
 from spikearm.launch.summary import STAGES, column, energy_terms
@@ -49,6 +50,7 @@ def draw_comparison(document: dict[str, Any]) -> Path:
         )
     first = document["runs"][0]
     axes.set(xlabel="reach", ylabel="rms tracking error [mm]", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(f"{first['arm']}: the same reaches, side by side")
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     return _save(figure, Path(document["run_dir"]) / "comparison.png")
@@ -68,13 +70,9 @@ def _draw_tracking(folder: Path, summary: dict[str, Any]) -> Path:
             label="without adaptation",
         )
     label = "with adaptation" if summary["controller"] == "adaptive" else summary["controller"]
-    axes.plot(reaches, with_mm, "o-", color=_WITH, label=f"{label}")
-    axes.set(
-        xlabel="reach",
-        ylabel="rms tracking error [mm]",
-        ylim=(0, None),
-        xticks=list(reaches)[:: 1 + len(with_mm) // 20],
-    )
+    axes.plot(reaches, with_mm, "o-", color=_WITH, label=label)
+    axes.set(xlabel="reach", ylabel="rms tracking error [mm]", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(f"{summary['arm']}, {summary['payload_kg']:g} kg unknown payload, {summary['backend']}")
     axes.legend(frameon=False)
     return _save(figure, folder / "tracking.png")

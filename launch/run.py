@@ -105,7 +105,7 @@ def _execute_in(
             on_tick=on_tick,
         )
         result: LoopResult = loop.run()
-    summary = summarise(config, folder, result)
+    summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
     write_json(folder / "summary.json", summary)
     return summary
 

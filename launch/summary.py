@@ -16,7 +16,7 @@ from spikearm.records import FloatArray
 STAGES = ("read", "law", "network", "write", "log")
 
 
-def summarise(config: RunConfig, folder: Path, result: LoopResult) -> dict[str, Any]:
+def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope: str) -> dict[str, Any]:
     """The summary of one run.
 
     ``rmse_m`` and its like are root mean squares of the distance between the end effector and the desired
@@ -27,6 +27,7 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult) -> dict[str, 
         config: The run's configuration.
         folder: Its run folder.
         result: What the loop returned.
+        chip_scope: What the chip-anchored energy includes; "" without one.
     """
     table = read_ticks(folder)
     error_m = column(table, "position_error_m")
@@ -49,6 +50,7 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult) -> dict[str, 
         "latency_model_s_mean": latency_model_s if latency_model_s > 0 else None,
         "energy_model_j_per_tick": {**energy_model, "total": sum(energy_model.values())},
         "energy_chip_j_per_tick": _mean_or_none(table, "energy_chip_j"),
+        "energy_chip_scope": chip_scope or None,
         "energy_measured_j_per_tick": _mean_or_none(table, "energy_measured_j"),
         "spikes_per_tick": float(column(table, "spikes").mean()),
         "synaptic_ops_per_tick": float(column(table, "synaptic_ops").mean()),
