@@ -29,7 +29,7 @@ from spikearm.hardware.crossbar.operators import CrossbarPes, CrossbarRead, Cros
 from spikearm.hardware.crossbar.ranges import learned_range, sample_rates, sample_spikes, sample_vectors
 from spikearm.records import FloatArray
 
-_LEARNED_FILL = 0.3
+_LEARNED_FILL = 0.1
 """Part of g_max by which learned pairs are assumed to differ when converters are calibrated; a range
 that proves too small is doubled while running."""
 

@@ -38,6 +38,7 @@ class Wear:
         set_mean: SET pulses per device.
         reset_max: RESET pulses on the device that has most.
         reset_mean: RESET pulses per device.
+        endurance_used: Part of its endurance that the most used device has spent.
         saturated_devices: Devices at the end of their range now.
         n_devices: Devices of the matrix.
     """
@@ -47,6 +48,7 @@ class Wear:
     set_mean: float
     reset_max: int
     reset_mean: float
+    endurance_used: float
     saturated_devices: int
     n_devices: int
 
@@ -150,6 +152,7 @@ class PulseLearning:
             set_mean=float(cells.set_count.mean()),
             reset_max=int(cells.reset_count.max()),
             reset_mean=float(cells.reset_count.mean()),
+            endurance_used=float((cells.set_count + cells.reset_count).max() / cells.device.endurance_cycles),
             saturated_devices=saturated(cells.g / cells.device.g_max_siemens),
             n_devices=cells.g.size,
         )
