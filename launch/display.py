@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -85,26 +85,28 @@ class LivePanel:
 
     def _panel(self, record: TickRecord) -> Panel:
         command = record.command
-        numbers = Table.grid(padding=(0, 3))
-        numbers.add_row(
-            f"t {record.state.t_s:6.2f} s",
-            f"reach {self._reach + 1}/{self._config.n_trials}",
-            f"tick {1e3 * record.latency_tick_s:.3f} ms",
-            f"{self._misses} deadlines missed",
-            f"{command.counts.spikes:.0f} spikes",
-            f"{_joules(command.cost.total_j)} modelled",
+        grid = Table.grid()
+        grid.add_row(ProgressBar(total=self._config.n_ticks, completed=self._n_ticks, width=60))
+        grid.add_row(
+            f"t {record.state.t_s:6.2f} s   reach {self._reach + 1}/{self._config.n_trials}   "
+            f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed"
         )
-        bar = ProgressBar(total=self._config.n_ticks, completed=self._n_ticks, width=60)
-        return Panel(Group(bar, numbers, error_bars(self._rmse_m[-12:])), title=self._title, expand=False)
+        if self._config.controller == "adaptive":
+            grid.add_row(
+                f"{command.counts.spikes:4.0f} spikes   "
+                f"{_joules(command.cost.total_j)} in this tick by the bottom-up model"
+            )
+        grid.add_row(error_bars(self._rmse_m[-12:], first=max(0, len(self._rmse_m) - 12)))
+        return Panel(grid, title=self._title, expand=False)
 
 
-def error_bars(rmse_m: list[float], without_m: list[float] | None = None) -> Text:
-    """Tracking error per reach as bars, behind them that without adaptation."""
+def error_bars(rmse_m: list[float], without_m: list[float] | None = None, *, first: int = 0) -> Text:
+    """Tracking error per reach as bars, behind them that without adaptation; ``first`` is left out before."""
     text = Text()
     worst = max([*rmse_m, *(without_m or []), 1e-9])
     for i, error in enumerate(rmse_m):
         n = round(_WORST_BAR * error / worst)
-        text.append(f"  reach {i + 1:3d} ")
+        text.append(f"  reach {first + i + 1:3d} ")
         text.append("█" * n, style="cyan")
         if without_m is not None and i < len(without_m):
             text.append("░" * max(0, round(_WORST_BAR * without_m[i] / worst) - n), style="dim")
