@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from spikearm.errors import ConfigError
@@ -36,7 +37,9 @@ class TrainingConfig:
         for name in ("n_features", "n_hidden", "n_neurons", "n_steps", "batch_tasks"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if not self.learning_rate > 0 or not self.ridge > 0:
+        if self.seed < 0:
+            raise ConfigError(f"seed must be 0 or more, not {self.seed}.")
+        if not (0 < self.learning_rate < math.inf and 0 < self.ridge < math.inf):
             raise ConfigError(
                 f"learning_rate and ridge must be positive, not {self.learning_rate}, {self.ridge}."
             )
