@@ -7,7 +7,7 @@ import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -42,6 +42,12 @@ class NetworkConfig:
     n_ensembles: int = 1
     learning_rate: float = 2e-3
     network_dt_s: float = 0.001
+
+    def __post_init__(self) -> None:
+        for key in ("learning_rate", "network_dt_s"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{key} must be a positive number, not {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,8 @@ class RunConfig:
             raise ConfigError(f"trials must be at least 1, not {self.trials}.")
         if self.seed < 0:
             raise ConfigError(f"seed must be 0 or more, not {self.seed}.")
+        if Path(self.name).name != self.name:
+            raise ConfigError(f"name ends the run folder's name and cannot be a path, like {self.name!r}.")
         for key in ("duration_s", "distance_m", "control_dt_s"):
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):
@@ -143,7 +151,15 @@ def load_config(name: str, base: RunConfig) -> RunConfig:
         path = known[name]
     try:
         text = path.read_text(encoding="utf-8")
-        mapping = json.loads(text)["config"] if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"cannot read configuration {path}: {error!r}") from error
+        mapping = _settings(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read configuration {path}: {error}") from error
     return from_mapping(base, mapping)
+
+
+def _settings(document: Any) -> dict[str, Any]:
+    """The settings in a ``run.json``."""
+    settings = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(settings, dict):
+        raise ValueError("it is no run.json, which has the settings under 'config'.")
+    return settings

@@ -6,7 +6,7 @@ import dataclasses
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from spikearm.errors import ConfigError, UnknownNameError
 
@@ -35,13 +35,25 @@ def from_mapping(base: T, mapping: Mapping[str, Any], *, where: str = "") -> T:
     changes = {}
     for key, value in mapping.items():
         if key not in known:
-            raise UnknownNameError("key", where + key, [where + name for name in known])
+            meant = [*known, *_keys_below(base, key)]
+            raise UnknownNameError("key", where + key, [where + name for name in meant])
         current = getattr(base, key)
         if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
             changes[key] = from_mapping(current, value, where=f"{where}{key}.")
         else:
             changes[key] = _convert(value, hints[key], where + key)
     return dataclasses.replace(base, **changes)  # type: ignore[type-var]
+
+
+def _keys_below(config: Any, key: str) -> list[str]:
+    """Where a key is to be found that was given one or more levels too high."""
+    found = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            here = [key] if key in {f.name for f in dataclasses.fields(value)} else []
+            found += [f"{field.name}.{name}" for name in (*here, *_keys_below(value, key))]
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -58,6 +70,8 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
         return _convert_union(value, get_args(hint), key)
     if get_origin(hint) is Annotated:
         return _convert(value, get_args(hint)[0], key)
+    if get_origin(hint) is Literal and value in get_args(hint):
+        return value
     if get_origin(hint) is tuple and isinstance(value, list | tuple):
         return _convert_tuple(value, get_args(hint), key)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -91,4 +105,6 @@ def _convert_tuple(value: list[Any] | tuple[Any, ...], items: tuple[Any, ...], k
 
 
 def _name(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
     return getattr(hint, "__name__", str(hint)) if get_origin(hint) is None else str(hint)

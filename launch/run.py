@@ -65,7 +65,7 @@ def execute(
             (folder / WITHOUT_ADAPTATION).mkdir()
             without = _execute_in(folder / WITHOUT_ADAPTATION, plain, compose(plain), None)
         if without is not None and without["interrupted"]:
-            return Finished(without, folder)
+            return Finished(without, folder / WITHOUT_ADAPTATION)
         summary = _execute_in(folder, config, run, on_tick)
     finally:
         run.controller.close()

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from spikearm.controller.loop import LoopResult
 from spikearm.controller.ticklog import read_ticks
+from spikearm.errors import JournalError
 from spikearm.launch.config import RunConfig
 from spikearm.records import FloatArray
 
@@ -28,8 +29,15 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         folder: Its run folder.
         result: What the loop returned.
         chip_scope: What the chip-anchored energy includes; "" without one.
+
+    Raises:
+        JournalError: There is not a single tick to sum up.
     """
     table = read_ticks(folder)
+    if not table.num_rows:
+        raise JournalError(
+            f"{folder} has no ticks: the run was interrupted before the first, or the disk is full."
+        )
     error_m = column(table, "position_error_m")
     energy_model = {term: float(column(table, name).mean()) for term, name in energy_terms(table).items()}
     latency_model_s = float(column(table, "latency_model_s").mean())
@@ -46,7 +54,7 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         "rmse_m_by_trial": rmse_by_trial(table),
         "final_error_m": float(error_m[-1]),
         "latency_measured_s": _latency(whole_ticks_s(table)),
-        "latency_stages_s": {stage: float(np.nanmedian(_stage(table, stage))) for stage in STAGES},
+        "latency_stages_s": {stage: _median_or_none(column(table, f"latency_{stage}_s")) for stage in STAGES},
         "latency_model_s_mean": latency_model_s if latency_model_s > 0 else None,
         "energy_model_j_per_tick": {**energy_model, "total": sum(energy_model.values())},
         "energy_chip_j_per_tick": _mean_or_none(table, "energy_chip_j"),
@@ -94,8 +102,9 @@ def whole_ticks_s(table: pa.Table) -> FloatArray:
     return column(table, "latency_tick_s")[:-1] + column(table, "latency_log_s")[1:]
 
 
-def _stage(table: pa.Table, stage: str) -> FloatArray:
-    return column(table, f"latency_{stage}_s")
+def _median_or_none(values: FloatArray) -> float | None:
+    known = values[np.isfinite(values)]  # the first tick's log time is not known
+    return float(np.median(known)) if known.size else None
 
 
 def _latency(ticks_s: FloatArray) -> dict[str, float | None]:

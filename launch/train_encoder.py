@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import tyro
 from rich.progress import Progress
 
 from spikearm.envs.arms import ArmSpec, load_arm
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
@@ -62,9 +63,9 @@ def _train(argv: Sequence[str]) -> int:
     command = parse(TrainEncoderCommand, argv, prog="spikearm train encoder")
     _require_torch()
     arm = load_arm(command.arm)
+    _require_writable(command.out)
     trained = train(command, arm)
     path = command.out / f"encoder-{arm.name}.npz"
-    command.out.mkdir(parents=True, exist_ok=True)
     save_encoder(path, trained.encoder)
     card = path.with_suffix(".md")
     card.write_text(_card(command, arm, trained, path), encoding="utf-8")
@@ -138,6 +139,18 @@ def _require_torch() -> None:
         ) from error
     # More threads than this gain nothing on matrices this small, and change rounding.
     torch.set_num_threads(1)
+
+
+def _require_writable(folder: Path) -> None:
+    """Know it before minutes of training are lost."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot make {folder}: {error.strerror}; choose another place with --out."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise RunFolderError(f"{folder} is not writable; choose another place with --out.")
 
 
 if __name__ == "__main__":
