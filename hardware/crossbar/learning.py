@@ -176,12 +176,14 @@ class PulseLearning:
         if not n_due:
             return
         cells = self.matrix.cells
-        n_pulses = int(np.abs(self._pulses[:n_due]).sum())
+        device = cells.device
+        equal_steps = device.set_scatter == 0 and device.set_saturation == 0
+        n_random = 0 if equal_steps else int(np.abs(self._pulses[:n_due]).sum())
         give_pulses(
             n_due,
             self._pairs,
             self._pulses,
-            self.rng.standard_normal(n_pulses),
+            self.rng.standard_normal(n_random),
             self.clock.now_s,
             cells.devices,
             counts,

@@ -101,17 +101,20 @@ def accumulate_dense(delta, per_column, chi, step, threshold, most, pairs, pulse
 
 @njit(cache=True)
 def give_pulses(n_due, pairs, pulses, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
-    """Give the listed SET pulses, with one normal number of ``xi`` for each."""
+    """Give the listed SET pulses, with one normal number of ``xi`` for each; equal steps need none."""
     used = 0
     row, longest = -1, 0
     for item in range(n_due):
         pair, n = pairs[item], pulses[item]
         side = 0 if n > 0 else 1
         x = drifted(pair, side, now_s, d) / d.p[G_MAX]
-        for _ in range(abs(n)):
-            x += set_increment(x, xi[used], d.p[SET_STEP], d.p[SET_SCATTER], d.p[SET_SATURATION])
-            x = min(max(x, 0.0), 1.0)
-            used += 1
+        if d.p[SET_SCATTER] == 0.0 and d.p[SET_SATURATION] == 0.0:
+            x = min(x + abs(n) * d.p[SET_STEP], 1.0)
+        else:
+            for k in range(used, used + abs(n)):
+                x += set_increment(x, xi[k], d.p[SET_STEP], d.p[SET_SCATTER], d.p[SET_SATURATION])
+                x = min(max(x, 0.0), 1.0)
+        used += abs(n)
         restart(pair, side, x * d.p[G_MAX], now_s, d)
         d.set_count[pair, side] += abs(n)
         update_pair(pair, now_s, d)
