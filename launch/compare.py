@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 from spikearm.controller.tickschema import TickRecord
 from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.hardware.registry import BACKENDS
+from spikearm.launch.compose import compose
 from spikearm.launch.config import RunConfig
 from spikearm.launch.run import execute
 from spikearm.launch.run_folder import make_run_folder, write_json
@@ -50,7 +51,11 @@ def compare(config: RunConfig, *, panel: Callable[[str, RunConfig], Panel]) -> d
 
     Returns:
         The document of ``spikearm compare --json``.
+
+    Raises:
+        SpikearmError: A variant cannot be composed, the folder cannot be made, or a run failed.
     """
+    _require_composable(config)
     folder = make_run_folder(config.out, config.name or "compare")
     runs: list[dict[str, Any]] = []
     for label, variant in variants(config):
@@ -63,6 +68,14 @@ def compare(config: RunConfig, *, panel: Callable[[str, RunConfig], Panel]) -> d
     document = {"runs": runs, "normalised_error": normalised_errors(runs), "run_dir": str(folder)}
     write_json(folder / "compare.json", document)
     return document
+
+
+def _require_composable(config: RunConfig) -> None:
+    """What does not fit on one of the substrates is known before the first run, not after the third."""
+    for _, variant in variants(config):
+        run = compose(variant)
+        run.controller.close()
+        run.plant.close()
 
 
 def normalised_errors(runs: list[dict[str, Any]]) -> dict[str, float | None]:

@@ -26,6 +26,7 @@ from spikearm.launch.reaches import draw_reaches
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import StateEncoder, load_encoder, shipped_encoder_path
 from spikearm.models.scaling import StateScaling
+from spikearm.timesteps import n_steps
 
 JOINT_INTEGRAL = 500.0
 """Integral gain of the pid controller unless one is given [1/s^3]: a time constant of 0.3 s at kp = 150."""
@@ -74,18 +75,19 @@ def compose(config: RunConfig) -> Run:
     schedule = sample(reaches, config.control_dt_s)
     if config.controller in ("pd", "pid"):
         schedule = joint_reference(schedule, dynamics, np.asarray(arm.home), task_axes=arm.task_axes)
+    plant = MujocoPlant(
+        arm,
+        control_dt_s=config.control_dt_s,
+        perturbation=config.perturbation,
+        seed=_number(plant_seed),
+    )
+    # The network comes last: what else does not fit is known before it is compiled.
     adaptation = _adaptation(config, arm, _number(network_seed)) if config.controller == "adaptive" else None
     controller = TorqueController(
         _law(config, arm, dynamics),
         dynamics.torque_limits,
         control_dt_s=config.control_dt_s,
         adaptation=adaptation,
-    )
-    plant = MujocoPlant(
-        arm,
-        control_dt_s=config.control_dt_s,
-        perturbation=config.perturbation,
-        seed=_number(plant_seed),
     )
     return Run(arm, plant, controller, schedule, adaptation.cost_model if adaptation else None)
 
@@ -111,10 +113,12 @@ def state_scaling(arm: ArmSpec) -> StateScaling:
 
 
 def _adaptation(config: RunConfig, arm: ArmSpec, seed: int) -> Adaptation:
+    network_dt_s = config.network.network_dt_s
+    n_steps(config.control_dt_s, network_dt_s, outer="control step", inner="network step")
     settings = {"loihi": config.loihi, "crossbar": config.crossbar}.get(config.backend)
     backend = make_backend(config.backend, **({} if settings is None else {"config": settings}))
     network = adaptive_network(config.network, arm)
-    program = backend.compile(network, dt_s=config.network.network_dt_s, seed=seed)
+    program = backend.compile(network, dt_s=network_dt_s, seed=seed)
     return Adaptation(program, backend.cost_model)
 
 

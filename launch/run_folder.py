@@ -59,7 +59,7 @@ def write_run_json(folder: Path, config: Any, extra: dict[str, Any]) -> None:
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write a JSON document in one step: the file is either whole or not there."""
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     temporary.replace(path)
 
 
