@@ -258,19 +258,24 @@ class CrossbarMapper:
         operators.append(new)
 
 
+def all_ensembles(model: Any) -> list[Any]:
+    """The ensembles of a built model; none if its operators were put together by hand."""
+    return [] if model.toplevel is None else list(model.toplevel.all_ensembles)
+
+
 def _weight_owners(model: Any) -> Iterator[tuple[Any, Any]]:
     """Weight signals with the object they belong to; those of probes are left out."""
-    for ensemble in model.toplevel.all_ensembles:
+    for ensemble in all_ensembles(model):
         if "encoders" in model.sig[ensemble]:
             yield model.sig[ensemble]["encoders"], ensemble
-    for connection in model.toplevel.all_connections:
+    for connection in () if model.toplevel is None else model.toplevel.all_connections:
         if model.sig[connection].get("weights") is not None:
             yield model.sig[connection]["weights"], connection
 
 
 def _spike_sources(model: Any) -> Iterator[tuple[Any, Any]]:
     """Output signals of spiking neurons with their ensembles."""
-    for ensemble in model.toplevel.all_ensembles:
+    for ensemble in all_ensembles(model):
         if ensemble.neuron_type.spiking:
             yield model.sig[ensemble.neurons]["out"], ensemble
 

@@ -12,7 +12,7 @@ from nengo.builder.neurons import SimNeurons
 
 from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.ageing import Ageing
-from spikearm.hardware.crossbar.builder import CrossbarMapper
+from spikearm.hardware.crossbar.builder import CrossbarMapper, all_ensembles
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.learning import PulseLearning, Wear
@@ -171,13 +171,13 @@ class CrossbarSimulator(nengo.Simulator):
 
     def _counts_of_every_step(self, model: Any) -> OpCounts:
         """Counts that do not depend on what happens; also finds the spiking populations."""
-        outputs = {model.sig[e.neurons]["out"] for e in model.toplevel.all_ensembles}
+        outputs = {model.sig[e.neurons]["out"] for e in all_ensembles(model)}
         updates = sum(
             op.J.size for op in model.operators if isinstance(op, SimNeurons) and op.output in outputs
         )
         self._spiking = [
             (e.neurons, float(getattr(e.neuron_type, "amplitude", 1.0)) / model.dt)
-            for e in model.toplevel.all_ensembles
+            for e in all_ensembles(model)
             if e.neuron_type.spiking
         ]
         return OpCounts(

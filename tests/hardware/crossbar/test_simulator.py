@@ -354,3 +354,12 @@ def test_saturated_learning_stops_at_the_range():
         (matrix,) = [m for m in sim.matrices if m.learned]
         assert np.abs(matrix.weights_now()).max() < 1.6e-5
         assert sim.wear[0].set_max > 50
+
+
+def test_a_model_without_a_network_runs_too():
+    model = nengo.builder.Model()
+    signal = nengo.builder.Signal(np.ones(3), name="ones")
+    model.add_op(nengo.builder.operator.Copy(signal, nengo.builder.Signal(np.zeros(3), name="copy")))
+    with CrossbarSimulator(None, model=model, seed=0, progress_bar=False) as sim:
+        sim.run_steps(3)
+        assert sim.matrices == ()
