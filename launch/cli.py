@@ -20,6 +20,7 @@ from spikearm.errors import (
     WeightsError,
 )
 from spikearm.launch.display import console
+from spikearm.launch.option_types import option_types
 
 T = TypeVar("T")
 
@@ -31,7 +32,12 @@ _ARGUMENT_ERRORS = (CapacityError, ConfigError, ModelError, TimeStepError, Unkno
 def parse(command: type[T], argv: Sequence[str], *, prog: str, default: T | None = None) -> T:
     """The command's dataclass from its arguments; exits with code 2 and an explanation if they are bad."""
     parsed: T = tyro.cli(  # type: ignore[assignment]
-        command, args=list(argv), prog=prog, default=default, config=(tyro.conf.FlagCreatePairsOff,)
+        command,
+        args=list(argv),
+        prog=prog,
+        default=default,
+        config=(tyro.conf.FlagCreatePairsOff,),
+        registry=option_types(),
     )
     return parsed
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.crossbar.config import CrossbarConfig
-from spikearm.hardware.crossbar.cost import PCM_COST
+from spikearm.hardware.crossbar.cost import cost_of
 from spikearm.hardware.crossbar.program import CrossbarProgram
 from spikearm.models.network import NetworkSpec
 from spikearm.timesteps import n_steps
@@ -14,16 +14,21 @@ from spikearm.timesteps import n_steps
 
 @dataclass(frozen=True)
 class CrossbarBackend:
-    """Runs networks on simulated phase-change memory.
+    """Runs networks on simulated memristive devices.
 
     Attributes:
         config: Devices, tiles, converters, learning circuits.
-        cost_model: Energy and latency of the counted operations.
+        cost_model: Energy and latency of the counted operations; by default that of the devices'
+            technology. Connections that override the device are charged like all others.
     """
 
     name: str = field(default="crossbar", init=False)
     config: CrossbarConfig = field(default_factory=CrossbarConfig)
-    cost_model: CostModel = PCM_COST
+    cost_model: CostModel = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.cost_model is None:
+            object.__setattr__(self, "cost_model", cost_of(self.config.device))
 
     def compile(self, spec: NetworkSpec, *, dt_s: float, seed: int) -> CrossbarProgram:
         """Build the network and program its devices.

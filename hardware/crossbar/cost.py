@@ -1,4 +1,4 @@
-"""What the operations of a PCM crossbar cost: published figures, each with its source.
+"""What the operations of a crossbar cost: published figures, each with its source.
 
 Not included, because a crossbar chip does not do it: the functions of nodes and the filters of synapses,
 which run beside it. Static power is left out as well; no figure is known that belongs to this design.
@@ -6,7 +6,12 @@ which run beside it. Static power is left out as well; no figure is known that b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
 from spikearm.hardware.cost import Figure, TableCost
+from spikearm.hardware.crossbar.device import Device
 
 READ_VOLTAGE_V = 0.2
 """Read voltage of PCM arrays (Joshi et al. 2020)."""
@@ -21,13 +26,69 @@ _PUMA = "PUMA, Ankit et al. 2019 (32 nm)"
 _NVSIM = "NVSim, Dong et al. 2012: PCM"
 _LOIHI = "Davies et al. 2018, Table 2: digital neuron, pre-silicon"
 _HOROWITZ = "Horowitz 2014 (45 nm): 32-bit multiply 3.7 pJ, add 0.9 pJ, two accesses to an 8 kB SRAM at 5 pJ"
+_NEURRAM = (
+    "NeuRRAM, Wan et al. 2022 (130 nm): 23 fJ per MAC with 1-bit inputs; the source uses MAC and operation "
+    "for one another, so a factor of 2 is uncertain"
+)
 _HERMES = "HERMES core, Khaddam-Aljameh et al. 2021 (14 nm): 256 x 256 product at 10.5 TOPS/W"
 
 
-def pcm_cost(*, read_voltage_v: float = READ_VOLTAGE_V, read_time_s: float = READ_TIME_S) -> TableCost:
-    """Figures of a PCM crossbar with digital neurons.
+@dataclass(frozen=True)
+class Technology:
+    """What writing a device takes, and the chip it was measured on.
+
+    Attributes:
+        name: The technology.
+        programming: Energy of pulses [J].
+        pulse_s: Duration of a pulse and of the gap to the next one [s].
+        chip: Figures of a measured chip [J], or empty.
+        chip_scope: What they include, and what they leave out.
+    """
+
+    name: str
+    programming: tuple[Figure, ...]
+    pulse_s: Figure
+    chip: tuple[Figure, ...] = ()
+    chip_scope: str = ""
+
+
+_VERIFY = Figure("verify_reads", 1.56e-12, f"{_ISAAC}: one conversion; the cell itself is negligible")
+_NVSIM_RERAM = "NVSim, Dong et al. 2012: ReRAM, 2 V, 10 ns"
+
+PCM = Technology(
+    "PCM",
+    (
+        Figure("set_pulses", 22e-12, f"{_NVSIM}: 150 uA, 150 ns, 1 V"),
+        Figure("reset_pulses", 12e-12, f"{_NVSIM}: 300 uA, 40 ns, 1 V"),
+        _VERIFY,
+    ),
+    Figure("rows_programmed", SET_TIME_S + PULSE_GAP_S, f"{_NVSIM}: SET pulse; 50 ns to the next"),
+    (Figure("tile_reads", 12.5e-9, _HERMES),),
+    "matrix-vector products only, with their converters, each tile taken as a full 256 x 256 core; "
+    "no neurons, no learning, no programming, no communication.",
+)
+
+RERAM = Technology(
+    "ReRAM",
+    (Figure("set_pulses", 0.6e-12, _NVSIM_RERAM), Figure("reset_pulses", 0.6e-12, _NVSIM_RERAM), _VERIFY),
+    Figure("rows_programmed", 10e-9 + PULSE_GAP_S, f"{_NVSIM_RERAM}; 50 ns to the next"),
+    (Figure("active_macs", 23e-15, _NEURRAM),),
+    "matrix-vector products only, active cells with their share of the converters; "
+    "no neurons, no learning, no programming, no communication.",
+)
+
+SCALED_TIME = Technology(
+    "scaled time: no figures are known, ReRAM's stand in", RERAM.programming, RERAM.pulse_s
+)
+
+
+def crossbar_cost(
+    technology: Technology, *, read_voltage_v: float = READ_VOLTAGE_V, read_time_s: float = READ_TIME_S
+) -> TableCost:
+    """Figures of a crossbar with digital neurons.
 
     Args:
+        technology: Figures of its devices.
         read_voltage_v: Voltage on a row that is driven fully [V].
         read_time_s: Duration of a read pulse [s].
     """
@@ -35,7 +96,7 @@ def pcm_cost(*, read_voltage_v: float = READ_VOLTAGE_V, read_time_s: float = REA
     # The driver's figure is for 100 ns; it holds the row for as long as the read lasts.
     driver = 0.39e-12 * read_time_s / 100e-9
     return TableCost(
-        name="PCM crossbar, modelled (ISAAC, PUMA, NVSim; neurons as on Loihi)",
+        name=f"{technology.name} crossbar, modelled (ISAAC, PUMA, NVSim; neurons as on Loihi)",
         energy={
             "cell_read": (Figure("read_conductance_siemens", read_voltage_v**2 * read_time_s, cell),),
             "row_driver": (Figure("row_activations", driver, f"{_PUMA}: 1-bit DAC, 0.39 pJ in 100 ns"),),
@@ -43,24 +104,35 @@ def pcm_cost(*, read_voltage_v: float = READ_VOLTAGE_V, read_time_s: float = REA
             "digital": (Figure("digital_ops", 0.05e-12, f"{_PUMA}: shift-add"),),
             "neurons": (Figure("neuron_updates", 81e-12, _LOIHI),),
             "learning": (Figure("learning_updates", 14.6e-12, f"{_HOROWITZ}: one weight's accumulator"),),
-            "programming": (
-                Figure("set_pulses", 22e-12, f"{_NVSIM}: 150 uA, 150 ns, 1 V"),
-                Figure("reset_pulses", 12e-12, f"{_NVSIM}: 300 uA, 40 ns, 1 V"),
-                Figure("verify_reads", 1.56e-12, f"{_ISAAC}: one conversion; the cell itself is negligible"),
-            ),
+            "programming": technology.programming,
         },
         latency=(
             Figure("serial_tile_reads", read_time_s, "rows driven and currents integrated"),
             Figure("serial_conversions", 0.78e-9, f"{_ISAAC}: one conversion at 1.28 GS/s"),
-            Figure("rows_programmed", SET_TIME_S + PULSE_GAP_S, f"{_NVSIM}: SET pulse; 50 ns to the next"),
+            technology.pulse_s,
         ),
-        chip=(Figure("tile_reads", 12.5e-9, _HERMES),),
-        chip_scope=(
-            "matrix-vector products only, with their converters, each tile taken as a full 256 x 256 core; "
-            "no neurons, no learning, no programming, no communication."
-        ),
+        chip=technology.chip,
+        chip_scope=technology.chip_scope,
     )
+
+
+def pcm_cost(*, read_voltage_v: float = READ_VOLTAGE_V, read_time_s: float = READ_TIME_S) -> TableCost:
+    """Figures of a PCM crossbar with digital neurons, as :func:`crossbar_cost`."""
+    return crossbar_cost(PCM, read_voltage_v=read_voltage_v, read_time_s=read_time_s)
 
 
 PCM_COST = pcm_cost()
 """Figures at the usual read voltage and time."""
+
+RERAM_COST = crossbar_cost(RERAM)
+"""Figures of a ReRAM crossbar, read like PCM."""
+
+COSTS: Mapping[str, TableCost] = MappingProxyType(
+    {"pcm": PCM_COST, "reram": RERAM_COST, "scaled time": crossbar_cost(SCALED_TIME)}
+)
+"""Figures by technology of the devices."""
+
+
+def cost_of(device: Device) -> TableCost:
+    """The figures that apply to a device; those of PCM where its technology has none of its own."""
+    return COSTS.get(device.technology, PCM_COST)

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from spikearm.hardware.crossbar.pulses import take
+from spikearm.hardware.crossbar.pulses import due_pulses
 from spikearm.records import FloatArray
 
 LONGEST_WINDOW = 128
@@ -45,10 +45,16 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dic
         since[i] = k
         return n_due
     n_cols = chi.shape[1]
+    random = len(dice) > 0
     factor = trace[i] / powers[since[i]]
     for j in range(n_cols):
         value = chi[i, j] + factor * (history[k, j] - history[since[i], j])
-        n_due = take(i, j, value, chi, step, threshold, most, dice, pairs, pulses, n_due)
+        n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
+        chi[i, j] = 0.0 if random else value - n * step
+        if n != 0:
+            pairs[n_due] = i * n_cols + j
+            pulses[n_due] = n
+            n_due += 1
     trace[i] *= powers[k - since[i]]
     since[i] = k
     return n_due
@@ -118,9 +124,9 @@ def advance(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def settle_all(
+def settle_all(  # type: ignore[no-untyped-def]
     floor, now, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
-):  # type: ignore[no-untyped-def]
+):
     """Bring all rows up to date and begin the running sum anew; returns pairs listed and rows settled.
 
     A pair that was listed already is listed twice, which gives it both sets of pulses.

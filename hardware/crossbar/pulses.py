@@ -66,40 +66,6 @@ def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def take(i, j, value, chi, step, threshold, most, dice, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
-    """List weight (i, j) if a change of ``value`` is due pulses, and keep in chi what they leave.
-
-    Args:
-        i: Row.
-        j: Column.
-        value: Change asked for, relative to the weight range, chi included.
-        chi: Accumulated changes, shape (n_rows, n_cols).
-        step: Mean change of a weight by one pulse, relative to the weight range.
-        threshold: See :func:`due_pulses`.
-        most: Pulses per pair at most.
-        dice: A threshold drawn for each weight, which then keeps nothing; or empty.
-        pairs: Receives the flat index of each pair that is due.
-        pulses: Receives how many pulses, with their sign.
-        n_due: Pairs listed so far.
-
-    Returns:
-        Pairs listed now.
-    """
-    pair = i * chi.shape[1] + j
-    if len(dice) > 0:
-        n = due_pulses(value, step, dice[pair], most)
-        chi[i, j] = 0.0
-    else:
-        n = due_pulses(value, step, threshold, most)
-        chi[i, j] = value - n * step
-    if n != 0:
-        pairs[n_due] = pair
-        pulses[n_due] = n
-        n_due += 1
-    return n_due
-
-
-@njit(cache=True)
 def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
     """Add a rank-one change to chi and list the pairs that are due.
 
@@ -117,15 +83,22 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
     Returns:
         Pairs listed, and rows with a change.
     """
+    n_cols = len(per_column)
+    random = len(dice) > 0
     n_due = 0
     n_rows = 0
     for i in range(len(acts)):
         if acts[i] == 0.0:
             continue
         n_rows += 1
-        for j in range(len(per_column)):
+        for j in range(n_cols):
             value = chi[i, j] + acts[i] * per_column[j]
-            n_due = take(i, j, value, chi, step, threshold, most, dice, pairs, pulses, n_due)
+            n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
+            chi[i, j] = 0.0 if random else value - n * step
+            if n != 0:
+                pairs[n_due] = i * n_cols + j
+                pulses[n_due] = n
+                n_due += 1
     return n_due, n_rows
 
 
@@ -133,11 +106,17 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
 def accumulate_dense(delta, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
     """As :func:`accumulate_pes` for any change of weights, ``delta`` of shape (n_cols, n_rows)."""
     n_rows, n_cols = chi.shape
+    random = len(dice) > 0
     n_due = 0
     for i in range(n_rows):
         for j in range(n_cols):
             value = chi[i, j] + delta[j, i] * per_column[j]
-            n_due = take(i, j, value, chi, step, threshold, most, dice, pairs, pulses, n_due)
+            n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
+            chi[i, j] = 0.0 if random else value - n * step
+            if n != 0:
+                pairs[n_due] = i * n_cols + j
+                pulses[n_due] = n
+                n_due += 1
     return n_due, n_rows
 
 
@@ -149,7 +128,7 @@ def list_signs(acts, per_column, error, pairs, pulses):  # type: ignore[no-untyp
         acts: Filtered activities [Hz]; rows whose activity rounds to 0 are left out, shape (n_rows,).
         per_column: Factor of each column, sign included, shape (n_cols,).
         error: Error of each column; nothing is done while all are below :data:`SMALLEST_ERROR`.
-        pairs: As in :func:`take`.
+        pairs: As in :func:`accumulate_pes`.
         pulses: As there.
 
     Returns:

@@ -1,7 +1,7 @@
 """Nb-doped SrTiO3: a resistance that falls as a power of the number of pulses.
 
-``R(n) = R0 + R1 n^(a + b V)``, R0 = 200 ohm, R1 = 2.3e8 ohm, a = -0.093, b = -0.53; at V = 0.1 V the exponent is
-c = -0.146. One pulse takes ``n = ((R - R0) / R1)^(1 / c)`` to ``n + 1``. The pulses of the laboratory take
+``R(n) = R0 + R1 n^(a + b V)`` with R0 = 200 ohm, R1 = 2.3e8 ohm, a = -0.093, b = -0.53; at 0.1 V the exponent
+is c = -0.146. One pulse takes ``n = ((R - R0) / R1)^(1 / c)`` to ``n + 1``. The pulses of the laboratory take
 seconds; in a control loop they stand in *scaled time*: the response is real, its speed is not.
 
 References:
@@ -33,7 +33,7 @@ _SMALLEST_FACTOR = 0.1
 
 def resistance_ohm(n: float, r0: float = R0_OHM, r1: float = R1_OHM, c: float = EXPONENT) -> float:
     """Resistance after ``n`` pulses [ohm]."""
-    return r0 + r1 * n**c
+    return float(r0 + r1 * n**c)
 
 
 @njit(cache=True)

@@ -71,7 +71,8 @@ def pulses_for(target: FloatArray, device: Device) -> FloatArray:
     step, s = device.set_step, device.set_saturation
     if s == 0:
         return np.ceil(u / step)
-    return np.ceil(np.log1p(-s * u) / np.log1p(-s * step) - 1e-9)
+    needed: FloatArray = np.ceil(np.log1p(-s * u) / np.log1p(-s * step) - 1e-9)
+    return needed
 
 
 def _counts(pulses: FloatArray, written: np.ndarray, n_cols: int) -> OpCounts:
