@@ -22,6 +22,7 @@ from spikearm.hardware.crossbar import events
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.events import EventTraces
+from spikearm.hardware.crossbar.faults import Faults
 from spikearm.hardware.crossbar.learning import PulseLearning
 from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
@@ -81,6 +82,7 @@ class CrossbarMapper:
             for signal in (*op.sets, *op.incs, *op.updates)
         }
         self._rates: dict[Any, FloatArray] = {}
+        self._faults = Faults(config.fault_seed)
 
     def place(self) -> Placement:
         """Put every eligible matrix on tiles, and learning with it."""
@@ -94,6 +96,7 @@ class CrossbarMapper:
             matrices[op.A] = matrix
             operators.append(CrossbarRead(matrix, self._ledger, op.A, op.X, op.Y, tag=matrix.label))
         self._model.operators[:] = operators
+        self._faults.require_all_used()
         return Placement(tuple(matrices.values()), tuple(self._place_learning(matrices)))
 
     def _matrix_for(self, op: Any) -> CrossbarMatrix | None:
@@ -101,6 +104,7 @@ class CrossbarMapper:
         owner = self._owners.get(op.A)
         if owner is None or op.tag == "PES:encode" or self._config.is_digital(owner.label):
             return None
+        config = self._config.for_label(owner.label)
         if not self._is_driven(op.X):
             return None
         learned = not op.A.readonly
@@ -114,12 +118,13 @@ class CrossbarMapper:
             label,
             weights,
             self._learned_ranges(weights, owner, op.X, rng) if learned else None,
-            self._config,
+            config,
             hold_s=self._config.ageing_steps * self._model.dt,
             per_spike=None if source is None else _per_spike(source, self._model.dt),
             rng=rng,
         )
-        typical = _LEARNED_FILL * self._config.device.g_max_siemens if learned else None
+        self._faults.deal(matrix, owner.label)
+        typical = _LEARNED_FILL * matrix.full_siemens if learned else None
         matrix.calibrate(self._sample_drives(op.X, rng), typical)
         return matrix
 
@@ -134,7 +139,7 @@ class CrossbarMapper:
 
         Learned connections to the same object share what is to be decoded.
         """
-        config = self._config
+        config = self._config.for_label(owner.label)
         largest = np.abs(weights).max(axis=1)
         if config.learned_weight_range is not None:
             return np.full(len(weights), config.learned_weight_range)
@@ -203,7 +208,8 @@ class CrossbarMapper:
 
     def _place_pes(self, matrix: CrossbarMatrix, copy: Any, rule: Any) -> PulseLearning:
         """PES, event driven where the activities are lowpass-filtered spikes that nothing else looks at."""
-        filter_ = self._event_filter(rule)
+        # Sign pulses look at the activities of all rows at every step.
+        filter_ = None if matrix.config.learning == "sign" else self._event_filter(rule)
         traces, acts, old = None, rule.pre_filtered, [copy, rule]
         if filter_ is not None:
             traces = EventTraces(

@@ -1,7 +1,8 @@
-"""A pair of devices per weight: their state, and what they conduct at a given moment.
+"""Pairs of devices per weight: their state, and what they conduct at a given moment.
 
-State and derived arrays are flat over pairs, ``pair = row * n_cols + col``, so that any stretch of them can
-be brought up to date without regard to the shape of the matrix.
+State and derived arrays are flat over weights, ``pair = row * n_cols + col``, so that any stretch of them can
+be brought up to date without regard to the shape of the matrix. A weight may have several pairs, which share
+its bit lines: device ``2 k`` of it adds to the current, device ``2 k + 1`` is subtracted.
 """
 
 from __future__ import annotations
@@ -14,25 +15,35 @@ from numba import njit
 from numpy.typing import NDArray
 
 from spikearm.hardware.crossbar import flicker
-from spikearm.hardware.crossbar.pcm import PcmDevice, drift_exponent, read_noise_level
-from spikearm.records import FloatArray
+from spikearm.hardware.crossbar.device import Device
+from spikearm.hardware.crossbar.pcm import drift_exponent, read_noise_level
+from spikearm.hardware.crossbar.srtio3 import StrontiumTitanateDevice
+from spikearm.hardware.crossbar.write_verify import write_verify
+from spikearm.records import FloatArray, OpCounts
 
 # Positions in the parameter array of compiled functions.
 G_MAX, T0, T_READ, NOISE_SCALE, SHORT_NOISE, DRIFT_SCALE = 0, 1, 2, 3, 4, 5
 SET_STEP, SET_SCATTER, SET_SATURATION = 6, 7, 8
-C0, C1, C2 = 9, 10, 11
-N_FAST = 12
+G_MIN, RESET_STEP, RESPONSE, ENDURANCE = 9, 10, 11, 12
+R0, R1, EXPONENT = 13, 14, 15
+NOISE_Q, NOISE_POWER, NOISE_LARGEST = 16, 17, 18
+N_FAST = 19
+SCATTER = 20  # first coefficient of the programming scatter; the others follow
 
 _TAUS = flicker.TIME_CONSTANTS_S
 _N_TAUS = len(_TAUS)
 
 
-def pack(device: PcmDevice, n_fast: int) -> FloatArray:
+def pack(device: Device, n_fast: int) -> FloatArray:
     """The device's parameters as compiled functions take them."""
-    c0, c1, c2 = (1e-6 * device.programming_scale * c for c in device.programming_us)
-    values = [device.g_max_siemens, device.drift_t0_s, device.noise_t_read_s, device.noise_scale]
-    values += [device.short_time_noise, device.drift_scale, device.set_step, device.set_scatter]
-    return np.array([*values, device.set_saturation, c0, c1, c2, float(n_fast)])
+    d = device
+    power = isinstance(d, StrontiumTitanateDevice)
+    resistances = (d.r0_ohm, d.r1_ohm, d.exponent) if isinstance(d, StrontiumTitanateDevice) else (1.0,) * 3
+    scatter = [1e-6 * d.programming_scale * c for c in d.programming_us]
+    values = [d.g_max_siemens, d.drift_t0_s, d.noise_t_read_s, d.noise_scale, d.short_time_noise]
+    values += [d.drift_scale, d.set_step, d.set_scatter, d.set_saturation]
+    values += [d.g_min_siemens, d.reset_step, float(power), d.endurance_cycles, *resistances]
+    return np.array([*values, *d.noise_q, float(n_fast), *scatter])
 
 
 # Positions in the array that holds what depends on a device's age alone, before one number per component.
@@ -53,6 +64,8 @@ class Devices(NamedTuple):
     z: NDArray[np.float32]
     set_count: NDArray[np.int64]
     reset_count: NDArray[np.int64]
+    own: FloatArray
+    stuck: NDArray[np.uint8]
     diff: FloatArray
     var: FloatArray
     total: FloatArray
@@ -126,16 +139,27 @@ def _update_pair(pair, now_s, p, m, g, born_s, exponent, level, z, diff, var, to
 
     Arrays come one by one: taking them out of a tuple for every device would cost more than the rest.
     """
-    plus, var_plus = _conductance(
-        g[pair, 0], exponent[pair, 0], level[pair, 0], z[pair, 0], now_s - born_s[pair, 0], p, m
-    )
-    minus, var_minus = _conductance(
-        g[pair, 1], exponent[pair, 1], level[pair, 1], z[pair, 1], now_s - born_s[pair, 1], p, m
-    )
-    diff[pair] = plus - minus
-    var[pair] = var_plus + var_minus
-    row_g[pair // n_cols] += plus + minus - total[pair]
-    total[pair] = plus + minus
+    difference, variance, sum_ = 0.0, 0.0, 0.0
+    for k in range(0, g.shape[1], 2):
+        plus, var_plus = _conductance(
+            g[pair, k], exponent[pair, k], level[pair, k], z[pair, k], now_s - born_s[pair, k], p, m
+        )
+        minus, var_minus = _conductance(
+            g[pair, k + 1],
+            exponent[pair, k + 1],
+            level[pair, k + 1],
+            z[pair, k + 1],
+            now_s - born_s[pair, k + 1],
+            p,
+            m,
+        )
+        difference += plus - minus
+        sum_ += plus + minus
+        variance += var_plus + var_minus
+    diff[pair] = difference
+    var[pair] = variance
+    row_g[pair // n_cols] += sum_ - total[pair]
+    total[pair] = sum_
 
 
 @njit(cache=True)
@@ -143,6 +167,12 @@ def drifted(pair, side, now_s, d):  # type: ignore[no-untyped-def]
     """Conductance of one device now, drifted but without noise [S]."""
     elapsed_s = now_s - d.born_s[pair, side]
     return _drift(d.g[pair, side], d.exponent[pair, side], elapsed_s, d.p, d.moment)
+
+
+@njit(cache=True)
+def place(pair, side, now_s, d):  # type: ignore[no-untyped-def]
+    """Where a device stands in its range: 0 at g_min, 1 at g_max; drift may take it a little below 0."""
+    return (drifted(pair, side, now_s, d) - d.p[G_MIN]) / (d.p[G_MAX] - d.p[G_MIN])
 
 
 @njit(cache=True)
@@ -154,12 +184,23 @@ def update_pair(pair, now_s, d):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
-    """A device has a new conductance [S]: its drift and its noise begin anew."""
+    """A device has a new conductance [S]: its drift and its noise begin anew. A stuck device has not."""
+    if d.stuck[pair, side] != 0:
+        return
     x = g / d.p[G_MAX]
     d.g[pair, side] = g
     d.born_s[pair, side] = now_s
     d.exponent[pair, side] = d.p[DRIFT_SCALE] * drift_exponent(x, d.xi[pair, side])
-    d.level[pair, side] = read_noise_level(x) ** 2
+    d.level[pair, side] = read_noise_level(x, d.p[NOISE_Q], d.p[NOISE_POWER], d.p[NOISE_LARGEST]) ** 2
+
+
+@njit(cache=True)
+def wear_out(pair, side, n_set, n_reset, d):  # type: ignore[no-untyped-def]
+    """Count pulses on a device; one that has had all it can take sticks from now on."""
+    d.set_count[pair, side] += n_set
+    d.reset_count[pair, side] += n_reset
+    if d.set_count[pair, side] + d.reset_count[pair, side] >= d.p[ENDURANCE]:
+        d.stuck[pair, side] = 1
 
 
 @njit(cache=True)
@@ -173,7 +214,7 @@ def _age(first, last, now_s, keep, kick, xi, d):  # type: ignore[no-untyped-def]
     diff, var, total, row_g, n_cols = d.diff, d.var, d.total, d.row_g, d.n_cols
     n = 0
     for pair in range(first, last):
-        for side in range(2):
+        for side in range(g.shape[1]):
             for k in range(len(keep)):
                 if kick[k] > 0.0:
                     z[pair, side, k] = keep[k] * z[pair, side, k] + kick[k] * xi[n]
@@ -185,21 +226,27 @@ class Cells:
     """The devices of one matrix.
 
     Args:
-        target: Wanted conductances of all pairs [S], shape (n_rows, n_cols, 2).
+        target: Wanted conductances of all devices [S], shape (n_rows, n_cols, n_devices), the devices of a
+            weight in the order plus, minus, plus, minus, ...
         device: Kind of device.
         hold_s: Time between two visits by the ageing schedule [s].
         programmed_s: Age of the devices at time 0 [s].
         rng: Source of randomness of the programming.
+        program_rounds: Rounds of program-and-verify (see :mod:`.write_verify`).
+        program_tolerance: Error it leaves alone, relative to the device's range.
 
     Attributes:
-        g: Conductance right after the last pulse or programming [S], shape (n_pairs, 2).
+        programming: What the programming took.
+        g: Conductance right after the last pulse or programming [S], shape (n_pairs, n_devices).
         born_s: When that was, on the network's clock [s], same shape.
         xi: Every device's own standard normal number in the drift law, same shape.
         exponent: Drift exponent since then, same shape.
         level: Square of the noise level since then, same shape.
-        z: Slow noise components, shape (n_pairs, 2, n_slow).
-        set_count: SET pulses taken by each device, shape (n_pairs, 2).
+        z: Slow noise components, shape (n_pairs, n_devices, n_slow).
+        set_count: SET pulses taken by each device, shape (n_pairs, n_devices).
         reset_count: RESET pulses, same shape.
+        own: What sets single devices apart (:meth:`.device.Device.own_factors`), shape (..., 2).
+        stuck: 1 where a device no longer follows pulses, shape (n_pairs, n_devices).
         diff: G+ - G- now [S], shape (n_pairs,).
         var: Variance of the noise that each read adds to it [S^2], same shape.
         total: G+ + G- now [S], same shape.
@@ -209,14 +256,17 @@ class Cells:
     def __init__(
         self,
         target: FloatArray,
-        device: PcmDevice,
+        device: Device,
         *,
         hold_s: float,
         programmed_s: float,
         rng: np.random.Generator,
+        program_rounds: int = 1,
+        program_tolerance: float = 0.02,
     ) -> None:
         self.n_rows: int = target.shape[0]
         self.n_cols: int = target.shape[1]
+        self.n_devices: int = target.shape[2]
         self.n_pairs = self.n_rows * self.n_cols
         self.device = device
         skipped = flicker.n_fast(hold_s)
@@ -224,17 +274,28 @@ class Cells:
         self.taus_s = _TAUS[skipped:].copy()
         self.strides = np.array(flicker.strides(skipped, hold_s))
         self.hold_s = hold_s
-        shape = (self.n_pairs, 2)
-        self.g: FloatArray = device.program(target.reshape(shape), rng)
+        shape = (self.n_pairs, target.shape[2])
+        written = write_verify(
+            target.reshape(shape),
+            device,
+            rng,
+            n_cols=self.n_cols,
+            rounds=program_rounds,
+            tolerance=program_tolerance,
+        )
+        self.g: FloatArray = written.g
+        self.programming: OpCounts = written.counts
         self.born_s: FloatArray = np.full(shape, -programmed_s)
         self.xi: FloatArray = rng.standard_normal(shape)
         self.exponent: FloatArray = device.drift_scale * drift_exponent(
             self.g / device.g_max_siemens, self.xi
         )
-        self.level: FloatArray = read_noise_level(self.g / device.g_max_siemens) ** 2
+        self.level: FloatArray = read_noise_level(self.g / device.g_max_siemens, *device.noise_q) ** 2
         self.z: NDArray[np.float32] = rng.standard_normal((*shape, len(self.taus_s)), dtype=np.float32)
         self.set_count: NDArray[np.int64] = np.zeros(shape, dtype=np.int64)
         self.reset_count: NDArray[np.int64] = np.zeros(shape, dtype=np.int64)
+        self.own: FloatArray = device.own_factors(shape, rng)
+        self.stuck: NDArray[np.uint8] = np.zeros(shape, dtype=np.uint8)
         self.diff: FloatArray = np.zeros(self.n_pairs)
         self.var: FloatArray = np.zeros(self.n_pairs)
         self.total: FloatArray = np.zeros(self.n_pairs)
@@ -255,12 +316,31 @@ class Cells:
             "z",
             "set_count",
             "reset_count",
+            "stuck",
             "diff",
             "var",
             "total",
             "row_g",
         )
         return {name: getattr(self, name) for name in names}
+
+    def places(self) -> FloatArray:
+        """Where every device stood in its range right after its last pulse, shape (n_pairs, n_devices)."""
+        places: FloatArray = (self.g - self.device.g_min_siemens) / self.device.range_siemens
+        return places
+
+    def stick(self, stuck: NDArray[np.bool_], g: FloatArray) -> None:
+        """Make devices stick for good, without drift or noise, from the start.
+
+        Args:
+            stuck: Which, shape (n_pairs, n_devices).
+            g: At which conductance [S], same shape.
+        """
+        self.stuck[stuck] = 1
+        self.g[stuck] = g[stuck]
+        self.exponent[stuck] = 0.0
+        self.level[stuck] = 0.0
+        self.refresh_all(0.0)
 
     def refresh_all(self, now_s: float) -> None:
         """Bring all conductances up to date, leaving the slow noise where it is."""
@@ -280,13 +360,13 @@ class Cells:
             rng: Source of randomness.
         """
         keep, kick, n_due = self._due(round_)
-        xi = rng.standard_normal(2 * (last - first) * n_due, dtype=np.float32)
+        xi = rng.standard_normal(self.n_devices * (last - first) * n_due, dtype=np.float32)
         _age(first, last, now_s, keep, kick, xi, self.devices)
 
     def jump(self, elapsed_s: float, now_s: float, rng: np.random.Generator) -> None:
         """Let ``elapsed_s`` [s] pass at once; ``now_s`` is the time afterwards."""
         keep, kick = flicker.transition(np.full(len(self.taus_s), elapsed_s), self.taus_s)
-        xi = rng.standard_normal(2 * self.n_pairs * len(self.taus_s), dtype=np.float32)
+        xi = rng.standard_normal(self.n_devices * self.n_pairs * len(self.taus_s), dtype=np.float32)
         _age(0, self.n_pairs, now_s, keep, kick, xi, self.devices)
 
     def _due(self, round_: int) -> tuple[FloatArray, FloatArray, int]:
@@ -311,6 +391,8 @@ class Cells:
             z=self.z,
             set_count=self.set_count,
             reset_count=self.reset_count,
+            own=self.own,
+            stuck=self.stuck,
             diff=self.diff,
             var=self.var,
             total=self.total,

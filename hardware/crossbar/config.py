@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
+from typing import Any, Literal
 
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.crossbar.device import Device
+from spikearm.hardware.crossbar.devices import make_device
 from spikearm.hardware.crossbar.pcm import PcmDevice
 
 MAX_TILE = 2048
@@ -16,12 +20,21 @@ MAX_WIRE_OHM = 20.0
 """Largest resistance per cell that the ladders of :mod:`.ir_drop` were compared with Kirchhoff's law for."""
 
 
+SCHEMES = ("mixed-precision", "stochastic", "sign")
+COMPENSATIONS = ("global", "column")
+
+_WHOLE_SUBSTRATE = ("digital", "overrides", "ageing_steps", "drift_compensation_s", "fault_seed")
+"""Settings that cannot differ between connections."""
+
+
 @dataclass(frozen=True)
 class CrossbarConfig:
     """Devices, tiles, converters and learning circuits.
 
     Attributes:
-        device: The memristive device of every cell; a weight is the difference of two.
+        device: The memristive device of every cell, or its name in :data:`~.devices.DEVICES`.
+        devices_per_synapse: Pairs of devices that share each weight; a weight is the sum of their
+            differences. Learning pulses go round them (Boybat et al. 2018).
         tile_rows: Rows (inputs) of one tile.
         tile_cols: Columns (outputs, each a pair of bit lines) of one tile.
         adc_bits: Resolution of the converters, or None for converters without rounding.
@@ -39,18 +52,35 @@ class CrossbarConfig:
         learned_headroom: Factor on the automatic range of learned weights.
         learned_weight_range: Weight of a pair at full conductance in learned matrices, or None for the
             automatic range (see :func:`~spikearm.hardware.crossbar.ranges.learned_range`).
-        pulse_threshold: Part of a mean SET step that an accumulated change must pass to get a pulse, in
-            [0.5, 1] (see :func:`~spikearm.hardware.crossbar.pulses.due_pulses`).
-        max_pulses_per_step: SET pulses one pair gets at most in one time step; what is left waits.
+        learning: How weight changes become pulses: "mixed-precision", "stochastic" or "sign" (see
+            :mod:`~spikearm.hardware.crossbar.pulses`).
+        pulse_threshold: In mixed precision, part of a mean step that an accumulated change must pass to
+            get a pulse, in [0.5, 1] (see :func:`~spikearm.hardware.crossbar.pulses.due_pulses`).
+        max_pulses_per_step: Pulses one weight gets at most in one time step; in mixed precision, what is
+            left waits. Ideal devices are not limited.
+        half_select_disturb: Passive arrays: part of a mean pulse that all other devices in the row and the
+            column of a pulsed weight take. 0 (rows with transistors) by default; there is no agreed figure.
         refresh_rows_per_step: Rows of a learned matrix checked for saturated pairs per time step.
         refresh_upper: A pair is refreshed when its larger device has passed this fraction of g_max ...
         refresh_lower: ... and its smaller device this one.
         ageing_steps: Time steps in which every device's drift and slow noise is brought up to date once.
+        program_rounds: Rounds of program-and-verify of matrices that do not learn. The first leaves the
+            device's published scatter; each further one reads all devices and writes those again that
+            miss their target by more than ``program_tolerance``.
+        program_tolerance: That error, relative to the range of the device.
+        stuck_at_min: Part of all devices that are stuck at their smallest conductance.
+        stuck_at_max: Part of all devices that are stuck at their largest conductance.
+        fault_seed: Draws which ones, independently of all else; None leaves it to the simulator's seed.
+        fault_map: .npz file of single faults; see :mod:`~spikearm.hardware.crossbar.faults`.
         programmed_s: Time between programming and the start of a run [s].
         drift_compensation_s: Period of the reference read that rescales static matrices [s]; 0 for none.
+        drift_compensation: Whether it gives one factor per matrix ("global") or per column ("column").
+        overrides: Other settings for single connections and ensembles: settings by name, by label; ``*``
+            in a label matches any text. Where several labels match, later ones win.
     """
 
-    device: PcmDevice = field(default_factory=PcmDevice)
+    device: Device = field(default_factory=PcmDevice)
+    devices_per_synapse: int = 1
     tile_rows: int = 256
     tile_cols: int = 256
     adc_bits: int | None = 8
@@ -64,26 +94,53 @@ class CrossbarConfig:
     learned_output_range: float = 1.0
     learned_headroom: float = 2.0
     learned_weight_range: float | None = None
+    learning: Literal["mixed-precision", "stochastic", "sign"] = "mixed-precision"
     pulse_threshold: float = 0.6
     max_pulses_per_step: int = 8
+    half_select_disturb: float = 0.0
     refresh_rows_per_step: int = 1
     refresh_upper: float = 0.75
     refresh_lower: float = 0.25
     ageing_steps: int = 256
+    program_rounds: int = 1
+    program_tolerance: float = 0.02
+    stuck_at_min: float = 0.0
+    stuck_at_max: float = 0.0
+    fault_seed: int | None = None
+    fault_map: str | None = None
     programmed_s: float = 25.0
     drift_compensation_s: float = 10.0
+    drift_compensation: Literal["global", "column"] = "global"
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.device, str):
+            object.__setattr__(self, "device", make_device(self.device))
+        _member("learning scheme", self.learning, SCHEMES)
+        _member("drift compensation", self.drift_compensation, COMPENSATIONS)
+        self._check_numbers()
+        self._check_shares()
+        self.device.require_age(self.programmed_s)
+        if self.device.equal_steps and self.half_select_disturb:
+            raise ConfigError("half_select_disturb means nothing to ideal devices; set it to 0.")
+        for label, changes in self.overrides.items():
+            self._overridden(label, changes)
+
+    def _check_numbers(self) -> None:
         _whole("tile_rows", self.tile_rows, 1, MAX_TILE)
         _whole("tile_cols", self.tile_cols, 1, MAX_TILE)
+        _whole("devices_per_synapse", self.devices_per_synapse, 1, min(64, self.tile_cols))
         _whole("adcs_per_tile", self.adcs_per_tile, 1, self.tile_cols)
         _whole("max_pulses_per_step", self.max_pulses_per_step, 1, 10**9)
         _whole("refresh_rows_per_step", self.refresh_rows_per_step, 0, MAX_TILE)
         _whole("ageing_steps", self.ageing_steps, 1, 100_000)
+        _whole("program_rounds", self.program_rounds, 1, 100)
+        if self.fault_seed is not None:
+            _whole("fault_seed", self.fault_seed, 0, 2**63 - 1)
         for name in ("adc_bits", "dac_bits"):
             if getattr(self, name) is not None:
                 _whole(name, getattr(self, name), 2, 16)
-        for name in ("adc_margin", "learned_output_range", "learned_headroom"):
+        for name in ("adc_margin", "learned_output_range", "learned_headroom", "program_tolerance"):
             _positive(name, getattr(self, name))
         for name in ("row_wire_ohm", "column_wire_ohm"):
             _wire(name, getattr(self, name))
@@ -95,12 +152,22 @@ class CrossbarConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"{name} must be 0 or a positive number of seconds, not {value!r}.")
+
+    def _check_shares(self) -> None:
         if not 0.5 <= self.pulse_threshold <= 1:
             raise ConfigError(f"pulse_threshold must lie in [0.5, 1], not {self.pulse_threshold!r}.")
         if not 0 < self.refresh_lower < self.refresh_upper < 1:
             raise ConfigError(
                 f"refresh thresholds must be 0 < refresh_lower < refresh_upper < 1, "
                 f"not {self.refresh_lower!r} and {self.refresh_upper!r}; published values are 0.25 and 0.75."
+            )
+        for name in ("stuck_at_min", "stuck_at_max", "half_select_disturb"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must lie in [0, 1], not {getattr(self, name)!r}.")
+        if self.stuck_at_min + self.stuck_at_max > 1:
+            raise ConfigError(
+                f"stuck_at_min and stuck_at_max are parts of the same devices and at most 1 together, "
+                f"not {self.stuck_at_min!r} and {self.stuck_at_max!r}."
             )
 
     @classmethod
@@ -116,12 +183,36 @@ class CrossbarConfig:
             dac_bits=None,
             row_wire_ohm=0.0,
             column_wire_ohm=0.0,
-            max_pulses_per_step=10**9,
         )
 
     def is_digital(self, label: str | None) -> bool:
         """Whether the weights of an object with this label stay digital."""
         return label is not None and any(fnmatchcase(label, pattern) for pattern in self.digital)
+
+    def for_label(self, label: str | None) -> CrossbarConfig:
+        """The settings of an object with this label."""
+        config = self
+        for pattern in self.overrides:
+            if label is not None and fnmatchcase(label, pattern):
+                config = config._overridden(pattern, self.overrides[pattern])
+        return config
+
+    def _overridden(self, pattern: str, changes: Mapping[str, Any]) -> CrossbarConfig:
+        """The settings with the changes for a label."""
+        allowed = [f.name for f in fields(self) if f.name not in _WHOLE_SUBSTRATE]
+        if not isinstance(changes, Mapping):
+            raise ConfigError(f"overrides[{pattern!r}] must be settings by name, not {changes!r}.")
+        for name in changes:
+            if name in _WHOLE_SUBSTRATE:
+                raise ConfigError(f"{name} holds for the whole substrate and cannot differ for {pattern!r}.")
+            if name not in allowed:
+                raise UnknownNameError(f"crossbar setting for {pattern!r}", name, allowed)
+        return replace(self, **{"overrides": {}, **changes})
+
+
+def _member(kind: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
 
 
 def _whole(name: str, value: int, low: int, high: int) -> None:
@@ -132,8 +223,8 @@ def _whole(name: str, value: int, low: int, high: int) -> None:
 def _wire(name: str, value: float) -> None:
     if not 0 <= value <= MAX_WIRE_OHM:
         raise ConfigError(
-            f"{name} is the resistance from one cell to the next, from 0 to {MAX_WIRE_OHM:g} ohm, not {value!r}; "
-            "published values lie between 0.15 and 4.7 ohm."
+            f"{name} is the resistance from one cell to the next, from 0 to {MAX_WIRE_OHM:g} ohm, "
+            f"not {value!r}; published values lie between 0.15 and 4.7 ohm."
         )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from spikearm.hardware.crossbar.pulses import due_pulses
+from spikearm.hardware.crossbar.pulses import take
 from spikearm.records import FloatArray
 
 LONGEST_WINDOW = 128
@@ -39,7 +39,7 @@ def suits(tau_s: float, dt_s: float) -> bool:
 
 
 @njit(cache=True)
-def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
+def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
     """Add to row ``i`` of chi what has accrued up to step ``k`` of the window; list pairs that are due."""
     if trace[i] == 0.0:
         since[i] = k
@@ -48,12 +48,7 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, pai
     factor = trace[i] / powers[since[i]]
     for j in range(n_cols):
         value = chi[i, j] + factor * (history[k, j] - history[since[i], j])
-        n = due_pulses(value, step, threshold, most)
-        chi[i, j] = value - n * step
-        if n != 0:
-            pairs[n_due] = i * n_cols + j
-            pulses[n_due] = n
-            n_due += 1
+        n_due = take(i, j, value, chi, step, threshold, most, dice, pairs, pulses, n_due)
     trace[i] *= powers[k - since[i]]
     since[i] = k
     return n_due
@@ -61,7 +56,22 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, pai
 
 @njit(cache=True)
 def advance(  # type: ignore[no-untyped-def]
-    x, kick, floor, per_column, now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses
+    x,
+    kick,
+    floor,
+    per_column,
+    now,
+    trace,
+    since,
+    history,
+    powers,
+    chi,
+    step,
+    threshold,
+    most,
+    dice,
+    pairs,
+    pulses,
 ):
     """One time step.
 
@@ -69,16 +79,17 @@ def advance(  # type: ignore[no-untyped-def]
         x: Outputs of the neurons, zero where there was no spike, shape (n_rows,).
         kick: Factor from an output to the filtered activity.
         floor: Filtered activity that counts as none.
-        per_column: Change of each column per activity, relative to g_max, shape (n_cols,).
+        per_column: Change of each column per activity, relative to the weight range, shape (n_cols,).
         now: Step within the window, shape (1,); advanced.
         trace: Filtered activity of each neuron at step ``since``, shape (n_rows,).
         since: Step of the window at which each row was last settled, shape (n_rows,).
         history: Running sum before each step of the window, shape (n_window + 1, n_cols).
         powers: ``lambda^k``, shape (n_window + 1,).
-        chi: Accumulated changes, relative to g_max, shape (n_rows, n_cols).
-        step: Mean SET step, relative to g_max.
+        chi: Accumulated changes, relative to the weight range, shape (n_rows, n_cols).
+        step: Mean change of a weight by one pulse, relative to the weight range.
         threshold: See :func:`.pulses.due_pulses`.
         most: Pulses per pair at most.
+        dice: A threshold drawn for each weight, which then keeps nothing; or empty.
         pairs: Receives the flat index of each pair that is due.
         pulses: Receives how many pulses, with their sign.
 
@@ -91,7 +102,7 @@ def advance(  # type: ignore[no-untyped-def]
     for i in range(len(x)):
         if x[i] != 0.0:
             n_due = _settle(
-                i, k, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due
+                i, k, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
             )
             trace[i] += kick * x[i]
             n_rows += 1
@@ -100,14 +111,16 @@ def advance(  # type: ignore[no-untyped-def]
     now[0] = k + 1
     if k + 1 == len(powers) - 1:
         n_due, settled = settle_all(
-            floor, now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due
+            floor, now, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
         )
         n_rows += settled
     return n_due, n_rows
 
 
 @njit(cache=True)
-def settle_all(floor, now, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
+def settle_all(
+    floor, now, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
+):  # type: ignore[no-untyped-def]
     """Bring all rows up to date and begin the running sum anew; returns pairs listed and rows settled.
 
     A pair that was listed already is listed twice, which gives it both sets of pulses.
@@ -117,7 +130,9 @@ def settle_all(floor, now, trace, since, history, powers, chi, step, threshold, 
     for i in range(len(trace)):
         if trace[i] != 0.0:
             n_rows += 1
-        n_due = _settle(i, k, trace, since, history, powers, chi, step, threshold, most, pairs, pulses, n_due)
+        n_due = _settle(
+            i, k, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
+        )
         since[i] = 0
         if abs(trace[i]) < floor:
             trace[i] = 0.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.events import EventTraces, advance, settle_all
@@ -16,7 +18,10 @@ from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.pulses import (
     accumulate_dense,
     accumulate_pes,
+    disturb,
     give_pulses,
+    list_dense_signs,
+    list_signs,
     refresh_row,
     saturated,
 )
@@ -26,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 _SATURATION_WARNING = 0.01
 """Share of devices at the end of their range that is worth a warning: learning has begun to stall."""
+
+_NO_LIMIT = 10**9
+"""Pulses of equal steps are added up at once, so that nothing is gained by letting some of them wait."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,10 @@ class Wear:
         reset_max: RESET pulses on the device that has most.
         reset_mean: RESET pulses per device.
         endurance_used: Part of its endurance that the most used device has spent.
-        saturated_devices: Devices at the end of their range now.
+        stuck_devices: Devices that follow no pulse: faulty from the start, or worn out since.
+        saturated_devices: Devices at the upper end of their range now.
         n_devices: Devices of the matrix.
+        operated_s: Time of operation so far, rests not counted [s].
     """
 
     label: str
@@ -49,8 +59,17 @@ class Wear:
     reset_max: int
     reset_mean: float
     endurance_used: float
+    stuck_devices: int
     saturated_devices: int
     n_devices: int
+    operated_s: float
+
+    @property
+    def lifetime_h(self) -> float:
+        """Hours of operation after which the most used device will be worn out, at the rate so far."""
+        if not self.endurance_used:
+            return math.inf
+        return self.operated_s / self.endurance_used / 3600.0
 
 
 class PulseLearning:
@@ -62,8 +81,12 @@ class PulseLearning:
         rng: Source of the pulses' randomness; replaced at every reset.
         traces: Event-driven activities, or None to be given filtered activities at every step.
 
+    Raises:
+        ConfigError: The response of the matrix's devices to pulses is not known, so that they cannot learn.
+
     Attributes:
-        chi: Accumulated changes not yet written, relative to g_max, shape (n_inputs, n_outputs).
+        chi: Changes not yet written, relative to the weight range, shape (n_inputs, n_outputs).
+        counter: Whose turn it is to take the next pulse, shape (1,).
         next_row: The row that the refresh looks at next, shape (1,).
         refreshed: Pairs refreshed since the start, shape (1,).
     """
@@ -83,12 +106,20 @@ class PulseLearning:
         # A pair can be listed twice in one step, at a spike and when all rows are settled.
         self._pairs = np.zeros(2 * matrix.cells.n_pairs, dtype=np.int64)
         self._pulses = np.zeros(2 * matrix.cells.n_pairs, dtype=np.int64)
-        device = matrix.config.device
+        self.counter: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+        config, device = matrix.config, matrix.config.device
+        if not device.learns:
+            raise ConfigError(
+                f"{matrix.label} learns, but how its devices answer to single pulses is not known "
+                f"({device.source}); give it another device, or keep it digital, e.g. "
+                "overrides={'learned': {'device': 'pcm'}} or digital=('learned',)."
+            )
         # Learned matrices have one range per column, the same on every tile.
-        self._per_weight = 1.0 / (matrix.weight[0] * device.g_max_siemens)
-        self._step = device.set_step
-        self._threshold = matrix.config.pulse_threshold
-        self._most = matrix.config.max_pulses_per_step
+        self._per_weight = 1.0 / (matrix.weight[0] * matrix.full_siemens)
+        self._step = device.mean_step / config.devices_per_synapse
+        self._most = _NO_LIMIT if device.equal_steps else config.max_pulses_per_step
+        stochastic = config.learning == "stochastic"
+        self._dice: FloatArray = np.zeros(matrix.cells.n_pairs if stochastic else 0)
         self._warned = False
 
     def pes(self, acts: FloatArray, error: FloatArray, rate: float, counts: FloatArray) -> None:
@@ -101,8 +132,10 @@ class PulseLearning:
             counts: Counts of the present step, added to.
         """
         per_column = rate * error * self._per_weight
-        chi = self._accumulator
-        if self.traces is None:
+        chi = self._accumulator()
+        if self.matrix.config.learning == "sign":
+            due, rows = list_signs(acts, per_column, error, self._pairs, self._pulses)
+        elif self.traces is None:
             due, rows = accumulate_pes(acts, per_column, *chi)
         else:
             t = self.traces
@@ -113,7 +146,10 @@ class PulseLearning:
 
     def add(self, delta: FloatArray, counts: FloatArray) -> None:
         """Learn any change of weights, shape (n_outputs, n_inputs)."""
-        due, rows = accumulate_dense(delta, self._per_weight, *self._accumulator)
+        if self.matrix.config.learning == "sign":
+            due, rows = list_dense_signs(delta, self._pairs, self._pulses)
+        else:
+            due, rows = accumulate_dense(delta, self._per_weight, *self._accumulator())
         self._write(due, rows, counts)
 
     def settle(self, counts: FloatArray) -> None:
@@ -121,7 +157,7 @@ class PulseLearning:
         t = self.traces
         if t is None:
             return
-        chi = self._accumulator
+        chi = self._accumulator()
         due, rows = settle_all(t.floor, t.now, t.trace, t.since, t.history, t.powers, *chi, 0)
         self._write(due, rows, counts)
 
@@ -130,15 +166,16 @@ class PulseLearning:
         config, cells = self.matrix.config, self.matrix.cells
         for _ in range(config.refresh_rows_per_step):
             row = int(self.next_row[0])
-            self.refreshed[0] += refresh_row(
-                row,
-                config.refresh_upper,
-                config.refresh_lower,
-                self.rng.standard_normal(self.matrix.n_outputs),
-                self.clock.now_s,
-                cells.devices,
-                counts,
-            )
+            if not config.device.bidirectional:
+                self.refreshed[0] += refresh_row(
+                    row,
+                    config.refresh_upper,
+                    config.refresh_lower,
+                    self.rng.standard_normal(self.matrix.n_outputs * config.devices_per_synapse),
+                    self.clock.now_s,
+                    cells.devices,
+                    counts,
+                )
             self.next_row[0] = (row + 1) % self.matrix.n_inputs
             if self.next_row[0] == 0 and not self._warned:
                 self._warn_if_saturated()
@@ -153,8 +190,10 @@ class PulseLearning:
             reset_max=int(cells.reset_count.max()),
             reset_mean=float(cells.reset_count.mean()),
             endurance_used=float((cells.set_count + cells.reset_count).max() / cells.device.endurance_cycles),
-            saturated_devices=saturated(cells.g / cells.device.g_max_siemens),
+            stuck_devices=int(np.count_nonzero(cells.stuck)),
+            saturated_devices=saturated(cells.places()),
             n_devices=cells.g.size,
+            operated_s=float(self.clock.steps[0]) * self.clock.dt_s,
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -163,35 +202,41 @@ class PulseLearning:
             "chi": self.chi,
             "next_row": self.next_row,
             "refreshed": self.refreshed,
+            "counter": self.counter,
         }
         return own if self.traces is None else own | self.traces.arrays()
 
-    @property
     def _accumulator(self) -> tuple[Any, ...]:
         """The last arguments of every function that accumulates."""
-        return self.chi, self._step, self._threshold, self._most, self._pairs, self._pulses
+        if len(self._dice):
+            # random() lies in [0, 1); a threshold must not be 0.
+            np.subtract(1.0, self.rng.random(out=self._dice), out=self._dice)
+        threshold = self.matrix.config.pulse_threshold
+        return self.chi, self._step, threshold, self._most, self._dice, self._pairs, self._pulses
 
     def _write(self, n_due: int, n_rows: int, counts: FloatArray) -> None:
         counts[ledger.LEARNING_UPDATES] += n_rows * self.matrix.n_outputs
         if not n_due:
             return
         cells = self.matrix.cells
-        device = cells.device
-        equal_steps = device.set_scatter == 0 and device.set_saturation == 0
-        n_random = 0 if equal_steps else int(np.abs(self._pulses[:n_due]).sum())
+        n_random = 0 if cells.device.equal_steps else int(np.abs(self._pulses[:n_due]).sum())
         give_pulses(
             n_due,
             self._pairs,
             self._pulses,
+            self.counter,
             self.rng.standard_normal(n_random),
             self.clock.now_s,
             cells.devices,
             counts,
         )
+        part = self.matrix.config.half_select_disturb
+        if part > 0:
+            disturb(n_due, self._pairs, self._pulses, part, self.clock.now_s, cells.devices)
 
     def _warn_if_saturated(self) -> None:
         """Once per learning circuit: a range that is too narrow would otherwise look like slow learning."""
-        n = saturated(self.matrix.cells.g / self.matrix.cells.device.g_max_siemens)
+        n = saturated(self.matrix.cells.places())
         if n > _SATURATION_WARNING * self.matrix.cells.g.size:
             self._warned = True
             logger.warning(
@@ -200,5 +245,5 @@ class PulseLearning:
                 self.matrix.label,
                 n,
                 self.matrix.cells.g.size,
-                float(self.matrix.weight.max() * self.matrix.cells.device.g_max_siemens),
+                float(self.matrix.weight.max() * self.matrix.full_siemens),
             )

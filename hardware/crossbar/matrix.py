@@ -23,7 +23,7 @@ class CrossbarMatrix:
     """A weight matrix as differential pairs on tiles.
 
     Rows of the array are inputs, columns are outputs. Each column of each tile has its own scale
-    between weight and conductance, ``g_max / (largest weight it must hold)``.
+    between weight and conductance: all its pairs at full range hold the largest weight it must hold.
 
     Args:
         label: What it is called in messages.
@@ -39,7 +39,8 @@ class CrossbarMatrix:
         cells: The devices.
         weight: Weight per siemens, shape (n_row_tiles, n_outputs).
         readout: Wires and converters.
-        gain: Drift compensation, shape (1,).
+        full_siemens: Difference of conductance of a weight at full range, all its pairs together [S].
+        gain: Drift compensation, shape (1,) or by column, shape (n_outputs,).
         rng: Source of the read noise; replaced at every reset.
     """
 
@@ -61,7 +62,11 @@ class CrossbarMatrix:
         self.config = config
         self.per_spike = per_spike
         self.n_row_tiles = -(-self.n_inputs // config.tile_rows)
-        self.n_col_tiles = -(-self.n_outputs // config.tile_cols)
+        # The pairs of a weight share the output, side by side.
+        self._n_pairs = config.devices_per_synapse
+        self._tile_cols = config.tile_cols // config.devices_per_synapse
+        self.n_col_tiles = -(-self.n_outputs // self._tile_cols)
+        self.full_siemens = config.devices_per_synapse * config.device.range_siemens
         self.weight = self._weight_per_siemens(weights, weight_range)
         self.cells = Cells(
             self._target(weights),
@@ -69,12 +74,15 @@ class CrossbarMatrix:
             hold_s=hold_s,
             programmed_s=config.programmed_s,
             rng=rng,
+            program_rounds=1 if self.learned else config.program_rounds,
+            program_tolerance=config.program_tolerance,
         )
-        self._fresh_g = float(self.cells.g.sum())
+        self._fresh_g = self._reference_g()
         self.readout = Readout(
             label, self.cells, config, self.weight, learned=self.learned, per_spike=per_spike
         )
-        self.gain: FloatArray = np.ones(1)
+        by_column = config.drift_compensation == "column" and not self.learned
+        self.gain: FloatArray = np.ones(self.n_outputs if by_column else 1)
         self.rng = rng
 
     @property
@@ -95,7 +103,7 @@ class CrossbarMatrix:
     @property
     def serial_conversions(self) -> int:
         """Conversions that each converter of the widest tile makes one after another."""
-        return -(-min(self.n_outputs, self.config.tile_cols) // self.config.adcs_per_tile)
+        return -(-min(self.n_outputs, self._tile_cols) // self.config.adcs_per_tile)
 
     def read(self, x: FloatArray, counts: FloatArray) -> FloatArray:
         """Product of the matrix with ``x`` as the tiles give it now.
@@ -107,7 +115,14 @@ class CrossbarMatrix:
         Returns:
             Shape (n_outputs,); valid until the next read.
         """
-        return self.readout.read(x, self.gain[0], counts, self.rng)
+        gain = self.gain[0] if len(self.gain) == 1 else 1.0
+        macs = counts[_ACTIVE_MACS]
+        out = self.readout.read(x, gain, counts, self.rng)
+        if len(self.gain) > 1:
+            out *= self.gain
+        if self._n_pairs > 1:
+            counts[_ACTIVE_MACS] += (self._n_pairs - 1) * (counts[_ACTIVE_MACS] - macs)
+        return out
 
     def visit(self, first: int, last: int, now_s: float, round_: int) -> None:
         """The ageing schedule's visit to a stretch of pairs; see :meth:`.cells.Cells.visit`."""
@@ -130,18 +145,19 @@ class CrossbarMatrix:
         """What the devices stand for at present, shape (n_outputs, n_inputs); no read noise, no wires."""
         per_row = np.repeat(self.weight, self.config.tile_rows, axis=0)[: self.n_inputs]
         diff = self.cells.diff.reshape(self.n_inputs, self.n_outputs)
-        return np.ascontiguousarray((diff * per_row * self.gain[0]).T)
+        return np.ascontiguousarray((diff * per_row * self.gain).T)
 
     def compensate(self, counts: FloatArray) -> None:
         """Rescale by one read with all rows driven (Joshi et al. 2020): what has drifted away comes back."""
-        now = self.cells.row_g.sum()
-        self.gain[0] = self._fresh_g / now if now > 0 else 1.0
+        now = self.cells.total.reshape(self.shape).sum(axis=0)
+        reference = now if len(self.gain) > 1 else now.sum(keepdims=True)
+        np.divide(self._fresh_g, reference, out=self.gain, where=reference > 0)
         tiles = self.n_row_tiles * self.n_col_tiles
         counts[_TILE_READS] += tiles
         counts[_ROW_ACTIVATIONS] += self.n_inputs * self.n_col_tiles
-        counts[_READ_CONDUCTANCE] += now
+        counts[_READ_CONDUCTANCE] += now.sum()
         counts[_CONVERSIONS] += self.n_row_tiles * self.n_outputs
-        counts[_ACTIVE_MACS] += self.n_inputs * self.n_outputs
+        counts[_ACTIVE_MACS] += self.cells.n_pairs * self._n_pairs
 
     def calibrate(self, drives: FloatArray, typical_g: float | None = None) -> None:
         """Set the converters' ranges from sample inputs.
@@ -151,16 +167,28 @@ class CrossbarMatrix:
             typical_g: Difference of a pair to assume for matrices that are still to be learned [S];
                 None takes the pairs as they are.
         """
-        shape = (self.n_inputs, self.n_outputs)
-        diff = self.readout.effective() if typical_g is None else np.full(shape, typical_g)
-        rows, cols = self.config.tile_rows, self.config.tile_cols
-        floor = 0.01 * self.config.device.g_max_siemens
+        self.readout.calibrate_columns()
+        diff = self.readout.effective() if typical_g is None else np.full(self.shape, typical_g)
+        self._fresh_g = self._reference_g()
+        rows, cols = self.config.tile_rows, self._tile_cols
+        floor = 0.01 * self.full_siemens
         for b in range(self.n_row_tiles):
             part = slice(b * rows, (b + 1) * rows)
             currents = np.abs(drives[:, part] @ diff[part])
             for c in range(self.n_col_tiles):
                 largest = float(currents[:, c * cols : (c + 1) * cols].max())
                 self.adc_range[b, c] = self.config.adc_margin * max(largest, floor)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Inputs and outputs: rows and columns of the array."""
+        return self.n_inputs, self.n_outputs
+
+    def _reference_g(self) -> FloatArray:
+        """Conductance right after programming that the compensating reads are compared with [S]."""
+        columns: FloatArray = self.cells.g.reshape(self.n_inputs, self.n_outputs, -1).sum(axis=(0, 2))
+        by_column = self.config.drift_compensation == "column"
+        return columns if by_column else columns.sum(keepdims=True)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running."""
@@ -172,12 +200,21 @@ class CrossbarMatrix:
         for b in range(self.n_row_tiles):
             largest = np.abs(weights[:, b * rows : (b + 1) * rows]).max(axis=1)
             scale[b] = largest if weight_range is None else weight_range
-        return scale / self.config.device.g_max_siemens
+        return scale / self.full_siemens
 
     def _target(self, weights: FloatArray) -> FloatArray:
         """Conductances wanted of all pairs [S]: the sign of a weight picks the device, its size the value."""
         per_row = np.repeat(self.weight, self.config.tile_rows, axis=0)[: self.n_inputs]
         with np.errstate(divide="ignore", invalid="ignore"):
             signed = np.where(per_row > 0, weights.T / per_row, 0.0)
-        g_max = self.config.device.g_max_siemens
-        return np.stack([np.clip(signed, 0.0, g_max), np.clip(-signed, 0.0, g_max)], axis=-1)
+        # Shares of the range, of every pair alike.
+        signed = np.clip(signed / self.full_siemens, -1.0, 1.0)
+        device = self.config.device
+        start = device.learn_start if self.learned else 0.0
+        if self.learned and device.bidirectional:
+            plus, minus = start + 0.5 * signed, start - 0.5 * signed
+        else:
+            plus, minus = start + np.maximum(signed, 0.0), start + np.maximum(-signed, 0.0)
+        places = np.clip(np.stack([plus, minus], axis=-1), 0.0, 1.0)
+        target = device.g_min_siemens + device.range_siemens * places
+        return np.tile(target, self.config.devices_per_synapse)

@@ -9,6 +9,7 @@ import numpy as np
 from spikearm.errors import ClosedError
 from spikearm.hardware.backend import StepResult
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.learning import Wear
 from spikearm.hardware.crossbar.simulator import CrossbarSimulator
 from spikearm.hardware.nengo_state import (
     ArrayPart,
@@ -23,7 +24,7 @@ from spikearm.hardware.nengo_state import (
 from spikearm.hardware.ports import Ports
 from spikearm.hardware.reference import port_parts
 from spikearm.models.network import PortedNetwork
-from spikearm.records import FloatArray
+from spikearm.records import FloatArray, OpCounts
 
 
 class CrossbarProgram:
@@ -67,6 +68,29 @@ class CrossbarProgram:
             for step in self._steps:
                 step()
         return StepResult(self._ports.read(), self.simulator.counts)
+
+    def advance_time(self, seconds: float) -> None:
+        """Let time pass between two steps: devices drift and fluctuate, the network rests.
+
+        Args:
+            seconds: How long [s], e.g. 86,400 for a day.
+
+        Raises:
+            ConfigError: The time is not positive and finite, or longer than the devices are described for.
+            ClosedError: The program is closed.
+        """
+        self._refuse_if_closed()
+        self.simulator.advance_time(seconds)
+
+    @property
+    def programming_counts(self) -> OpCounts:
+        """What it took to program all devices before the first step; no step's counts contain it."""
+        return self.simulator.programming_counts
+
+    @property
+    def wear(self) -> tuple[Wear, ...]:
+        """Pulses taken by the devices of each learned matrix, and how long they will last."""
+        return self.simulator.wear
 
     def reset(self) -> None:
         """Go back to the compiled state: devices, learned weights, noise and all."""

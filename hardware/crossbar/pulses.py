@@ -1,9 +1,19 @@
-"""Learning by pulses: mixed-precision accumulation, SET pulses, refresh of saturated pairs.
+"""Learning by pulses: which weights are due, what a pulse does to a device, refresh of saturated pairs.
 
-Weight changes add up in digital memory (chi); when a sum passes the mean SET step, that many pulses are
-given and taken off (Nandakumar et al. 2020, "Mixed-precision deep learning based on computational
-memory"). Only SET pulses are fine enough to learn with, so weights grow on G+ and shrink on G-; a pair
-whose two devices have both grown is reset and its difference written anew (Boybat et al. 2018).
+Three ways to decide what is due:
+
+- *mixed precision*: weight changes add up in digital memory (chi); when a sum passes the mean step, that
+  many pulses are given and taken off (Nandakumar et al. 2020, "Mixed-precision deep learning based on
+  computational memory");
+- *stochastic*: nothing is kept; a change smaller than a step is rounded up as often as its size says (after
+  Gokmen and Vlasov 2016, Front. Neurosci. 10:333);
+- *sign*: every weight whose change is not zero gets one pulse (mPES, Tiotto et al. 2021).
+
+Where pulses only raise a conductance, weights grow on G+ and shrink on G-; a pair whose two devices have
+both grown is reset and its difference written anew (Boybat et al. 2018, "Neuromorphic computing with
+multi-memristive synapses", Nat. Commun. 9, 2514). Devices that pulses can lower as well take turns: G+ up,
+G- down. So do the several pairs of one weight: a global counter says whose turn it is, and moves on by one
+per pulse.
 """
 
 from __future__ import annotations
@@ -15,24 +25,31 @@ from numba import njit
 
 from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.cells import (
-    C0,
-    C1,
-    C2,
+    EXPONENT,
     G_MAX,
+    G_MIN,
+    R0,
+    R1,
+    RESET_STEP,
+    RESPONSE,
+    SCATTER,
     SET_SATURATION,
     SET_SCATTER,
     SET_STEP,
     drifted,
+    place,
     restart,
     update_pair,
+    wear_out,
 )
-from spikearm.hardware.crossbar.pcm import (
-    programming_sigma_us,
-    set_increment,
-)
+from spikearm.hardware.crossbar.pcm import polynomial, set_increment
+from spikearm.hardware.crossbar.srtio3 import after_pulses
 
 _SET_PULSES, _RESET_PULSES, _VERIFY_READS = ledger.SET_PULSES, ledger.RESET_PULSES, ledger.VERIFY_READS
 _ROWS_PROGRAMMED = ledger.ROWS_PROGRAMMED
+
+SMALLEST_ERROR = 1e-5
+"""Errors up to this size give no sign pulses (Tiotto et al. 2021)."""
 
 
 @njit(cache=True)
@@ -41,134 +58,313 @@ def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
 
     A pulse is given when the change has passed ``threshold`` of a step. 1 is ``trunc(chi / step)`` as
     published: every weight lags by half a step on average, which delays learning from zero. 0.5 rounds to
-    the nearest: no lag, but a sum at rest on the threshold goes back and forth, and wears the pair out.
+    the nearest: no lag, but a sum at rest on the threshold goes back and forth, and wears the pair out. A
+    threshold drawn evenly from (0, 1] rounds at random, right on average.
     """
     n = int(chi / step + math.copysign(1.0 - threshold, chi))
     return max(-most, min(most, n))
 
 
 @njit(cache=True)
-def accumulate_pes(acts, per_column, chi, step, threshold, most, pairs, pulses):  # type: ignore[no-untyped-def]
+def take(i, j, value, chi, step, threshold, most, dice, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
+    """List weight (i, j) if a change of ``value`` is due pulses, and keep in chi what they leave.
+
+    Args:
+        i: Row.
+        j: Column.
+        value: Change asked for, relative to the weight range, chi included.
+        chi: Accumulated changes, shape (n_rows, n_cols).
+        step: Mean change of a weight by one pulse, relative to the weight range.
+        threshold: See :func:`due_pulses`.
+        most: Pulses per pair at most.
+        dice: A threshold drawn for each weight, which then keeps nothing; or empty.
+        pairs: Receives the flat index of each pair that is due.
+        pulses: Receives how many pulses, with their sign.
+        n_due: Pairs listed so far.
+
+    Returns:
+        Pairs listed now.
+    """
+    pair = i * chi.shape[1] + j
+    if len(dice) > 0:
+        n = due_pulses(value, step, dice[pair], most)
+        chi[i, j] = 0.0
+    else:
+        n = due_pulses(value, step, threshold, most)
+        chi[i, j] = value - n * step
+    if n != 0:
+        pairs[n_due] = pair
+        pulses[n_due] = n
+        n_due += 1
+    return n_due
+
+
+@njit(cache=True)
+def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
     """Add a rank-one change to chi and list the pairs that are due.
 
     Args:
         acts: Factor of each row, shape (n_rows,).
-        per_column: Factor of each column, relative to g_max, shape (n_cols,).
-        chi: Accumulated changes, relative to g_max, shape (n_rows, n_cols); what is listed is taken off.
-        step: Mean SET step, relative to g_max.
+        per_column: Factor of each column, relative to the weight range, shape (n_cols,).
+        chi: Accumulated changes, relative to the weight range, shape (n_rows, n_cols).
+        step: Mean change of a weight by one pulse, relative to the weight range.
         threshold: See :func:`due_pulses`.
         most: Pulses per pair at most.
+        dice: A threshold drawn for each weight, which then keeps nothing; or empty.
         pairs: Receives the flat index of each pair that is due.
         pulses: Receives how many pulses, with their sign.
 
     Returns:
         Pairs listed, and rows with a change.
     """
-    n_cols = len(per_column)
     n_due = 0
     n_rows = 0
     for i in range(len(acts)):
         if acts[i] == 0.0:
             continue
         n_rows += 1
-        for j in range(n_cols):
+        for j in range(len(per_column)):
             value = chi[i, j] + acts[i] * per_column[j]
-            n = due_pulses(value, step, threshold, most)
-            chi[i, j] = value - n * step
-            if n != 0:
-                pairs[n_due] = i * n_cols + j
-                pulses[n_due] = n
-                n_due += 1
+            n_due = take(i, j, value, chi, step, threshold, most, dice, pairs, pulses, n_due)
     return n_due, n_rows
 
 
 @njit(cache=True)
-def accumulate_dense(delta, per_column, chi, step, threshold, most, pairs, pulses):  # type: ignore[no-untyped-def]
+def accumulate_dense(delta, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
     """As :func:`accumulate_pes` for any change of weights, ``delta`` of shape (n_cols, n_rows)."""
     n_rows, n_cols = chi.shape
     n_due = 0
     for i in range(n_rows):
         for j in range(n_cols):
             value = chi[i, j] + delta[j, i] * per_column[j]
-            n = due_pulses(value, step, threshold, most)
-            chi[i, j] = value - n * step
-            if n != 0:
-                pairs[n_due] = i * n_cols + j
-                pulses[n_due] = n
+            n_due = take(i, j, value, chi, step, threshold, most, dice, pairs, pulses, n_due)
+    return n_due, n_rows
+
+
+@njit(cache=True)
+def list_signs(acts, per_column, error, pairs, pulses):  # type: ignore[no-untyped-def]
+    """One pulse for every weight of the active rows, by the sign of its change (mPES).
+
+    Args:
+        acts: Filtered activities [Hz]; rows whose activity rounds to 0 are left out, shape (n_rows,).
+        per_column: Factor of each column, sign included, shape (n_cols,).
+        error: Error of each column; nothing is done while all are below :data:`SMALLEST_ERROR`.
+        pairs: As in :func:`take`.
+        pulses: As there.
+
+    Returns:
+        Pairs listed, and rows with a change.
+    """
+    n_due, n_rows = 0, 0
+    if np.abs(error).max() <= SMALLEST_ERROR:
+        return n_due, n_rows
+    for i in range(len(acts)):
+        if np.rint(acts[i]) == 0.0:
+            continue
+        n_rows += 1
+        for j in range(len(per_column)):
+            change = acts[i] * per_column[j]
+            if change != 0.0:
+                pairs[n_due] = i * len(per_column) + j
+                pulses[n_due] = 1 if change > 0.0 else -1
                 n_due += 1
     return n_due, n_rows
 
 
 @njit(cache=True)
-def give_pulses(n_due, pairs, pulses, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
-    """Give the listed SET pulses, with one normal number of ``xi`` for each; equal steps need none."""
+def list_dense_signs(delta, pairs, pulses):  # type: ignore[no-untyped-def]
+    """One pulse for every weight that is to change, ``delta`` of shape (n_cols, n_rows)."""
+    n_cols, n_rows = delta.shape
+    n_due = 0
+    for i in range(n_rows):
+        for j in range(n_cols):
+            if delta[j, i] != 0.0:
+                pairs[n_due] = i * n_cols + j
+                pulses[n_due] = 1 if delta[j, i] > 0.0 else -1
+                n_due += 1
+    return n_due, n_rows
+
+
+@njit(cache=True)
+def _pulsed(u, g, n, up, xi, used, own_up, own_down, p):  # type: ignore[no-untyped-def]
+    """Place in the range after ``n`` pulses on a device at place ``u``, conductance ``g`` [S]."""
+    if p[RESPONSE] != 0.0:
+        g = after_pulses(g, float(n), p[R0], p[R1] * own_up, p[EXPONENT] * own_down)
+        return min(max((g - p[G_MIN]) / (p[G_MAX] - p[G_MIN]), 0.0), 1.0)
+    scatter, saturation = p[SET_SCATTER], p[SET_SATURATION]
+    if scatter == 0.0 and saturation == 0.0:
+        change = n * p[SET_STEP] * own_up if up else -n * p[RESET_STEP] * own_down
+        return min(max(u + change, 0.0), 1.0)
+    u = min(max(u, 0.0), 1.0)
+    for k in range(used, used + n):
+        if up:
+            u += set_increment(u, xi[k], p[SET_STEP] * own_up, scatter, saturation)
+        else:
+            u -= set_increment(1.0 - u, xi[k], p[RESET_STEP] * own_down, scatter, saturation)
+        u = min(max(u, 0.0), 1.0)
+    return u
+
+
+@njit(cache=True)
+def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-def]
+    """Give ``n`` pulses to one device."""
+    g = drifted(pair, side, now_s, d)
+    span = d.p[G_MAX] - d.p[G_MIN]
+    u = (g - d.p[G_MIN]) / span
+    own_up, own_down = d.own[pair, side, 0], d.own[pair, side, 1]
+    u = _pulsed(u, g, n, up, xi, used, own_up, own_down, d.p)
+    restart(pair, side, d.p[G_MIN] + u * span, now_s, d)
+    if up:
+        wear_out(pair, side, n, 0, d)
+    else:
+        wear_out(pair, side, 0, n, d)
+
+
+@njit(cache=True)
+def give_pulses(n_due, pairs, pulses, counter, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
+    """Give the listed pulses, with one normal number of ``xi`` for each; equal steps need none.
+
+    Devices that may take the pulse are numbered; ``counter`` says whose turn it is and moves on by one per
+    pulse. With one pair that pulses only raise, there is no choice.
+    """
+    both_ways = d.p[RESET_STEP] > 0.0
+    n_pairs = d.g.shape[1] // 2
+    n_choices = 2 * n_pairs if both_ways else n_pairs
     used = 0
     row, longest = -1, 0
     for item in range(n_due):
-        pair, n = pairs[item], pulses[item]
-        side = 0 if n > 0 else 1
-        x = drifted(pair, side, now_s, d) / d.p[G_MAX]
-        if d.p[SET_SCATTER] == 0.0 and d.p[SET_SATURATION] == 0.0:
-            x = min(x + abs(n) * d.p[SET_STEP], 1.0)
-        else:
-            for k in range(used, used + abs(n)):
-                x += set_increment(x, xi[k], d.p[SET_STEP], d.p[SET_SCATTER], d.p[SET_SATURATION])
-                x = min(max(x, 0.0), 1.0)
-        used += abs(n)
-        restart(pair, side, x * d.p[G_MAX], now_s, d)
-        d.set_count[pair, side] += abs(n)
+        pair, n = pairs[item], abs(pulses[item])
+        grow = pulses[item] > 0
+        for turn in range(min(n, n_choices)):
+            # Shares of n pulses that go round n_choices devices, beginning at the counter.
+            share = (n - turn - 1) // n_choices + 1
+            choice = (counter[0] + turn) % n_choices
+            if both_ways:
+                side = choice
+                up = grow == (choice % 2 == 0)
+            else:
+                side = 2 * choice + (0 if grow else 1)
+                up = True
+            _pulse(pair, side, share, up, xi, used, now_s, d)
+            used += share if len(xi) > 0 else 0
+            if up:
+                counts[_SET_PULSES] += share
+            else:
+                counts[_RESET_PULSES] += share
+        counter[0] = (counter[0] + n) % n_choices
         update_pair(pair, now_s, d)
         if pair // d.n_cols != row:
             counts[_ROWS_PROGRAMMED] += longest
             row, longest = pair // d.n_cols, 0
         # The columns of a row take their pulses at the same time.
-        longest = max(longest, abs(n))
+        longest = max(longest, n)
     counts[_ROWS_PROGRAMMED] += longest
-    counts[_SET_PULSES] += used
+
+
+@njit(cache=True)
+def disturb(n_due, pairs, pulses, part, now_s, d):  # type: ignore[no-untyped-def]
+    """Half-selected devices of a passive array move a little with every pulse nearby.
+
+    All devices in the row and in the column of a pulsed weight move by ``part`` of what a mean pulse would
+    do to them, in the direction of the pulse.
+    """
+    n_cols = d.n_cols
+    n_rows = len(d.diff) // n_cols
+    both_ways = d.p[RESET_STEP] > 0.0
+    for item in range(n_due):
+        i, j, n = pairs[item] // n_cols, pairs[item] % n_cols, pulses[item]
+        for col in range(n_cols):
+            if col != j:
+                _disturb_pair(i * n_cols + col, n, part, both_ways, now_s, d)
+        for row in range(n_rows):
+            if row != i:
+                _disturb_pair(row * n_cols + j, n, part, both_ways, now_s, d)
+
+
+@njit(cache=True)
+def _disturb_pair(pair, n, part, both_ways, now_s, d):  # type: ignore[no-untyped-def]
+    span = d.p[G_MAX] - d.p[G_MIN]
+    for side in range(d.g.shape[1]):
+        plus = side % 2 == 0
+        if d.stuck[pair, side] != 0 or (not both_ways and plus != (n > 0)):
+            continue
+        u = (d.g[pair, side] - d.p[G_MIN]) / span
+        if not both_ways or plus == (n > 0):
+            change = part * abs(n) * set_increment(u, 0.0, d.p[SET_STEP], 0.0, d.p[SET_SATURATION])
+        else:
+            change = -part * abs(n) * set_increment(1.0 - u, 0.0, d.p[RESET_STEP], 0.0, d.p[SET_SATURATION])
+        # Too little to begin drift anew.
+        d.g[pair, side] = d.p[G_MIN] + min(max(u + change, 0.0), 1.0) * span
+    update_pair(pair, now_s, d)
 
 
 @njit(cache=True)
 def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
     """Read a row's devices; reset pairs that have both grown and write their difference anew.
 
-    The number of SET pulses of a write is the one that takes a device there on average.
+    The number of SET pulses of a write is the one that takes a device there on average. Pairs with a stuck
+    device are left alone: the circuit keeps a bit for each pair in which a RESET was found to do nothing.
+
+    Args:
+        row: Which.
+        upper: Place in the range the larger device must have passed ...
+        lower: ... and the smaller one.
+        xi: A normal number for each pair of the row.
+        now_s: Time [s].
+        d: The devices.
+        counts: Added to.
 
     Returns:
         Pairs that were refreshed.
     """
     refreshed = 0
     longest = 0
-    counts[_VERIFY_READS] += 2 * d.n_cols
+    n_pairs = d.g.shape[1] // 2
+    counts[_VERIFY_READS] += 2 * d.n_cols * n_pairs
     for j in range(d.n_cols):
         pair = row * d.n_cols + j
-        plus = drifted(pair, 0, now_s, d) / d.p[G_MAX]
-        minus = drifted(pair, 1, now_s, d) / d.p[G_MAX]
-        if max(plus, minus) <= upper or min(plus, minus) <= lower:
-            continue
-        target = plus - minus
-        side = 0 if target > 0 else 1
-        restart(pair, 1 - side, 0.0, now_s, d)
-        # The packed coefficients are in siemens.
-        scatter = xi[j] * programming_sigma_us(abs(target), d.p[C0], d.p[C1], d.p[C2]) / d.p[G_MAX]
-        reached = min(max(abs(target) + scatter, 0.0), 1.0)
-        restart(pair, side, reached * d.p[G_MAX], now_s, d)
-        n_set = pulses_to_reach(abs(target), d.p[SET_STEP], d.p[SET_SATURATION])
-        d.set_count[pair, side] += n_set
-        d.reset_count[pair, 0] += 1
-        d.reset_count[pair, 1] += 1
-        counts[_SET_PULSES] += n_set
-        counts[_RESET_PULSES] += 2
-        counts[_VERIFY_READS] += n_set
-        longest = max(longest, n_set + 1)
-        update_pair(pair, now_s, d)
-        refreshed += 1
+        for k in range(n_pairs):
+            plus = place(pair, 2 * k, now_s, d)
+            minus = place(pair, 2 * k + 1, now_s, d)
+            if max(plus, minus) <= upper or min(plus, minus) <= lower:
+                continue
+            if d.stuck[pair, 2 * k] != 0 or d.stuck[pair, 2 * k + 1] != 0:
+                continue
+            n_set = _rewrite(pair, k, plus - minus, xi[j * n_pairs + k], now_s, d)
+            counts[_SET_PULSES] += n_set
+            counts[_RESET_PULSES] += 2
+            counts[_VERIFY_READS] += n_set
+            longest = max(longest, n_set + 1)
+            refreshed += 1
     counts[_ROWS_PROGRAMMED] += longest
     return refreshed
 
 
 @njit(cache=True)
+def _rewrite(pair, k, target, xi, now_s, d):  # type: ignore[no-untyped-def]
+    """Reset both devices of a pair and write ``target`` on one of them; returns the SET pulses it took."""
+    side = 2 * k if target > 0 else 2 * k + 1
+    other = 4 * k + 1 - side
+    p = d.p
+    restart(pair, other, p[G_MIN], now_s, d)
+    g = p[G_MIN] + abs(target) * (p[G_MAX] - p[G_MIN])
+    # The packed coefficients are in siemens.
+    reached = g + xi * polynomial(g / p[G_MAX], p[SCATTER:])
+    restart(pair, side, min(max(reached, p[G_MIN]), p[G_MAX]), now_s, d)
+    if p[RESPONSE] != 0.0:
+        fresh = (1.0 / p[G_MIN] - p[R0]) / p[R1]
+        n_set = math.ceil(((1.0 / g - p[R0]) / p[R1]) ** (1.0 / p[EXPONENT]) - fresh ** (1.0 / p[EXPONENT]))
+    else:
+        n_set = pulses_to_reach(abs(target), p[SET_STEP], p[SET_SATURATION])
+    wear_out(pair, side, n_set, 1, d)
+    wear_out(pair, other, 0, 1, d)
+    update_pair(pair, now_s, d)
+    return n_set
+
+
+@njit(cache=True)
 def pulses_to_reach(x, step, saturation):  # type: ignore[no-untyped-def]
-    """SET pulses that bring a device from 0 to relative conductance ``x`` on average, rounded up.
+    """SET pulses that bring a device from 0 to the place ``x`` of its range on average, rounded up.
 
     From ``x_n = (1 - (1 - step s)^n) / s``; ``x`` is taken as at most 0.99, since 1 is never reached.
     """
@@ -178,6 +374,6 @@ def pulses_to_reach(x, step, saturation):  # type: ignore[no-untyped-def]
     return math.ceil(math.log(1.0 - saturation * x) / math.log(1.0 - saturation * step))
 
 
-def saturated(g_over_max: np.ndarray, limit: float = 0.98) -> int:
-    """Devices at the end of their range, where pulses no longer change anything."""
-    return int(np.count_nonzero(g_over_max > limit))
+def saturated(places: np.ndarray, limit: float = 0.98) -> int:
+    """Devices at the upper end of their range, where pulses no longer change anything."""
+    return int(np.count_nonzero(places > limit))

@@ -61,10 +61,13 @@ class Readout:
         learned: bool,
         per_spike: float | None,
     ) -> None:
-        self._cells = cells
+        self._cells, self._learned = cells, learned
+        # The pairs of a weight share its output, side by side.
+        self._n_pairs = config.devices_per_synapse
+        tile_cols = config.tile_cols // self._n_pairs
         n_rows, n_cols = cells.n_rows, cells.n_cols
         n_blocks = weight.shape[0]
-        self.adc_range: FloatArray = np.full((n_blocks, -(-n_cols // config.tile_cols)), np.inf)
+        self.adc_range: FloatArray = np.full((n_blocks, -(-n_cols // tile_cols)), np.inf)
         self.clipped: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         wired = max(config.row_wire_ohm, config.column_wire_ohm) > 0
         gated = wired and config.rows_gated and per_spike is not None
@@ -80,14 +83,12 @@ class Readout:
         rows = np.zeros(n_rows + 1, dtype=np.int64)
         buffers = (drive, power, rows, self._xi, np.zeros((2, n_cols), dtype=kind), self._out)
         levels = half_levels(config.adc_bits)
-        self.weight = weight.copy()
-        converters = (config.tile_cols, levels, self.weight, self.adc_range, self.clipped)
+        self._nominal, self.weight = weight, weight.copy()
+        converters = (tile_cols, levels, self.weight, self.adc_range, self.clipped)
         self._coding = (0.0 if per_spike is None else float(per_spike), half_levels(config.dac_bits))
         self._array = (config.tile_rows, converters, buffers)
         self._kernel, self._source = self._choose(gated=gated)
         self.follow_all()
-        if wired and not learned:
-            self._calibrate_columns(config.tile_rows)
         if wired:
             self._warn_of_cross_loss(label, config, learned=learned, gated=gated)
 
@@ -142,8 +143,13 @@ class Readout:
             weaken(0, cells.n_pairs, *arrays, seen, np.zeros(0))
         return seen.reshape(cells.n_rows, cells.n_cols)
 
-    def _calibrate_columns(self, tile_rows: int) -> None:
-        """Fit the digital scale of every column to what arrives of it (least squares over its rows)."""
+    def calibrate_columns(self) -> None:
+        """Fit the digital scales of a static matrix to what arrives of its columns (least squares)."""
+        self.follow_all()
+        if self.wires is None or self._learned:
+            return
+        tile_rows = self._array[0]
+        self.weight[:] = self._nominal
         wanted = self._cells.diff.reshape(self._cells.n_rows, self._cells.n_cols)
         seen = self.effective()
         for block, scale in enumerate(self.weight):
@@ -161,16 +167,14 @@ class Readout:
 
     def _make_wires(self, config: CrossbarConfig, *, gated: bool) -> Wires:
         cells = self._cells
-        # Pairs of one weight share its bit lines and lie below one another: each adds a row to the column,
-        # and each of the rows carries its part of the current.
-        per_weight = cells.g.shape[1] // LINES_PER_PAIR
+        # A row passes all pairs of a weight, and each of their bit lines carries a part of the current.
         return Wires(
             cells.n_rows,
             cells.n_cols,
             tile_rows=config.tile_rows,
-            tile_cols=config.tile_cols,
-            row_ohm=config.row_wire_ohm / per_weight,
-            column_ohm=config.column_wire_ohm * per_weight,
+            tile_cols=config.tile_cols // self._n_pairs,
+            row_ohm=config.row_wire_ohm * self._n_pairs,
+            column_ohm=config.column_wire_ohm / self._n_pairs,
             gated=gated,
         )
 
@@ -193,9 +197,9 @@ class Readout:
         cells, wires = self._cells, self.wires
         if wires is None or gated:
             return
-        g_max = config.device.g_max_siemens
-        mean = _LEARNED_FILL * g_max if learned else float(cells.total.mean()) / LINES_PER_PAIR
-        lines = LINES_PER_PAIR * min(cells.n_cols, config.tile_cols)
+        full = self._n_pairs * config.device.g_max_siemens
+        mean = _LEARNED_FILL * full if learned else float(cells.total.mean()) / LINES_PER_PAIR
+        lines = LINES_PER_PAIR * min(cells.n_cols, config.tile_cols // self._n_pairs)
         rows = min(cells.n_rows, config.tile_rows)
         cross = wires.row_ohm * mean * lines**2 / 3 * wires.column_ohm * mean * rows**2 / 3
         if cross > _CROSS_LOSS:

@@ -111,6 +111,11 @@ class CrossbarSimulator(nengo.Simulator):
         return tuple(learning.wear() for learning in self._learnings)
 
     @property
+    def programming_counts(self) -> OpCounts:
+        """What it took to program all devices before the first step; no step's counts contain it."""
+        return sum((matrix.cells.programming for matrix in self.matrices), OpCounts())
+
+    @property
     def clipped_conversions(self) -> int:
         """Conversions that left their range since the start."""
         return sum(int(matrix.clipped[0]) for matrix in self.matrices)
@@ -122,10 +127,13 @@ class CrossbarSimulator(nengo.Simulator):
             seconds: How long [s], e.g. 86,400 for a day.
 
         Raises:
-            ConfigError: The time is not positive and finite.
+            ConfigError: The time is not positive and finite, or longer than the devices are described for.
         """
         if not (math.isfinite(seconds) and seconds > 0):
             raise ConfigError(f"time can only advance; give a positive number of seconds, not {seconds!r}.")
+        for matrix in self.matrices:
+            config = matrix.config
+            config.device.require_age(config.programmed_s + self._clock.now_s + seconds)
         self._ageing.rest(seconds)
 
     def reset(self, seed: int | None = None) -> None:

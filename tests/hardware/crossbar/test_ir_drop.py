@@ -147,6 +147,7 @@ def test_tiles_on_top_of_one_another_have_their_own_columns():
 
 def test_a_static_matrix_is_calibrated_for_what_its_wires_take():
     matrix = _matrix((1, 200), ohm=0.35, spiking=False, full=True)
+    matrix.calibrate(np.ones((1, 1)))
     assert matrix.readout.wires.h.min() < 0.8
     np.testing.assert_allclose(
         matrix.read(np.ones(1), Ledger().counts), matrix.weights_now()[:, 0], rtol=1e-9

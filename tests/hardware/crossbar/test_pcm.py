@@ -8,7 +8,6 @@ from spikearm.hardware.crossbar.pcm import (
     PcmDevice,
     drift_exponent,
     drift_factor,
-    programming_sigma_us,
     read_noise_variance,
     set_increment,
 )
@@ -16,7 +15,7 @@ from spikearm.hardware.crossbar.pcm import (
 
 @pytest.mark.parametrize(("x", "sigma_us"), [(0.1, 0.448), (0.5, 0.953), (1.0, 1.055)])
 def test_programming_scatter_has_the_published_values(x, sigma_us):
-    assert programming_sigma_us(x, *PcmDevice().programming_us) == pytest.approx(sigma_us, abs=1e-3)
+    assert 1e6 * PcmDevice().scatter_siemens(np.array(25e-6 * x)) == pytest.approx(sigma_us, abs=1e-3)
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(1, 0.998), (60, 0.935), (3600, 0.776), (86_400, 0.665)])
@@ -73,7 +72,7 @@ def test_an_ideal_device_reaches_every_target():
         ({"g_max_siemens": -25e-6}, "g_max_siemens must be positive, not -2.5e-05"),
         ({"drift_t0_s": float("nan")}, "drift_t0_s must be positive, not nan"),
         ({"noise_scale": -1.0}, "noise_scale must be 0 or positive, not -1.0"),
-        ({"set_step": 1.5}, "set_step is relative to g_max and at most 1, not 1.5"),
+        ({"set_step": 1.5}, "set_step is relative to the device's range and at most 1, not 1.5"),
         ({"set_saturation": 2.0}, r"set_saturation must lie in \[0, 1\], not 2.0"),
     ],
 )

@@ -1,0 +1,213 @@
+"""What a memristive device is to a crossbar: one frozen description, the same for every technology.
+
+A device has a conductance between ``g_min`` and ``g_max``. Scatter of programming and read noise depend on
+``x = g / g_max``, as they were measured; the response to pulses depends on the place within the range,
+``u = (g - g_min) / (g_max - g_min)``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+
+from spikearm.errors import ConfigError
+from spikearm.records import FloatArray
+
+LINEAR, POWER = 0, 1
+"""Forms of the response to a pulse, as compiled functions tell them apart."""
+
+_MOST_COEFFICIENTS = 5
+
+
+@dataclass(frozen=True)
+class Device:
+    """Parameters of one kind of device; the base class is one that is not known to do anything by itself.
+
+    Attributes:
+        source: Where the figures are from, and what they are valid for.
+        g_min_siemens: Smallest conductance [S].
+        g_max_siemens: Largest conductance [S].
+        programming_us: Coefficients of the scatter after write-verify, a polynomial in g / g_max [uS].
+        programming_scale: Factor on the programming scatter; 0 programs exactly.
+        drift_scale: Factor on PCM's drift exponent (:func:`~.pcm.drift_exponent`); 0 never drifts.
+        drift_t0_s: Time from programming to the reference read of the drift law [s].
+        noise_scale: Factor on the standard deviation of all read noise; 0 reads exactly.
+        noise_q: Level, exponent and largest value of the law of 1/f noise (:func:`~.pcm.read_noise_level`).
+        short_time_noise: Relative deviation between two reads in quick succession.
+        noise_t_read_s: Read duration in the noise law [s].
+        set_step: Mean change by a pulse upwards at g_min, relative to the range; 0 for devices whose
+            response to single pulses is not known, which cannot learn.
+        reset_step: Mean change by a pulse downwards at g_max, relative to the range; 0 for devices that
+            can only be reset as a whole.
+        set_scatter: Relative scatter of a step from pulse to pulse.
+        set_saturation: 1: steps shrink towards the end of the range; 0: equal steps.
+        device_scatter: Scatter of the mean step from device to device: deviation of its logarithm.
+        write_pulses: Pulses of one write-verify, where its source tells; 0 to reckon with ``set_step``.
+        learn_start: Place in the range of both devices of a weight of zero, before learning.
+        corrupt: Share of devices that are stuck from the start ...
+        corrupt_at: ... at this place in the range.
+        endurance_cycles: Pulses that a device survives; then it sticks where it is.
+        valid_age_s: Shortest and longest time since programming that the figures describe [s].
+    """
+
+    technology: ClassVar[str] = "unknown"
+    """Which cost figures apply; see :mod:`.cost`."""
+
+    response: ClassVar[int] = LINEAR
+
+    source: str = ""
+    g_min_siemens: float = 0.0
+    g_max_siemens: float = 25e-6
+    programming_us: tuple[float, ...] = (0.0,)
+    programming_scale: float = 1.0
+    drift_scale: float = 0.0
+    drift_t0_s: float = 20.0
+    noise_scale: float = 0.0
+    noise_q: tuple[float, float, float] = (0.0088, 0.65, 0.2)
+    short_time_noise: float = 0.0
+    noise_t_read_s: float = 250e-9
+    set_step: float = 0.0
+    reset_step: float = 0.0
+    set_scatter: float = 0.0
+    set_saturation: float = 1.0
+    device_scatter: float = 0.0
+    write_pulses: int = 0
+    learn_start: float = 0.0
+    corrupt: float = 0.0
+    corrupt_at: float = 0.5
+    endurance_cycles: float = 1e9
+    valid_age_s: tuple[float, float] = (0.0, math.inf)
+
+    def __post_init__(self) -> None:
+        for name in ("g_max_siemens", "drift_t0_s", "noise_t_read_s", "endurance_cycles"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{name} must be positive, not {value!r}.")
+        for name in (
+            "g_min_siemens",
+            "programming_scale",
+            "drift_scale",
+            "noise_scale",
+            "short_time_noise",
+            "set_step",
+            "reset_step",
+            "set_scatter",
+            "device_scatter",
+        ):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{name} must be 0 or positive, not {value!r}.")
+        for name in ("set_step", "reset_step"):
+            if not getattr(self, name) <= 1:
+                raise ConfigError(
+                    f"{name} is relative to the device's range and at most 1, not {getattr(self, name)!r}."
+                )
+        for name in ("set_saturation", "learn_start", "corrupt", "corrupt_at"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must lie in [0, 1], not {getattr(self, name)!r}.")
+        if not self.g_min_siemens < self.g_max_siemens:
+            raise ConfigError(
+                f"g_min_siemens must be smaller than g_max_siemens, not {self.g_min_siemens!r} and "
+                f"{self.g_max_siemens!r}."
+            )
+        self._check_scatter()
+
+    @property
+    def changes_by_itself(self) -> bool:
+        """Whether a device left alone still reads differently as time goes by."""
+        return self.drift_scale > 0 or self.noise_scale > 0
+
+    @property
+    def learns(self) -> bool:
+        """Whether the response to single pulses is known."""
+        return self.set_step > 0
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether pulses can lower the conductance gradually: such pairs need no refresh."""
+        return self.reset_step > 0
+
+    @property
+    def equal_steps(self) -> bool:
+        """Whether every pulse does the same, so that many of them can be added up at once."""
+        return not (self.set_scatter or self.set_saturation or self.device_scatter)
+
+    @property
+    def range_siemens(self) -> float:
+        """Largest change of conductance [S]."""
+        return self.g_max_siemens - self.g_min_siemens
+
+    @property
+    def mean_step(self) -> float:
+        """Mean change of a weight by one pulse where learning begins, relative to the range."""
+        if not self.bidirectional:
+            return self.set_step
+        u, s = self.learn_start, self.set_saturation
+        return 0.5 * (self.set_step * (1.0 - s * u) + self.reset_step * (1.0 - s * (1.0 - u)))
+
+    def without_noise(self) -> Self:
+        """The same device read without noise; programming, drift and pulses stay as they are."""
+        return replace(self, noise_scale=0.0)
+
+    def require_age(self, age_s: float) -> None:
+        """Refuse an age the figures say nothing about.
+
+        Raises:
+            ConfigError: The time since programming [s] lies outside ``valid_age_s``.
+        """
+        low, high = self.valid_age_s
+        if not low <= age_s <= high:
+            raise ConfigError(
+                f"the device is described from {low:g} s to {high:g} s after programming, not at {age_s:g} s "
+                f"({self.source or 'no source given'}); choose a time within, or another device."
+            )
+
+    def own_factors(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+        """What sets single devices apart: factors on the step up and the step down, shape (*shape, 2)."""
+        if not self.device_scatter:
+            return np.ones((*shape, 2))
+        s = self.device_scatter
+        # Log-normal of mean 1 (Gong et al. 2022): no device steps backwards.
+        factors: FloatArray = np.exp(s * rng.standard_normal((*shape, 2)) - 0.5 * s * s)
+        return factors
+
+    def scatter_siemens(self, g: FloatArray) -> FloatArray:
+        """Deviation of what write-verify reaches from the target ``g`` [S], any shape."""
+        sigma_us = np.polynomial.polynomial.polyval(g / self.g_max_siemens, self.programming_us)
+        return np.asarray(1e-6 * self.programming_scale * sigma_us, dtype=np.float64)
+
+    def program(self, target: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Conductance reached by write-verify [S]: ``clip(g + sigma(g) xi, g_min, g_max)``.
+
+        Args:
+            target: Wanted conductance [S], any shape, within the device's range.
+            rng: Source of randomness.
+
+        Raises:
+            ConfigError: A target lies outside the device's range.
+        """
+        low, high = float(target.min(initial=np.inf)), float(target.max(initial=-np.inf))
+        slack = 1e-9 * self.g_max_siemens
+        if low < self.g_min_siemens - slack or high > self.g_max_siemens + slack:
+            raise ConfigError(
+                f"conductances from {low:g} to {high:g} S cannot be programmed; the device has "
+                f"{self.g_min_siemens:g} to {self.g_max_siemens:g} S."
+            )
+        reached = target + self.scatter_siemens(target) * rng.standard_normal(target.shape)
+        return np.clip(reached, self.g_min_siemens, self.g_max_siemens)
+
+    def _check_scatter(self) -> None:
+        """The polynomial must be one that compiled code can hold, and a deviation over the whole range."""
+        if not 1 <= len(self.programming_us) <= _MOST_COEFFICIENTS:
+            raise ConfigError(
+                f"programming_us needs 1 to {_MOST_COEFFICIENTS} numbers, not {len(self.programming_us)}."
+            )
+        g = np.linspace(self.g_min_siemens, self.g_max_siemens, 101)
+        if not (self.scatter_siemens(g) >= 0).all():
+            raise ConfigError(
+                f"programming_us = {self.programming_us!r} gives a negative or infinite scatter between "
+                f"g_min and g_max; a fit holds for the range it was made for only."
+            )

@@ -1,0 +1,92 @@
+"""Resistive memory: soft bounds, with pulses in both directions.
+
+In the range ``u`` from 0 to 1 a pulse upwards changes ``u`` by ``a_up (1 - u) (1 + s xi)``, one downwards by
+``-a_down u (1 + s xi)``. The published fits give steps of a weight between -1 and 1; relative to the range
+they are half as large where the weight is 0, and ``a = dw`` makes them so.
+
+Two things the fits do not tell. The range in siemens: NeuRRAM's is taken, which only energy depends on. Read
+noise: none of the sources separates it from the scatter of writing, so there is none here.
+
+References:
+    Gong et al. 2018, "Signal and noise extraction from analog memory elements for neuromorphic
+        computing", Nat. Commun. 9, 2102.
+    Gong, Rasch et al. 2022, "Deep learning acceleration in 14nm CMOS compatible ReRAM array", IEDM.
+    Wan et al. 2022, "A compute-in-memory chip based on resistive random-access memory", Nature 608.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from spikearm.hardware.crossbar.device import Device
+
+G_MIN_SIEMENS, G_MAX_SIEMENS = 1e-6, 40e-6
+"""Range of NeuRRAM's cells (Wan et al. 2022)."""
+
+_RANGE_US = 1e6 * (G_MAX_SIEMENS - G_MIN_SIEMENS)
+
+
+@dataclass(frozen=True)
+class SoftBoundsDevice(Device):
+    """A device that pulses raise and lower, by less and less towards either end of its range."""
+
+    technology: ClassVar[str] = "reram"
+
+    g_min_siemens: float = G_MIN_SIEMENS
+    g_max_siemens: float = G_MAX_SIEMENS
+    set_step: float = 0.01
+    reset_step: float = 0.01
+    learn_start: float = 0.5
+    endurance_cycles: float = 1e8
+
+    @classmethod
+    def gong2018(cls) -> SoftBoundsDevice:
+        """Very fine steps under five times their size of noise; upward steps larger than downward ones."""
+        return cls(
+            source="Gong et al. 2018, soft-bounds figures; write noise of 75 steps as programming scatter",
+            set_step=0.00135,
+            reset_step=0.00135 * (1.0 - 0.259),
+            set_scatter=5.0,
+            device_scatter=0.2,
+            programming_us=(0.5 * 75 * 0.00135 * _RANGE_US,),
+        )
+
+    @classmethod
+    def hfo2(cls) -> SoftBoundsDevice:
+        """About four states, and every tenth device corrupt."""
+        return cls(
+            source="Gong, Rasch et al. 2022, baseline HfO2 array; write noise as programming scatter",
+            set_step=0.4622,
+            reset_step=0.4622,
+            set_scatter=0.2174,
+            device_scatter=0.7125,
+            programming_us=(0.5 * 0.5841 * 0.4622 * _RANGE_US,),
+            corrupt=0.098,
+        )
+
+    @classmethod
+    def optimised(cls) -> SoftBoundsDevice:
+        """About 21 states; 13.5 % of the devices are corrupt."""
+        return cls(
+            source="Gong, Rasch et al. 2022, optimised-material array; write noise as programming scatter",
+            set_step=0.0949,
+            reset_step=0.0949,
+            set_scatter=0.4158,
+            device_scatter=0.7829,
+            programming_us=(0.5 * 1.4113 * 0.0949 * _RANGE_US,),
+            corrupt=0.135,
+        )
+
+    @classmethod
+    def neurram(cls) -> SoftBoundsDevice:
+        """Cells of the NeuRRAM chip: scatter one second after write-verify; response to pulses unknown."""
+        return cls(
+            source="Wan et al. 2022 (NeuRRAM): scatter 1 s after write-verify, g_max 40 uS",
+            set_step=0.0,
+            reset_step=0.0,
+            write_pulses=173,  # of 0.6 pJ: the 104 pJ that a cell takes in all
+            learn_start=0.0,
+            programming_us=(0.348, 16.030, -43.853, 45.393, -16.815),
+            valid_age_s=(1.0, 365 * 86_400.0),
+        )

@@ -1,0 +1,88 @@
+"""Nb-doped SrTiO3: a resistance that falls as a power of the number of pulses.
+
+``R(n) = R0 + R1 n^(a + b V)``, R0 = 200 ohm, R1 = 2.3e8 ohm, a = -0.093, b = -0.53; at V = 0.1 V the exponent is
+c = -0.146. One pulse takes ``n = ((R - R0) / R1)^(1 / c)`` to ``n + 1``. The pulses of the laboratory take
+seconds; in a control loop they stand in *scaled time*: the response is real, its speed is not.
+
+References:
+    Tiotto, Goossens, Borst, Banerjee and Taatgen 2021, "Learning to approximate functions using Nb-doped
+        SrTiO3 memristors", Front. Neurosci. 14:627276.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+
+from spikearm.errors import ConfigError
+from spikearm.hardware.crossbar.device import POWER, Device
+from spikearm.records import FloatArray
+
+R0_OHM, R1_OHM, EXPONENT = 200.0, 2.3e8, -0.146
+START_OHM = 1e8
+
+_LAST_PULSE = 1e5
+"""Where the range ends: twice as many pulses would change the resistance by a tenth."""
+
+_SMALLEST_FACTOR = 0.1
+
+
+def resistance_ohm(n: float, r0: float = R0_OHM, r1: float = R1_OHM, c: float = EXPONENT) -> float:
+    """Resistance after ``n`` pulses [ohm]."""
+    return r0 + r1 * n**c
+
+
+@njit(cache=True)
+def after_pulses(g, n_pulses, r0, r1, c):  # type: ignore[no-untyped-def]
+    """Conductance after some more pulses [S]."""
+    n = max(((max(1.0 / g - r0, 1e-3)) / r1) ** (1.0 / c), 1.0)
+    return 1.0 / (r0 + r1 * (n + n_pulses) ** c)
+
+
+_G_MIN, _G_MAX = 1.0 / resistance_ohm(1.0), 1.0 / resistance_ohm(_LAST_PULSE)
+_START = (1.0 / START_OHM - _G_MIN) / (_G_MAX - _G_MIN)
+_FIRST_STEP = float(after_pulses(1.0 / START_OHM, 1.0, R0_OHM, R1_OHM, EXPONENT)) - 1.0 / START_OHM
+
+
+@dataclass(frozen=True)
+class StrontiumTitanateDevice(Device):
+    """Nb:SrTiO3 in scaled time; pulses in one direction, a weight is the difference of two devices.
+
+    A RESET of the whole device, which the refresh of used-up pairs needs, is an assumption.
+
+    Attributes:
+        r0_ohm: Smallest resistance [ohm].
+        r1_ohm: Resistance above it after the first pulse [ohm].
+        exponent: Power of the number of pulses, at the read voltage.
+    """
+
+    technology: ClassVar[str] = "scaled time"
+    response: ClassVar[int] = POWER
+
+    source: str = "Tiotto et al. 2021, scaled time: pulses of seconds are taken as instantaneous; 0.1 V"
+    g_min_siemens: float = _G_MIN
+    g_max_siemens: float = _G_MAX
+    set_step: float = _FIRST_STEP / (_G_MAX - _G_MIN)
+    device_scatter: float = 0.15
+    learn_start: float = _START
+    endurance_cycles: float = 1e6
+    r0_ohm: float = R0_OHM
+    r1_ohm: float = R1_OHM
+    exponent: float = EXPONENT
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.r0_ohm > 0 and self.r1_ohm > 0 and self.exponent < 0 and math.isfinite(self.r1_ohm)):
+            raise ConfigError(
+                "r0_ohm and r1_ohm must be positive and exponent negative, not "
+                f"{self.r0_ohm!r}, {self.r1_ohm!r}, {self.exponent!r}."
+            )
+
+    def own_factors(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+        """Factors on R1 and on the exponent of each device, shape (*shape, 2)."""
+        factors: FloatArray = 1.0 + self.device_scatter * rng.standard_normal((*shape, 2))
+        return np.maximum(factors, _SMALLEST_FACTOR)
