@@ -39,7 +39,7 @@ class Ageing:
         compensation_s: float,
         ledger: Ledger,
     ) -> None:
-        self._matrices = tuple(m for m in matrices if m.config.device.changes_by_itself)
+        self._matrices = tuple(m for m in matrices if m.needs_visits)
         self._n_slots, self._clock, self._ledger = n_slots, clock, ledger
         self._static = tuple(m for m in self._matrices if not m.learned and compensation_s > 0)
         self._compensation_steps = max(1, round(compensation_s / clock.dt_s))
@@ -54,7 +54,7 @@ class Ageing:
         now_s = self._clock.now_s
         for index, first, last in self._slots[n % self._n_slots]:
             matrix = self._matrices[index]
-            matrix.cells.visit(first, last, now_s, n // self._n_slots, matrix.rng)
+            matrix.visit(first, last, now_s, n // self._n_slots)
         if n >= self.next_compensation[0]:
             self.next_compensation[0] = n + self._compensation_steps
             for matrix in self._static:
@@ -64,7 +64,7 @@ class Ageing:
         """Let time pass for the devices alone; the next step begins with a compensating read."""
         self._clock.rested_s[0] += seconds
         for matrix in self._matrices:
-            matrix.cells.jump(seconds, self._clock.now_s, matrix.rng)
+            matrix.jump(seconds, self._clock.now_s)
         self.next_compensation[0] = self._clock.steps[0]
 
 

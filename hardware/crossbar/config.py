@@ -16,6 +16,9 @@ from spikearm.hardware.crossbar.pcm import PcmDevice
 MAX_TILE = 2048
 """No reliable array is known above 2048 x 2048 (Mehonic et al. 2020)."""
 
+MAX_WIRE_OHM = 20.0
+"""Largest resistance per cell that the ladders of :mod:`.ir_drop` were compared with Kirchhoff's law for."""
+
 
 SCHEMES = ("mixed-precision", "stochastic", "sign")
 COMPENSATIONS = ("global", "column")
@@ -37,6 +40,11 @@ class CrossbarConfig:
         adc_bits: Resolution of the converters, or None for converters without rounding.
         adcs_per_tile: Converters of a tile, shared by its columns.
         adc_margin: ADC range at the start, relative to the largest current of the calibration samples.
+        row_wire_ohm: Resistance of a row's wire from one bit line to the next [ohm]; 0 for perfect wires.
+            0.15 to 0.35 in arrays built for inference, 1.6 in 22 nm 1T1R.
+        column_wire_ohm: The same of a bit line from one row to the next; 4.7 in 22 nm 1T1R.
+        rows_gated: Whether a spike connects its row (1T1R), so that silent rows draw no current. Otherwise
+            silent rows lie at 0 V and load the columns. Rows of analog inputs are always connected.
         dac_bits: Resolution of inputs that are not spikes, sign included, or None for no rounding.
         digital: Labels of connections and ensembles whose weights stay digital; ``*`` matches any text.
         learned_output_range: Largest value a learned connection should decode, in its own units; sets
@@ -78,6 +86,9 @@ class CrossbarConfig:
     adc_bits: int | None = 8
     adcs_per_tile: int = 16
     adc_margin: float = 1.25
+    row_wire_ohm: float = 0.35
+    column_wire_ohm: float = 0.35
+    rows_gated: bool = True
     dac_bits: int | None = 8
     digital: tuple[str, ...] = ()
     learned_output_range: float = 1.0
@@ -131,6 +142,10 @@ class CrossbarConfig:
                 _whole(name, getattr(self, name), 2, 16)
         for name in ("adc_margin", "learned_output_range", "learned_headroom", "program_tolerance"):
             _positive(name, getattr(self, name))
+        for name in ("row_wire_ohm", "column_wire_ohm"):
+            _wire(name, getattr(self, name))
+        if not isinstance(self.rows_gated, bool):
+            raise ConfigError(f"rows_gated must be True or False, not {self.rows_gated!r}.")
         if self.learned_weight_range is not None:
             _positive("learned_weight_range", self.learned_weight_range)
         for name in ("programmed_s", "drift_compensation_s"):
@@ -157,12 +172,18 @@ class CrossbarConfig:
 
     @classmethod
     def ideal(cls, *, set_step: float = 1e-5) -> CrossbarConfig:
-        """No noise, no drift, no rounding: computes what ``nengo.Simulator`` does.
+        """No noise, no drift, no rounding, no resistance of wires: computes what ``nengo.Simulator`` does.
 
         Args:
             set_step: Granularity of learning, relative to the weight range.
         """
-        return cls(device=PcmDevice.ideal(set_step=set_step), adc_bits=None, dac_bits=None)
+        return cls(
+            device=PcmDevice.ideal(set_step=set_step),
+            adc_bits=None,
+            dac_bits=None,
+            row_wire_ohm=0.0,
+            column_wire_ohm=0.0,
+        )
 
     def is_digital(self, label: str | None) -> bool:
         """Whether the weights of an object with this label stay digital."""
@@ -197,6 +218,14 @@ def _member(kind: str, name: str, known: tuple[str, ...]) -> None:
 def _whole(name: str, value: int, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+
+
+def _wire(name: str, value: float) -> None:
+    if not 0 <= value <= MAX_WIRE_OHM:
+        raise ConfigError(
+            f"{name} is the resistance from one cell to the next, from 0 to {MAX_WIRE_OHM:g} ohm, "
+            f"not {value!r}; published values lie between 0.15 and 4.7 ohm."
+        )
 
 
 def _positive(name: str, value: float) -> None:

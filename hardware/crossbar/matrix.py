@@ -2,183 +2,21 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.cells import Cells
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.readout import Readout
 from spikearm.records import FloatArray
 
-_ACTIVE_MACS, _CONVERSIONS, _DIGITAL_OPS = ledger.ACTIVE_MACS, ledger.CONVERSIONS, ledger.DIGITAL_OPS
-_READ_CONDUCTANCE, _ROW_ACTIVATIONS = ledger.READ_CONDUCTANCE, ledger.ROW_ACTIVATIONS
-_SYNAPTIC_OPS, _TILE_READS = ledger.SYNAPTIC_OPS, ledger.TILE_READS
-
-
-@njit(cache=True)
-def encode_spikes(x, per_spike, drive):  # type: ignore[no-untyped-def]
-    """Spikes as read pulses on their rows; returns what one pulse stands for."""
-    for i in range(len(x)):
-        drive[i] = np.rint(x[i] / per_spike)
-    return per_spike
-
-
-@njit(cache=True)
-def encode_analog(x, levels, drive):  # type: ignore[no-untyped-def]
-    """Numbers as read voltages in [-1, 1], with one power of two for the whole vector.
-
-    The exponent is found and undone digitally, by shifts, so no input can exceed the range.
-
-    Args:
-        x: Inputs.
-        levels: Steps of the converter on either side of zero, or 0 for no rounding.
-        drive: Receives the relative voltages.
-
-    Returns:
-        What a relative voltage of 1 stands for.
-    """
-    largest = 0.0
-    for i in range(len(x)):
-        largest = max(largest, abs(x[i]))
-    if largest == 0.0:
-        drive[:] = 0.0
-        return 0.0
-    unit = 2.0 ** math.ceil(math.log2(largest))
-    for i in range(len(x)):
-        v = x[i] / unit
-        drive[i] = np.rint(v * levels) / levels if levels > 0 else v
-    return unit
-
-
-@njit(cache=True)
-def _add_scaled(factor, x, y):  # type: ignore[no-untyped-def]
-    """``y += factor x``; a function of its own so that the compiler sees it may use vector instructions."""
-    for j in range(len(y)):
-        y[j] += factor * x[j]
-
-
-@njit(cache=True)
-def _sum_rows(first, last, drive, spiking, diff, var, row_g, current, variance, counts):  # type: ignore[no-untyped-def]
-    """Currents of all columns over the driven rows of one row of tiles; returns how many are driven.
-
-    Repeated pulses on a row add the energy and the noise variance of one pulse each; an analog voltage
-    scales the energy and the noise with its square.
-    """
-    current[:] = 0.0
-    variance[:] = 0.0
-    n_cols = len(current)
-    n_active = 0
-    for i in range(first, last):
-        v = drive[i]
-        if v == 0.0:
-            continue
-        n_active += 1
-        power = abs(v) if spiking else v * v
-        counts[_READ_CONDUCTANCE] += power * row_g[i]
-        row = slice(i * n_cols, (i + 1) * n_cols)
-        _add_scaled(v, diff[row], current)
-        _add_scaled(power, var[row], variance)
-    return n_active
-
-
-@njit(cache=True)
-def _convert(current, tile_cols, adc_range, levels):  # type: ignore[no-untyped-def]
-    """Round currents to the converter's levels, tile by tile; returns how many were clipped.
-
-    A tile that clipped reads with twice the range from then on.
-    """
-    n_clipped = 0
-    for tile in range(len(adc_range)):
-        step = adc_range[tile] / levels
-        clipped = 0
-        for j in range(tile * tile_cols, min((tile + 1) * tile_cols, len(current))):
-            code = np.rint(current[j] / step)
-            if abs(code) > levels:
-                clipped += 1
-                code = levels if code > 0 else -levels
-            current[j] = code * step
-        if clipped > 0:
-            adc_range[tile] *= 2.0
-            n_clipped += clipped
-    return n_clipped
-
-
-@njit(cache=True)
-def _read(  # type: ignore[no-untyped-def]
-    drive,
-    spiking,
-    tile_rows,
-    tile_cols,
-    levels,
-    diff,
-    var,
-    row_g,
-    weight,
-    adc_range,
-    clipped,
-    xi,
-    work,
-    out,
-    counts,
-):
-    """Read all tiles; writes the products to ``out`` and returns how many rows of tiles were read."""
-    n_cols = len(out)
-    current, variance = work[0], work[1]
-    n_blocks = adc_range.shape[0]
-    n_read = 0
-    rows_total = 0
-    out[:] = 0.0
-    for block in range(n_blocks):
-        first, last = block * tile_rows, min((block + 1) * tile_rows, len(drive))
-        n_active = _sum_rows(first, last, drive, spiking, diff, var, row_g, current, variance, counts)
-        if n_active == 0:
-            continue
-        n_read += 1
-        rows_total += n_active
-        if len(xi) > 0:
-            for j in range(n_cols):
-                current[j] += math.sqrt(variance[j]) * xi[block * n_cols + j]
-        if levels > 0:
-            clipped[0] += _convert(current, tile_cols, adc_range[block], levels)
-        for j in range(n_cols):
-            out[j] += current[j] * weight[block, j]
-    tiles_wide = adc_range.shape[1]
-    counts[_TILE_READS] += n_read * tiles_wide
-    counts[_ROW_ACTIVATIONS] += rows_total * tiles_wide
-    counts[_ACTIVE_MACS] += rows_total * n_cols
-    counts[_CONVERSIONS] += n_read * n_cols
-    # One scaling per conversion, and the sum over rows of tiles.
-    counts[_DIGITAL_OPS] += (2 * n_read - 1) * n_cols if n_read > 0 else 0
-    if spiking:
-        for i in range(len(drive)):
-            counts[_SYNAPTIC_OPS] += abs(drive[i]) * n_cols
-    return n_read
-
-
-@njit(cache=True)
-def read_spikes(x, per_spike, drive, gain, *rest):  # type: ignore[no-untyped-def]
-    """Encode spikes and read; the result is ``gain * per_spike * out``, written to ``out``."""
-    unit = encode_spikes(x, per_spike, drive)
-    n_read = _read(drive, True, *rest)
-    rest[-2][:] *= unit * gain
-    return n_read
-
-
-@njit(cache=True)
-def read_analog(x, levels, drive, gain, *rest):  # type: ignore[no-untyped-def]
-    """Encode numbers and read, as :func:`read_spikes`."""
-    unit = encode_analog(x, levels, drive)
-    n_read = _read(drive, False, *rest)
-    rest[-2][:] *= unit * gain
-    return n_read
-
-
-def half_levels(bits: int | None) -> int:
-    """Levels of a signed converter on either side of zero; 0 stands for no rounding."""
-    return 0 if bits is None else (1 << (bits - 1)) - 1
+_TILE_READS, _ROW_ACTIVATIONS = ledger.TILE_READS, ledger.ROW_ACTIVATIONS
+_READ_CONDUCTANCE, _ACTIVE_MACS, _CONVERSIONS = (
+    ledger.READ_CONDUCTANCE,
+    ledger.ACTIVE_MACS,
+    ledger.CONVERSIONS,
+)
 
 
 class CrossbarMatrix:
@@ -200,9 +38,8 @@ class CrossbarMatrix:
     Attributes:
         cells: The devices.
         weight: Weight per siemens, shape (n_row_tiles, n_outputs).
-        adc_range: Largest current at unit read voltage [S], shape (n_row_tiles, n_col_tiles).
+        readout: Wires and converters.
         full_siemens: Difference of conductance of a weight at full range, all its pairs together [S].
-        clipped: Conversions that left the range since the start, shape (1,).
         gain: Drift compensation, shape (1,) or by column, shape (n_outputs,).
         rng: Source of the read noise; replaced at every reset.
     """
@@ -241,18 +78,27 @@ class CrossbarMatrix:
             program_tolerance=config.program_tolerance,
         )
         self._fresh_g = self._reference_g()
-        self.adc_range: FloatArray = np.full((self.n_row_tiles, self.n_col_tiles), np.inf)
-        self.clipped: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+        self.readout = Readout(
+            label, self.cells, config, self.weight, learned=self.learned, per_spike=per_spike
+        )
         by_column = config.drift_compensation == "column" and not self.learned
         self.gain: FloatArray = np.ones(self.n_outputs if by_column else 1)
         self.rng = rng
-        self._drive = np.zeros(self.n_inputs)
-        self._work = np.zeros((2, self.n_outputs))
-        self._out = np.zeros(self.n_outputs)
-        noisy = config.device.noise_scale > 0
-        self._xi = np.zeros(self.n_row_tiles * self.n_outputs if noisy else 0)
-        self._adc_levels = half_levels(config.adc_bits)
-        self._dac_levels = half_levels(config.dac_bits)
+
+    @property
+    def adc_range(self) -> FloatArray:
+        """Largest current at unit read voltage [S], shape (n_row_tiles, n_col_tiles)."""
+        return self.readout.adc_range
+
+    @property
+    def clipped(self) -> NDArray[np.int64]:
+        """Conversions that left the range since the start, shape (1,)."""
+        return self.readout.clipped
+
+    @property
+    def needs_visits(self) -> bool:
+        """Whether anything here changes without a read or a pulse."""
+        return self.config.device.changes_by_itself or (self.learned and self.readout.must_follow)
 
     @property
     def serial_conversions(self) -> int:
@@ -269,26 +115,34 @@ class CrossbarMatrix:
         Returns:
             Shape (n_outputs,); valid until the next read.
         """
-        if len(self._xi):
-            self.rng.standard_normal(out=self._xi)
-        cells = self.cells
-        rest = (cells.diff, cells.var, cells.row_g, self.weight, self.adc_range, self.clipped)
-        tail = (self.config.tile_rows, self._tile_cols, self._adc_levels, *rest)
-        buffers = (self._xi, self._work, self._out, counts)
         gain = self.gain[0] if len(self.gain) == 1 else 1.0
         macs = counts[_ACTIVE_MACS]
-        if self.per_spike is None:
-            read_analog(x, self._dac_levels, self._drive, gain, *tail, *buffers)
-        else:
-            read_spikes(x, self.per_spike, self._drive, gain, *tail, *buffers)
+        out = self.readout.read(x, gain, counts, self.rng)
         if len(self.gain) > 1:
-            self._out *= self.gain
+            out *= self.gain
         if self._n_pairs > 1:
             counts[_ACTIVE_MACS] += (self._n_pairs - 1) * (counts[_ACTIVE_MACS] - macs)
-        return self._out
+        return out
+
+    def visit(self, first: int, last: int, now_s: float, round_: int) -> None:
+        """The ageing schedule's visit to a stretch of pairs; see :meth:`.cells.Cells.visit`."""
+        if self.config.device.changes_by_itself:
+            self.cells.visit(first, last, now_s, round_, self.rng)
+        if self.readout.must_follow:
+            self.readout.follow(first, last)
+
+    def jump(self, elapsed_s: float, now_s: float) -> None:
+        """Let ``elapsed_s`` [s] pass at once; ``now_s`` is the time afterwards."""
+        self.cells.jump(elapsed_s, now_s, self.rng)
+        self.readout.follow_all()
+
+    def refresh_all(self, now_s: float) -> None:
+        """Bring all conductances up to date, leaving the slow noise where it is."""
+        self.cells.refresh_all(now_s)
+        self.readout.follow_all()
 
     def weights_now(self) -> FloatArray:
-        """What the devices stand for at present, without read noise, shape (n_outputs, n_inputs)."""
+        """What the devices stand for at present, shape (n_outputs, n_inputs); no read noise, no wires."""
         per_row = np.repeat(self.weight, self.config.tile_rows, axis=0)[: self.n_inputs]
         diff = self.cells.diff.reshape(self.n_inputs, self.n_outputs)
         return np.ascontiguousarray((diff * per_row * self.gain).T)
@@ -313,7 +167,8 @@ class CrossbarMatrix:
             typical_g: Difference of a pair to assume for matrices that are still to be learned [S];
                 None takes the pairs as they are.
         """
-        diff = self.cells.diff.reshape(self.shape) if typical_g is None else np.full(self.shape, typical_g)
+        self.readout.calibrate_columns()
+        diff = self.readout.effective() if typical_g is None else np.full(self.shape, typical_g)
         self._fresh_g = self._reference_g()
         rows, cols = self.config.tile_rows, self._tile_cols
         floor = 0.01 * self.full_siemens
@@ -337,12 +192,7 @@ class CrossbarMatrix:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running."""
-        own: dict[str, NDArray[np.generic]] = {
-            "adc_range": self.adc_range,
-            "clipped": self.clipped,
-            "gain": self.gain,
-        }
-        return own | self.cells.arrays()
+        return {"gain": self.gain, **self.readout.arrays(), **self.cells.arrays()}
 
     def _weight_per_siemens(self, weights: FloatArray, weight_range: FloatArray | None) -> FloatArray:
         scale = np.empty((self.n_row_tiles, self.n_outputs))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -23,11 +25,13 @@ def load_compiled() -> None:
     clock = DeviceClock(_DT_S)
     weights, x = rng.normal(size=(3, 8)), np.ones(8) / _DT_S
     count_spikes(x, 1.0 / _DT_S)
-    for per_spike in (None, 1.0 / _DT_S):
-        matrix = CrossbarMatrix("", weights, None, config, hold_s=0.256, per_spike=per_spike, rng=rng)
+    no_wires = {"row_wire_ohm": 0.0, "column_wire_ohm": 0.0}
+    kinds = (config, replace(config, rows_gated=False), replace(config, **no_wires), CrossbarConfig.ideal())
+    for kind, per_spike, weight_range in product(kinds, (None, 1.0 / _DT_S), (None, np.ones(3))):
+        matrix = CrossbarMatrix("", weights, weight_range, kind, hold_s=0.256, per_spike=per_spike, rng=rng)
         matrix.calibrate(np.ones((1, 8)))
         matrix.read(x, counts)
-        matrix.cells.visit(0, 1, 0.0, 0, rng)
+        matrix.visit(0, 1, 0.0, 0)
     traces = EventTraces(8, 3, tau_s=0.01, dt_s=_DT_S, per_spike=1.0 / _DT_S)
     for learned in (None, traces):
         matrix = CrossbarMatrix("", weights, np.ones(3), config, hold_s=0.256, per_spike=1.0 / _DT_S, rng=rng)

@@ -17,6 +17,13 @@ from spikearm.hardware.crossbar.config import CrossbarConfig
         ({"learned_weight_range": -1.0}, "learned_weight_range must be a positive number, not -1.0"),
         ({"programmed_s": -1.0}, "programmed_s must be 0 or a positive number of seconds"),
         ({"refresh_lower": 0.8}, "refresh_lower < refresh_upper"),
+        (
+            {"row_wire_ohm": -0.35},
+            "row_wire_ohm is the resistance from one cell to the next, from 0 to 20 ohm, not",
+        ),
+        ({"column_wire_ohm": float("nan")}, "column_wire_ohm .* not nan; published values lie between 0.15"),
+        ({"column_wire_ohm": 360.0}, "column_wire_ohm .* not 360.0"),
+        ({"rows_gated": "yes"}, "rows_gated must be True or False, not 'yes'"),
         ({"pulse_threshold": 0.2}, r"pulse_threshold must lie in \[0.5, 1\]"),
     ],
 )

@@ -7,8 +7,9 @@ import pytest
 
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.ledger import Ledger
-from spikearm.hardware.crossbar.matrix import CrossbarMatrix, half_levels
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.pcm import PcmDevice
+from spikearm.hardware.crossbar.readout import half_levels
 
 IDEAL = CrossbarConfig.ideal()
 
@@ -143,7 +144,7 @@ def test_compensation_brings_back_what_has_drifted_away():
     weights = np.abs(_weights(30, 50))
     device = PcmDevice(programming_scale=0.0, noise_scale=0.0)
     matrix = _matrix(weights, replace(IDEAL, device=device, programmed_s=0.0))
-    matrix.cells.refresh_all(86_400.0)
+    matrix.refresh_all(86_400.0)
     x = np.random.default_rng(0).uniform(0, 1, 50)
     exact = weights @ x
     drifted = matrix.read(x, Ledger().counts).copy()

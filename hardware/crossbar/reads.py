@@ -1,0 +1,306 @@
+"""Reading tiles: inputs become voltages, currents add up, converters round them. All of it compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from spikearm.hardware.crossbar import ledger
+from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, connected_power, gated_currents
+
+_ACTIVE_MACS, _CONVERSIONS, _DIGITAL_OPS = ledger.ACTIVE_MACS, ledger.CONVERSIONS, ledger.DIGITAL_OPS
+_READ_CONDUCTANCE, _ROW_ACTIVATIONS = ledger.READ_CONDUCTANCE, ledger.ROW_ACTIVATIONS
+_SYNAPTIC_OPS, _TILE_READS = ledger.SYNAPTIC_OPS, ledger.TILE_READS
+
+
+@njit(cache=True)
+def encode_spikes(x, per_spike, drive):  # type: ignore[no-untyped-def]
+    """Spikes as read pulses on their rows; returns what one pulse stands for."""
+    for i in range(len(x)):
+        drive[i] = np.rint(x[i] / per_spike)
+    return per_spike
+
+
+@njit(cache=True)
+def encode_analog(x, levels, drive):  # type: ignore[no-untyped-def]
+    """Numbers as read voltages in [-1, 1], with one power of two for the whole vector.
+
+    The exponent is found and undone digitally, by shifts, so no input can exceed the range.
+
+    Args:
+        x: Inputs.
+        levels: Steps of the converter on either side of zero, or 0 for no rounding.
+        drive: Receives the relative voltages.
+
+    Returns:
+        What a relative voltage of 1 stands for.
+    """
+    largest = 0.0
+    for i in range(len(x)):
+        largest = max(largest, abs(x[i]))
+    if largest == 0.0:
+        drive[:] = 0.0
+        return 0.0
+    unit = 2.0 ** math.ceil(math.log2(largest))
+    for i in range(len(x)):
+        v = x[i] / unit
+        drive[i] = np.rint(v * levels) / levels if levels > 0 else v
+    return unit
+
+
+@njit(cache=True)
+def _encode(x, per_spike, levels, drive):  # type: ignore[no-untyped-def]
+    return encode_spikes(x, per_spike, drive) if per_spike > 0 else encode_analog(x, levels, drive)
+
+
+@njit(cache=True)
+def _driven(first, last, drive, rows):  # type: ignore[no-untyped-def]
+    """List the driven rows; returns how many there are."""
+    n = 0
+    for i in range(first, last):
+        rows[n] = i
+        n += drive[i] != 0.0
+    return n
+
+
+@njit(cache=True, fastmath={"contract", "reassoc"})
+def _add_1(v, x, y):  # type: ignore[no-untyped-def]
+    """``y += v x``; functions of their own, so that the compiler sees it may use vector instructions."""
+    for j in range(len(y)):
+        y[j] += v * x[j]
+
+
+@njit(cache=True, fastmath={"contract", "reassoc"})
+def _add_4(v, x, y):  # type: ignore[no-untyped-def]
+    """``y += v . x`` over four rows at once, which halves the traffic to and from ``y``."""
+    a, b, c, d = x
+    v0, v1, v2, v3 = v
+    for j in range(len(y)):
+        y[j] += (v0 * a[j] + v1 * b[j]) + (v2 * c[j] + v3 * d[j])
+
+
+@njit(cache=True)
+def _add_rows(rows, n, v, matrix, n_cols, y):  # type: ignore[no-untyped-def]
+    """``y += sum over rows of v[row] matrix[row]``, for a flat matrix."""
+    k = 0
+    while k + 4 <= n:
+        a, b, c, d = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        x = (
+            matrix[a * n_cols : (a + 1) * n_cols],
+            matrix[b * n_cols : (b + 1) * n_cols],
+            matrix[c * n_cols : (c + 1) * n_cols],
+            matrix[d * n_cols : (d + 1) * n_cols],
+        )
+        _add_4((v[a], v[b], v[c], v[d]), x, y)
+        k += 4
+    while k < n:
+        _add_1(v[rows[k]], matrix[rows[k] * n_cols : (rows[k] + 1) * n_cols], y)
+        k += 1
+
+
+@njit(cache=True)
+def _convert(current, tile_cols, adc_range, levels):  # type: ignore[no-untyped-def]
+    """Round currents to the converter's levels, tile by tile; returns how many were clipped.
+
+    A tile that clipped reads with twice the range from then on.
+    """
+    n_clipped = 0
+    for tile in range(len(adc_range)):
+        step = adc_range[tile] / levels
+        clipped = 0
+        for j in range(tile * tile_cols, min((tile + 1) * tile_cols, len(current))):
+            code = np.rint(current[j] / step)
+            if abs(code) > levels:
+                clipped += 1
+                code = levels if code > 0 else -levels
+            current[j] = code * step
+        if clipped > 0:
+            adc_range[tile] *= 2.0
+            n_clipped += clipped
+    return n_clipped
+
+
+@njit(cache=True)
+def _finish_block(block, n_rows, converters, xi, currents, out, counts):  # type: ignore[no-untyped-def]
+    """What comes after the currents of one row of tiles: noise, conversion, sum with the other tiles."""
+    tile_cols, levels, weight, adc_range, clipped = converters
+    n_cols = len(out)
+    current = currents[0]
+    if len(xi) > 0:
+        for j in range(n_cols):
+            current[j] += math.sqrt(currents[1, j]) * xi[block * n_cols + j]
+    if levels > 0:
+        clipped[0] += _convert(current, tile_cols, adc_range[block], levels)
+    for j in range(n_cols):
+        out[j] += current[j] * weight[block, j]
+    tiles_wide = adc_range.shape[1]
+    counts[_TILE_READS] += tiles_wide
+    counts[_ROW_ACTIVATIONS] += n_rows * tiles_wide
+    counts[_ACTIVE_MACS] += n_rows * n_cols
+    counts[_CONVERSIONS] += n_cols
+    # One scaling per conversion, and the sum over rows of tiles.
+    counts[_DIGITAL_OPS] += 2 * n_cols
+
+
+@njit(cache=True)
+def _finish(n_read, unit, spiking, drive, out, counts):  # type: ignore[no-untyped-def]
+    """Scale the products and close the count."""
+    out *= unit
+    n_cols = len(out)
+    if n_read > 0:
+        counts[_DIGITAL_OPS] -= n_cols
+    if spiking:
+        pulses = 0.0
+        for i in range(len(drive)):
+            pulses += abs(drive[i])
+        counts[_SYNAPTIC_OPS] += pulses * n_cols
+
+
+@njit(cache=True)
+def _squares(rows, n, spiking, drive, power, row_g):  # type: ignore[no-untyped-def]
+    """What the energy and the noise of a row are proportional to; returns the sum over conductances.
+
+    Repeated pulses on a row add the energy and the noise variance of one pulse each; an analog voltage
+    scales the energy and the noise with its square.
+    """
+    total = 0.0
+    for k in range(n):
+        v = drive[rows[k]]
+        power[rows[k]] = abs(v) if spiking else v * v
+        total += power[rows[k]] * row_g[rows[k]]
+    return total
+
+
+@njit(cache=True)
+def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, noise, row_g, column_ohm):  # type: ignore[no-untyped-def]
+    """Read an array whose wires take nothing, or whose cells have been weakened by them beforehand.
+
+    Args:
+        x: Inputs, shape (n_rows,).
+        coding: What one spike stands for, or 0 for analog inputs; steps of their converter.
+        gain: Factor on the result.
+        tile_rows: Rows of one tile.
+        converters: Pairs of columns of a tile, steps of a converter, weight per siemens, ranges, clips.
+        buffers: See :class:`~spikearm.hardware.crossbar.matrix.CrossbarMatrix`.
+        counts: Counts of the present step, added to.
+        signal: Current of each pair at unit voltage [S], flat.
+        noise: Its variance [S^2], flat; empty for none.
+        row_g: Conductance that the drivers of each row see [S].
+        column_ohm: Resistance of one segment of a column [ohm]; for the energy.
+    """
+    drive, power, rows, xi, currents, out = buffers
+    unit = gain * _encode(x, coding[0], coding[1], drive)
+    n_cols, n_read, spiking = len(out), 0, coding[0] > 0
+    out[:] = 0.0
+    for block in range(converters[3].shape[0]):
+        first, last = block * tile_rows, min((block + 1) * tile_rows, len(drive))
+        n = _driven(first, last, drive, rows)
+        if n == 0:
+            continue
+        n_read += 1
+        taken = _squares(rows, n, spiking, drive, power, row_g)
+        if column_ohm > 0:
+            taken = connected_power(first, last, drive, column_ohm, LINES_PER_PAIR * n_cols, row_g)
+        counts[_READ_CONDUCTANCE] += taken
+        currents[:] = 0.0
+        _add_rows(rows, n, drive, signal, n_cols, currents[0])
+        if len(noise) > 0:
+            _add_rows(rows, n, power, noise, n_cols, currents[1])
+        _finish_block(block, n, converters, xi, currents, out, counts)
+    _finish(n_read, unit, spiking, drive, out, counts)
+
+
+@njit(cache=True)
+def read_gated(x, coding, gain, tile_rows, converters, buffers, counts, cells, wires):  # type: ignore[no-untyped-def]
+    """Read an array of resistive wires in which spikes connect their rows.
+
+    Args:
+        x: Inputs, shape (n_rows,).
+        coding: As for :func:`read_plain`.
+        gain: As for :func:`read_plain`.
+        tile_rows: As for :func:`read_plain`.
+        converters: As for :func:`read_plain`.
+        buffers: As for :func:`read_plain`.
+        counts: As for :func:`read_plain`.
+        cells: ``diff``, ``total`` and ``var`` of all pairs, see :class:`~.cells.Cells`.
+        wires: Resistance of one segment of a column [ohm], relative voltage at all pairs, workspace.
+    """
+    drive, _, rows, xi, currents, out = buffers
+    column_ohm, h, up = wires
+    unit = gain * encode_spikes(x, coding[0], drive)
+    n_read = 0
+    out[:] = 0.0
+    for block in range(converters[3].shape[0]):
+        last = min((block + 1) * tile_rows, len(drive))
+        n = _driven(block * tile_rows, last, drive, rows)
+        if n == 0:
+            continue
+        n_read += 1
+        pulses = 0.0
+        for k in range(n):
+            pulses = max(pulses, abs(drive[rows[k]]))
+        currents[:] = 0.0
+        for pulse in range(1, int(pulses) + 1):
+            counts[_READ_CONDUCTANCE] += gated_currents(
+                rows, n, last, drive, pulse, column_ohm, *cells, h, up, currents
+            )
+        _finish_block(block, n, converters, xi, currents, out, counts)
+    _finish(n_read, unit, True, drive, out, counts)
+
+
+@njit(cache=True)
+def read_connected(x, coding, gain, tile_rows, converters, buffers, counts, cells, wires):  # type: ignore[no-untyped-def]
+    """Read an array of resistive wires whose rows are always connected.
+
+    Args:
+        x: Inputs, shape (n_rows,).
+        coding: As for :func:`read_plain`.
+        gain: As for :func:`read_plain`.
+        tile_rows: As for :func:`read_plain`.
+        converters: As for :func:`read_plain`.
+        buffers: As for :func:`read_plain`.
+        counts: As for :func:`read_plain`.
+        cells: ``diff``, ``total`` and ``var`` of all pairs, see :class:`~.cells.Cells`.
+        wires: Resistance of one segment of a column [ohm]; ``h``, ``t_plus``, ``t_minus`` and ``row_seen``
+            of :class:`~.ir_drop.Wires`.
+    """
+    drive, power, rows, xi, currents, out = buffers
+    diff, total, var = cells
+    column_ohm, h, t_plus, t_minus, row_seen = wires
+    unit = gain * _encode(x, coding[0], coding[1], drive)
+    n_cols, n_read, spiking = len(out), 0, coding[0] > 0
+    out[:] = 0.0
+    for block in range(converters[3].shape[0]):
+        first, last = block * tile_rows, min((block + 1) * tile_rows, len(drive))
+        n = _driven(first, last, drive, rows)
+        if n == 0:
+            continue
+        n_read += 1
+        _squares(rows, n, spiking, drive, power, row_seen)
+        counts[_READ_CONDUCTANCE] += connected_power(
+            first, last, drive, column_ohm, LINES_PER_PAIR * n_cols, row_seen
+        )
+        currents[:] = 0.0
+        for k in range(n):
+            i = rows[k]
+            for j in range(n_cols):
+                pair = i * n_cols + j
+                plus = 0.5 * h[pair] * t_plus[pair] * (total[pair] + diff[pair])
+                minus = 0.5 * h[pair] * t_minus[pair] * (total[pair] - diff[pair])
+                currents[0, j] += drive[i] * (plus - minus)
+                currents[1, j] += power[i] * h[pair] * h[pair] * t_plus[pair] * t_minus[pair] * var[pair]
+        _finish_block(block, n, converters, xi, currents, out, counts)
+    _finish(n_read, unit, spiking, drive, out, counts)
+
+
+@njit(cache=True)
+def weaken(first, last, diff, total, var, h, t_plus, t_minus, signal, noise):  # type: ignore[no-untyped-def]
+    """Work out ahead what a stretch of pairs contributes at the converter, for :func:`read_plain`."""
+    for pair in range(first, last):
+        plus = 0.5 * t_plus[pair] * (total[pair] + diff[pair])
+        minus = 0.5 * t_minus[pair] * (total[pair] - diff[pair])
+        signal[pair] = h[pair] * (plus - minus)
+        if len(noise) > 0:
+            noise[pair] = h[pair] * h[pair] * t_plus[pair] * t_minus[pair] * var[pair]
