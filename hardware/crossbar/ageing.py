@@ -42,7 +42,8 @@ class Ageing:
         self._matrices = tuple(m for m in matrices if m.needs_visits)
         self._n_slots, self._clock, self._ledger = n_slots, clock, ledger
         self._static = tuple(m for m in self._matrices if not m.learned and compensation_s > 0)
-        self._compensation_steps = max(1, round(compensation_s / clock.dt_s))
+        # A model put together by hand may stand still, with a time step of 0.
+        self._compensation_steps = max(1, round(compensation_s / clock.dt_s)) if self._static else 1
         self._slots = _divide([m.cells.n_pairs for m in self._matrices], n_slots)
         self.next_compensation: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
 

@@ -109,8 +109,8 @@ def _drift(g, exponent, elapsed_s, p, m):  # type: ignore[no-untyped-def]
     return g * math.exp(-exponent * m[_LOG_DRIFT])
 
 
-@njit(cache=True)
-def _conductance(g, exponent, level, z, elapsed_s, p, m):  # type: ignore[no-untyped-def]
+@njit(cache=True, error_model="numpy", inline="always")
+def _conductance(pair, k, now_s, p, m, g, born_s, exponent, level, z):  # type: ignore[no-untyped-def]
     """What one device conducts at one moment.
 
     The relative noise variance of the device law (``pcm.read_noise_variance``) is split into a white
@@ -119,46 +119,37 @@ def _conductance(g, exponent, level, z, elapsed_s, p, m):  # type: ignore[no-unt
     Returns:
         Conductance without the noise that is drawn at each read [S], the variance of that noise [S^2].
     """
-    now = _drift(g, exponent, elapsed_s, p, m)
+    now = _drift(g[pair, k], exponent[pair, k], now_s - born_s[pair, k], p, m)
     scale = p[NOISE_SCALE]
-    if scale == 0.0 or g == 0.0:
+    if scale == 0.0 or now == 0.0:
         return now, 0.0
-    variance = level * m[_LOG_NOISE]
+    variance = level[pair, k] * m[_LOG_NOISE]
     white = min(variance, p[SHORT_NOISE] * p[SHORT_NOISE])
     correlated = variance - white
     slow = 0.0
-    for k in range(len(z)):
-        slow += m[_SLOW + k] * z[k]
+    for c in range(z.shape[2]):
+        slow += m[_SLOW + c] * z[pair, k, c]
     noisy = now * (1.0 + scale * math.sqrt(correlated) * slow)
     return max(noisy, 0.0), scale * scale * (white + correlated * m[_FAST]) * now * now
 
 
-@njit(cache=True)
-def _update_pair(pair, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g, n_cols):  # type: ignore[no-untyped-def]
+@njit(cache=True, error_model="numpy", inline="always")
+def _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g):  # type: ignore[no-untyped-def]
     """Bring the derived values of one pair up to date, and its row's sum with them.
 
-    Arrays come one by one: taking them out of a tuple for every device would cost more than the rest.
+    Arrays come one by one and whole: taking them out of a tuple, or slicing them, for every device would
+    cost more than the rest.
     """
     difference, variance, sum_ = 0.0, 0.0, 0.0
     for k in range(0, g.shape[1], 2):
-        plus, var_plus = _conductance(
-            g[pair, k], exponent[pair, k], level[pair, k], z[pair, k], now_s - born_s[pair, k], p, m
-        )
-        minus, var_minus = _conductance(
-            g[pair, k + 1],
-            exponent[pair, k + 1],
-            level[pair, k + 1],
-            z[pair, k + 1],
-            now_s - born_s[pair, k + 1],
-            p,
-            m,
-        )
+        plus, var_plus = _conductance(pair, k, now_s, p, m, g, born_s, exponent, level, z)
+        minus, var_minus = _conductance(pair, k + 1, now_s, p, m, g, born_s, exponent, level, z)
         difference += plus - minus
         sum_ += plus + minus
         variance += var_plus + var_minus
     diff[pair] = difference
     var[pair] = variance
-    row_g[pair // n_cols] += sum_ - total[pair]
+    row_g[row] += sum_ - total[pair]
     total[pair] = sum_
 
 
@@ -178,8 +169,9 @@ def place(pair, side, now_s, d):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def update_pair(pair, now_s, d):  # type: ignore[no-untyped-def]
     """Bring the derived values of one pair up to date after a pulse."""
-    state = (d.p, d.moment, d.g, d.born_s, d.exponent, d.level, d.z)
-    _update_pair(pair, now_s, *state, d.diff, d.var, d.total, d.row_g, d.n_cols)
+    row = pair // d.n_cols
+    p, m, g, born_s, exponent, level, z = d.p, d.moment, d.g, d.born_s, d.exponent, d.level, d.z
+    _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, d.diff, d.var, d.total, d.row_g)
 
 
 @njit(cache=True)
@@ -203,7 +195,7 @@ def wear_out(pair, side, n_set, n_reset, d):  # type: ignore[no-untyped-def]
         d.stuck[pair, side] = 1
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _age(first, last, now_s, keep, kick, xi, d):  # type: ignore[no-untyped-def]
     """Advance the slow noise of a stretch of pairs and bring their conductances up to date.
 
@@ -213,13 +205,16 @@ def _age(first, last, now_s, keep, kick, xi, d):  # type: ignore[no-untyped-def]
     p, m, g, born_s, exponent, level, z = d.p, d.moment, d.g, d.born_s, d.exponent, d.level, d.z
     diff, var, total, row_g, n_cols = d.diff, d.var, d.total, d.row_g, d.n_cols
     n = 0
+    row, next_row = first // n_cols, (first // n_cols + 1) * n_cols
     for pair in range(first, last):
+        if pair == next_row:
+            row, next_row = row + 1, next_row + n_cols
         for side in range(g.shape[1]):
             for k in range(len(keep)):
                 if kick[k] > 0.0:
                     z[pair, side, k] = keep[k] * z[pair, side, k] + kick[k] * xi[n]
                     n += 1
-        _update_pair(pair, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g, n_cols)
+        _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g)
 
 
 class Cells:

@@ -20,6 +20,9 @@ MAX_WIRE_OHM = 20.0
 """Largest resistance per cell that the ladders of :mod:`.ir_drop` were compared with Kirchhoff's law for."""
 
 
+_IDEAL_RANGE, _IDEAL_STEP = 1e6, 1e-9
+"""Largest learned weight and smallest change of one, in the weight's own units, with ideal devices."""
+
 SCHEMES = ("mixed-precision", "stochastic", "sign")
 COMPENSATIONS = ("global", "column")
 
@@ -171,14 +174,17 @@ class CrossbarConfig:
             )
 
     @classmethod
-    def ideal(cls, *, set_step: float = 1e-5) -> CrossbarConfig:
-        """No noise, no drift, no rounding, no resistance of wires: computes what ``nengo.Simulator`` does.
+    def ideal(cls, *, set_step: float | None = None) -> CrossbarConfig:
+        """No noise, drift, rounding or resistance of wires: computes what ``nengo.Simulator`` does.
 
         Args:
-            set_step: Granularity of learning, relative to the weight range.
+            set_step: Granularity of learning, relative to the weight range. None gives learned weights a
+                range that none will ever reach, in steps that none will ever feel.
         """
+        limitless = set_step is None
         return cls(
-            device=PcmDevice.ideal(set_step=set_step),
+            device=PcmDevice.ideal(set_step=_IDEAL_STEP / _IDEAL_RANGE if set_step is None else set_step),
+            learned_weight_range=_IDEAL_RANGE if limitless else None,
             adc_bits=None,
             dac_bits=None,
             row_wire_ohm=0.0,

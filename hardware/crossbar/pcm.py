@@ -120,6 +120,7 @@ class PcmDevice(Device):
             set_step=set_step,
             set_scatter=0.0,
             set_saturation=0.0,
+            endurance_cycles=1e300,
             valid_age_s=(0.0, math.inf),
         )
 
