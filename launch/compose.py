@@ -100,6 +100,7 @@ def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:
         scaling=state_scaling(arm) if encoder is None else encoder.scaling,
         torque_scale=arm.torque_scale_nm,
         encoder=encoder,
+        committee=network.committee,
         n_neurons=network.n_neurons,
         n_ensembles=network.n_ensembles,
         learning_rate=network.learning_rate,

@@ -31,6 +31,7 @@ class NetworkConfig:
     Attributes:
         encoder: Weights of the DNN state encoder: "shipped" (those that come with the package for this
             arm), "none" (the neurons see the state itself), or the path of an .npz file.
+        committee: Copies of the encoder whose features are averaged, against the scatter of crossbar weights.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
         learning_rate: PES learning rate, as Nengo defines it.
@@ -38,6 +39,7 @@ class NetworkConfig:
     """
 
     encoder: str = "shipped"
+    committee: int = 1
     n_neurons: int = 1000
     n_ensembles: int = 1
     learning_rate: float = 2e-3
