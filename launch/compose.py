@@ -19,6 +19,7 @@ from spikearm.envs.arms import ARMS, ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import WeightsError
+from spikearm.hardware.backend import Program
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.registry import make_backend
 from spikearm.launch.config import NetworkConfig, RunConfig
@@ -42,6 +43,7 @@ class Run:
         controller: The law and, if the run has one, the network.
         schedule: Targets of all ticks.
         cost_model: Of the network's substrate; None without a network.
+        program: The compiled network, or None.
     """
 
     arm: ArmSpec
@@ -49,6 +51,7 @@ class Run:
     controller: TorqueController
     schedule: Schedule
     cost_model: CostModel | None
+    program: Program | None
 
 
 def compose(config: RunConfig) -> Run:
@@ -89,7 +92,9 @@ def compose(config: RunConfig) -> Run:
         control_dt_s=config.control_dt_s,
         adaptation=adaptation,
     )
-    return Run(arm, plant, controller, schedule, adaptation.cost_model if adaptation else None)
+    if adaptation is None:
+        return Run(arm, plant, controller, schedule, None, None)
+    return Run(arm, plant, controller, schedule, adaptation.cost_model, adaptation.program)
 
 
 def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:
@@ -100,6 +105,7 @@ def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:
         scaling=state_scaling(arm) if encoder is None else encoder.scaling,
         torque_scale=arm.torque_scale_nm,
         encoder=encoder,
+        committee=network.committee,
         n_neurons=network.n_neurons,
         n_ensembles=network.n_ensembles,
         learning_rate=network.learning_rate,

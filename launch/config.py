@@ -31,6 +31,7 @@ class NetworkConfig:
     Attributes:
         encoder: Weights of the DNN state encoder: "shipped" (those that come with the package for this
             arm), "none" (the neurons see the state itself), or the path of an .npz file.
+        committee: Copies of the encoder whose features are averaged, against the scatter of crossbar weights.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
         learning_rate: PES learning rate, as Nengo defines it.
@@ -38,6 +39,7 @@ class NetworkConfig:
     """
 
     encoder: str = "shipped"
+    committee: int = 1
     n_neurons: int = 1000
     n_ensembles: int = 1
     learning_rate: float = 2e-3
@@ -73,6 +75,8 @@ class RunConfig:
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
         realtime: Keep pace with the wall clock instead of running as fast as possible.
+        rest_s: Time that passes half-way through the run, between two reaches, for the substrate alone [s]:
+            86400 lets the devices of a crossbar drift for a day. Other substrates do not age.
         out: Folder in which the run folder is made.
         name: Ends the run folder's name; by default controller, backend and arm.
     """
@@ -94,6 +98,7 @@ class RunConfig:
     gains: Gains = field(default_factory=Gains)
     actuation_delay: Literal["none", "modelled"] = "none"
     realtime: bool = False
+    rest_s: float = 0.0
     out: Path = Path("runs")
     name: str = ""
 
@@ -108,6 +113,8 @@ class RunConfig:
             raise ConfigError(f"seed must be 0 or more, not {self.seed}.")
         if Path(self.name).name != self.name:
             raise ConfigError(f"name ends the run folder's name and cannot be a path, like {self.name!r}.")
+        if not (math.isfinite(self.rest_s) and self.rest_s >= 0):
+            raise ConfigError(f"rest_s must be 0 or a positive number of seconds, not {self.rest_s!r}.")
         for key in ("duration_s", "distance_m", "control_dt_s"):
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):

@@ -36,6 +36,10 @@ def encoder_card(
         "on states of the same perturbation that it has not seen (`spikearm.models.encoder_training`)",
         "steps; tasks per step": f"{training.n_steps}; {training.batch_tasks}",
         "ridge; learning rate": f"{training.ridge}; {training.learning_rate}",
+        "weights during training": "with programming scatter, polynomial "
+        f"{', '.join(f'{c:.4g}' for c in training.weight_noise)}"
+        if training.weight_noise
+        else "exact",
         "seed": training.seed,
         "training loss": f"{trained.train_loss:.4f}",
         "validation loss": f"{trained.validation_loss:.4f}: share of the missing torque's power left after "

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import gc
 import hashlib
+import itertools
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from spikearm.controller.clock import FreeRunning, RealTime
 from spikearm.controller.loop import Loop, LoopResult
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord, schema_for
+from spikearm.hardware.backend import Program
+from spikearm.hardware.crossbar.learning import Wear
+from spikearm.hardware.crossbar.program import CrossbarProgram
 from spikearm.hardware.meter import make_meter
 from spikearm.launch.compose import Run, compose
 from spikearm.launch.config import RunConfig
@@ -102,12 +107,38 @@ def _execute_in(
             meter=meter,
             measure=run.plant.ee_pose,
             actuation_delay=config.actuation_delay,
-            on_tick=on_tick,
+            on_tick=_with_rest(config, run.program, on_tick),
         )
         result: LoopResult = loop.run()
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
+    if isinstance(run.program, CrossbarProgram):
+        summary["wear"] = [_wear(wear) for wear in run.program.wear]
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def _wear(wear: Wear) -> dict[str, Any]:
+    """A matrix's wear, with the forecast; None for devices that will last for ever."""
+    hours = wear.lifetime_h
+    return {**dataclasses.asdict(wear), "lifetime_h": hours if math.isfinite(hours) else None}
+
+
+def _with_rest(
+    config: RunConfig, program: Program | None, on_tick: Callable[[TickRecord], None] | None
+) -> Callable[[TickRecord], None] | None:
+    """Lets the devices rest half-way, between two reaches."""
+    if not config.rest_s or not isinstance(program, CrossbarProgram):
+        return on_tick
+    ticks_before = config.n_trials // 2 * (config.n_ticks // config.n_trials)
+    ticks = itertools.count(1)
+
+    def on_tick_with_rest(record: TickRecord) -> None:
+        if next(ticks) == ticks_before:
+            program.advance_time(config.rest_s)
+        if on_tick is not None:
+            on_tick(record)
+
+    return on_tick_with_rest
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from rich.progress import Progress
 
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.errors import ConfigError, RunFolderError
+from spikearm.hardware.crossbar.devices import DEVICES
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
@@ -36,6 +38,8 @@ class TrainEncoderCommand:
         out: Folder for the weights, encoder-<arm>.npz, and their model card.
         n_tasks: Perturbations to train on.
         n_samples: States per perturbation.
+        noise_aware: Train with the programming scatter of phase-change memory on all weights, for encoders
+            that go onto crossbars.
         training: The training itself.
         json: Print the result as one JSON document on stdout.
     """
@@ -44,6 +48,7 @@ class TrainEncoderCommand:
     out: Path = Path()
     n_tasks: int = 2000
     n_samples: int = 160
+    noise_aware: bool = False
     training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=TrainingConfig)
     json: bool = False
 
@@ -97,7 +102,7 @@ def train(command: TrainEncoderCommand, arm: ArmSpec) -> TrainedEncoder:
             state_scaling(arm),
             tasks,
             validation,
-            command.training,
+            settings(command),
             torque_scale=arm.torque_scale_nm,
             active_area=AdaptiveNetwork.active_area,
             max_rates_hz=AdaptiveNetwork.max_rates_hz,
@@ -107,15 +112,25 @@ def train(command: TrainEncoderCommand, arm: ArmSpec) -> TrainedEncoder:
         )
 
 
+def settings(command: TrainEncoderCommand) -> TrainingConfig:
+    """How to train, noise included."""
+    if not command.noise_aware:
+        return command.training
+    pcm = DEVICES["pcm"]
+    full_us = 1e6 * pcm.g_max_siemens
+    return dataclasses.replace(command.training, weight_noise=tuple(c / full_us for c in pcm.programming_us))
+
+
 def _card(command: TrainEncoderCommand, arm: ArmSpec, trained: TrainedEncoder, path: Path) -> str:
     return encoder_card(
         arm,
         trained,
-        command.training,
+        settings(command),
         data=f"{command.n_tasks} random perturbations (payload with offset, friction, damping, actuator "
         f"gain, force, force field, gravity tilt), {command.n_samples} states each along random reaches "
         "near home, missing torque by inverse dynamics; made by the command itself",
-        command=f"spikearm train encoder --arm {command.arm} --seed {command.training.seed}",
+        command=f"spikearm train encoder --arm {command.arm} --seed {command.training.seed}"
+        + (" --noise-aware" if command.noise_aware else ""),
         n_bytes=path.stat().st_size,
     )
 

@@ -33,6 +33,8 @@ class AdaptiveNetwork:
         scaling: From the physical state to [-1, 1].
         torque_scale: Torque that the network represents as 1 [N m]; sets the range of the learned weights.
         encoder: DNN between the state and the ensemble, or None to give the ensemble the state itself.
+        committee: Copies of the DNN whose features are averaged: on a substrate that scatters its weights
+            each copy errs in its own way. One elsewhere.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into, equal in distribution; substrates limit the size of one.
         learning_rate: PES learning rate, as Nengo defines it.
@@ -48,6 +50,7 @@ class AdaptiveNetwork:
     scaling: StateScaling
     torque_scale: float = 20.0
     encoder: StateEncoder | None = None
+    committee: int = 1
     n_neurons: int = 1000
     n_ensembles: int = 1
     learning_rate: float = 2e-3
@@ -64,6 +67,10 @@ class AdaptiveNetwork:
                 f"the scaling has {self.scaling.size} dimensions; the state (q, dq) of {self.n_joints} "
                 f"joints has {2 * self.n_joints}."
             )
+        if self.committee < 1:
+            raise ConfigError(f"committee must be at least 1, not {self.committee}.")
+        if self.committee > 1 and self.encoder is None:
+            raise ConfigError(f"committee={self.committee} is of encoders, and this network has none.")
         if self.n_ensembles < 1 or self.n_neurons < 1 or self.n_neurons % self.n_ensembles:
             raise ConfigError(
                 f"n_neurons={self.n_neurons} cannot be split into n_ensembles={self.n_ensembles} equal parts."
@@ -117,14 +124,22 @@ class AdaptiveNetwork:
             )
             for i in range(self.n_ensembles)
         ]
-        if self.encoder is None:
-            drive, transform = scaled, np.eye(self.scaling.size)
-        else:
-            last = self.encoder.build(scaled, tau_s=self.tau_input_s, rate_hz=self.encoder_rate_hz)
-            drive, transform = last.neurons, self.encoder.w3
-        for ensemble in ensembles:
-            nengo.Connection(drive, ensemble, transform=transform, synapse=self.tau_input_s, label="features")
+        for drive, transform in self._drives(scaled):
+            for ensemble in ensembles:
+                nengo.Connection(
+                    drive, ensemble, transform=transform, synapse=self.tau_input_s, label="features"
+                )
         return ensembles
+
+    def _drives(self, scaled: nengo.Node) -> list[tuple[Any, FloatArray]]:
+        """What drives the neurons that learn, and by which weights."""
+        if self.encoder is None:
+            return [(scaled, np.eye(self.scaling.size))]
+        copies = [
+            self.encoder.build(scaled, tau_s=self.tau_input_s, rate_hz=self.encoder_rate_hz)
+            for _ in range(self.committee)
+        ]
+        return [(copy.neurons, self.encoder.w3 / self.committee) for copy in copies]
 
     def _scale(self, t: float, x: FloatArray) -> FloatArray:
         """The state in [-1, 1]; without an encoder also within the unit ball, where tuning curves lie."""

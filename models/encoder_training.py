@@ -75,15 +75,23 @@ class _Perceptron(nn.Module):
         self.h1 = nn.Linear(n_state, config.n_hidden)
         self.h2 = nn.Linear(config.n_hidden, config.n_hidden)
         self.out = nn.Linear(config.n_hidden, config.n_features, bias=False)
+        self._noise = config.weight_noise
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.out(self.activations(x))
-        return features
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features, and activations of the last hidden layer: what the read-out's synapses see as spikes.
 
-    def activations(self, x: torch.Tensor) -> torch.Tensor:
-        """Of the last hidden layer: what the read-out's synapses see as spikes."""
-        h2: torch.Tensor = torch.relu(self.h2(torch.relu(self.h1(x))))
-        return h2
+        With noise, every call is a chip of its own.
+        """
+        h1 = torch.relu(self._apply_layer(self.h1, x))
+        h2 = torch.relu(self._apply_layer(self.h2, h1))
+        return self._apply_layer(self.out, h2), h2
+
+    def _apply_layer(self, layer: nn.Linear, x: torch.Tensor) -> torch.Tensor:
+        weight: torch.Tensor = layer.weight
+        if self._noise:
+            weight = weight + weight_scatter(weight.detach(), self._noise)
+        result: torch.Tensor = nn.functional.linear(x, weight, layer.bias)
+        return result
 
 
 def train_encoder(
@@ -123,10 +131,10 @@ def train_encoder(
     for step in range(config.n_steps):
         tasks = rng.choice(len(x), size=min(config.batch_tasks, len(x)), replace=False)
         batch = x[tasks]
-        features = perceptron(batch)
+        features, activations = perceptron(batch)
         population.draw(config.n_features)
         loss = _readout_loss(population(features), y[tasks], config.ridge)
-        total = loss + _range_penalty(features) + 1e-2 * _activity_penalty(perceptron.activations(batch))
+        total = loss + _range_penalty(features) + 1e-2 * _activity_penalty(activations)
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
@@ -137,15 +145,36 @@ def train_encoder(
 
     x_val, y_val = _tensors(validation, scaling, torque_scale)
     with torch.no_grad():
-        validation_loss = _validate(perceptron(x_val), y_val, population, config)
+        validation_loss = _validate(lambda: perceptron(x_val)[0], y_val, population, config)
         raw = x_val / torch.linalg.vector_norm(x_val, dim=-1, keepdim=True).clamp(min=1.0)
-        raw_state_loss = _validate(raw, y_val, population, config)
+        raw_state_loss = _validate(lambda: raw, y_val, population, config)
     return TrainedEncoder(
         encoder=_export(arm, scaling, perceptron),
         train_loss=float(np.mean(losses[-max(1, config.n_steps // 10) :])),
         validation_loss=validation_loss,
         raw_state_loss=raw_state_loss,
     )
+
+
+def weight_scatter(weight: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tensor:
+    """What programming on differential pairs adds to a layer's weights.
+
+    The inputs of one unit lie in one column of a crossbar, scaled so that the largest of them is a device
+    at full conductance. Both devices of a pair scatter: the one that carries the weight, and the one at its
+    smallest conductance, which cannot fall below it.
+
+    Args:
+        weight: Shape (n_units, n_inputs).
+        coefficients: Deviation of a device as a polynomial in its conductance, relative to the largest.
+    """
+    scale = weight.abs().amax(dim=1, keepdim=True)
+    x = weight.abs() / scale.clamp(min=1e-12)
+    sigma = torch.zeros_like(x)
+    for c in reversed(coefficients):
+        sigma = sigma * x + c
+    carrier = (x + sigma * torch.randn_like(x)).clamp(0.0, 1.0) - x
+    other = (coefficients[0] * torch.randn_like(x)).clamp(min=0.0)
+    return torch.where(weight >= 0, 1.0, -1.0) * scale * (carrier - other)
 
 
 class _Population:
@@ -213,11 +242,12 @@ def _activity_penalty(activations: torch.Tensor) -> torch.Tensor:
 
 
 def _validate(
-    features: torch.Tensor, torque: torch.Tensor, population: _Population, config: TrainingConfig
+    draw: Callable[[], torch.Tensor], torque: torch.Tensor, population: _Population, config: TrainingConfig
 ) -> float:
-    """Mean loss over several draws of neurons."""
+    """Mean loss over several draws of neurons, and of noisy weights if there is noise."""
     losses = []
     for _ in range(8):
+        features = draw()
         population.draw(features.shape[-1])
         losses.append(_readout_loss(population(features), torque, config.ridge).item())
     return float(np.mean(losses))

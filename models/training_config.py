@@ -21,6 +21,8 @@ class TrainingConfig:
         batch_tasks: Perturbations per gradient step.
         learning_rate: Of Adam, decaying to zero along a cosine.
         ridge: Of the read-out, relative to a neuron population's mean squared activity.
+        weight_noise: Scatter of weights during training: coefficients of a polynomial in the size of a
+            weight, both relative to the largest weight into the same unit. Empty for exact weights.
         seed: Of weights, batches and draws of neurons.
     """
 
@@ -31,6 +33,7 @@ class TrainingConfig:
     batch_tasks: int = 32
     learning_rate: float = 2e-3
     ridge: float = 0.02
+    weight_noise: tuple[float, ...] = ()
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -39,6 +42,8 @@ class TrainingConfig:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.seed < 0:
             raise ConfigError(f"seed must be 0 or more, not {self.seed}.")
+        if not all(map(math.isfinite, self.weight_noise)):
+            raise ConfigError(f"weight_noise must be finite, not {self.weight_noise}.")
         if not (0 < self.learning_rate < math.inf and 0 < self.ridge < math.inf):
             raise ConfigError(
                 f"learning_rate and ridge must be positive, not {self.learning_rate}, {self.ridge}."

@@ -320,8 +320,8 @@ class Cells:
         return {name: getattr(self, name) for name in names}
 
     def places(self) -> FloatArray:
-        """Where every device stood in its range right after its last pulse, shape (n_pairs, n_devices)."""
-        places: FloatArray = (self.g - self.device.g_min_siemens) / self.device.range_siemens
+        """Where every device that is not stuck stood in its range right after its last pulse."""
+        places: FloatArray = (self.g[self.stuck == 0] - self.device.g_min_siemens) / self.device.range_siemens
         return places
 
     def stick(self, stuck: NDArray[np.bool_], g: FloatArray) -> None:

@@ -124,8 +124,11 @@ class CrossbarConfig:
         self._check_numbers()
         self._check_shares()
         self.device.require_age(self.programmed_s)
-        if self.device.equal_steps and self.half_select_disturb:
-            raise ConfigError("half_select_disturb means nothing to ideal devices; set it to 0.")
+        if self.half_select_disturb and self.rows_gated:
+            raise ConfigError(
+                "half-selected devices exist in passive arrays only; set rows_gated to false, "
+                "or half_select_disturb to 0."
+            )
         for label, changes in self.overrides.items():
             self._overridden(label, changes)
 

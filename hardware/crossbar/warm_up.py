@@ -25,8 +25,12 @@ def load_compiled() -> None:
     clock = DeviceClock(_DT_S)
     weights, x = rng.normal(size=(3, 8)), np.ones(8) / _DT_S
     count_spikes(x, 1.0 / _DT_S)
-    no_wires = {"row_wire_ohm": 0.0, "column_wire_ohm": 0.0}
-    kinds = (config, replace(config, rows_gated=False), replace(config, **no_wires), CrossbarConfig.ideal())
+    kinds = (
+        config,
+        replace(config, rows_gated=False),
+        replace(config, row_wire_ohm=0.0, column_wire_ohm=0.0),
+        CrossbarConfig.ideal(),
+    )
     for kind, per_spike, weight_range in product(kinds, (None, 1.0 / _DT_S), (None, np.ones(3))):
         matrix = CrossbarMatrix("", weights, weight_range, kind, hold_s=0.256, per_spike=per_spike, rng=rng)
         matrix.calibrate(np.ones((1, 8)))
@@ -40,3 +44,9 @@ def load_compiled() -> None:
         learning.add(weights, counts)
         learning.settle(counts)
         learning.refresh(counts)
+        learning.wear()
+    sign = replace(config, learning="sign", rows_gated=False, half_select_disturb=1e-3)
+    matrix = CrossbarMatrix("", weights, np.ones(3), sign, hold_s=0.256, per_spike=1.0 / _DT_S, rng=rng)
+    learning = PulseLearning(matrix, clock, rng)
+    learning.pes(x, np.ones(3), 1.0, counts)
+    learning.add(weights, counts)

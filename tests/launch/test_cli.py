@@ -190,3 +190,41 @@ def test_module_runs_as_a_script(process):
         out, _ = running.communicate(timeout=60)
     assert running.returncode == 0
     assert "usage: spikearm run" in out
+
+
+def test_device_and_overrides_are_options(spikearm, tmp_path):
+    overrides = '{"learned": {"devices_per_synapse": 4}}'
+    words = ("--backend", "crossbar", "--device", "reram-gong2018", "--overrides", overrides)
+    ended = spikearm("run", *SHORT, *words, "--out", tmp_path, "--json")
+    assert ended.code == 0
+    config = json.loads((next(tmp_path.iterdir()) / "run.json").read_text())["config"]["crossbar"]
+    assert config["device"] == "reram-gong2018"
+    assert config["overrides"] == {"learned": {"devices_per_synapse": 4}}
+    (wear,) = ended.document["wear"]
+    assert wear["n_devices"] == 1000 * 7 * 8
+    assert wear["lifetime_h"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--device", "reram-gong"), "no crossbar device named 'reram-gong'"),
+        (("--overrides", "{"), "'{' is not JSON"),
+        (("--overrides", "[1]"), "'[1]' is no table"),
+        (("--rest-s", "-1"), "rest_s must be 0 or a positive number of seconds, not -1.0"),
+        (("--committee", "2", "--encoder", "none"), "committee=2 is of encoders, and this network has none"),
+    ],
+)
+def test_bad_substrate_is_explained(spikearm, tmp_path, words, message):
+    ended = spikearm("run", *SHORT, "--backend", "crossbar", *words, "--out", tmp_path)
+    assert ended.code == 2
+    assert message in ended.complaint
+
+
+def test_a_day_between_reaches_changes_what_comes_after(spikearm, tmp_path):
+    errors = []
+    for rest_s in (0, 86400):
+        words = ("--backend", "crossbar", "--trials", 2, "--duration-s", 0.2, "--rest-s", rest_s)
+        errors.append(spikearm("run", *words, "--out", tmp_path, "--json").document["rmse_m_by_trial"])
+    assert errors[0][0] == errors[1][0]
+    assert errors[0][1] != errors[1][1]

@@ -13,6 +13,8 @@ from spikearm.controller.laws.gains import Gains
 from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.device import Device
+from spikearm.hardware.crossbar.devices import make_device
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.mapping import from_mapping, to_mapping
 
@@ -49,7 +51,12 @@ UNUSUAL = RunConfig(
         force_field=((0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
     ),
     network=NetworkConfig(encoder="none", n_neurons=500, n_ensembles=5),
-    crossbar=CrossbarConfig(adc_bits=None, digital=("a*", "b")),
+    crossbar=CrossbarConfig(
+        device=dataclasses.replace(make_device("reram-hfo2"), corrupt=0.0, valid_age_s=(0.0, 1e6)),
+        adc_bits=None,
+        digital=("a*", "b"),
+        overrides={"learned": {"device": make_device("pcm-hermes"), "devices_per_synapse": 4}},
+    ),
     gains=Gains(kp=100.0, kd=10.0),
     actuation_delay="modelled",
     realtime=True,
@@ -61,7 +68,15 @@ UNUSUAL = RunConfig(
 @pytest.mark.parametrize("config", [RunConfig(), UNUSUAL], ids=["default", "unusual"])
 def test_settings_survive_json(config):
     document = json.loads(json.dumps(to_mapping(config)))
-    assert from_mapping(RunConfig(), document) == config
+    again = from_mapping(RunConfig(), document)
+    assert resolved(again) == resolved(config)
+
+
+def resolved(config: RunConfig) -> tuple[RunConfig, CrossbarConfig]:
+    """Overrides name devices that the configuration holds as objects."""
+    crossbar = config.crossbar
+    plain = dataclasses.replace(config, crossbar=dataclasses.replace(crossbar, overrides={}))
+    return plain, crossbar.for_label("learned")
 
 
 def test_mapping_is_made_of_plain_values():
@@ -144,3 +159,63 @@ def test_wrong_type_names_key_and_type(mapping, message):
 def test_ranges_are_checked_whichever_way_a_value_comes():
     with pytest.raises(ConfigError, match="payload_kg must be finite, not nan"):
         from_mapping(RunConfig(), {"perturbation": {"payload_kg": float("nan")}})
+
+
+# Devices ----------------------------------------------------------------------------------------------
+
+
+def crossbar(text: str) -> CrossbarConfig:
+    return from_mapping(RunConfig(), tomllib.loads(text)).crossbar
+
+
+def test_device_comes_by_name():
+    assert crossbar('crossbar.device = "reram-gong2018"').device == make_device("reram-gong2018")
+    assert to_mapping(RunConfig())["crossbar"]["device"] == "pcm"
+
+
+def test_device_may_be_a_known_one_with_changes():
+    text = """
+        [crossbar.device]
+        base = "reram-gong2018"
+        g_max_siemens = 50e-6
+    """
+    expected = dataclasses.replace(make_device("reram-gong2018"), g_max_siemens=50e-6)
+    assert crossbar(text).device == expected
+    default = crossbar("crossbar.device.set_step = 0.02").device
+    assert default == dataclasses.replace(make_device("pcm"), set_step=0.02)
+
+
+def test_overrides_come_by_label():
+    text = """
+        [crossbar.overrides.learned]
+        device = { base = "pcm", set_step = 0.01 }
+        [crossbar.overrides."encoder.*"]
+        adc_bits = 6
+    """
+    config = crossbar(text)
+    assert config.for_label("encoder.w1").adc_bits == 6
+    assert config.for_label("learned").device == dataclasses.replace(make_device("pcm"), set_step=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('crossbar.device = "pmc"', r"no crossbar device named 'pmc'.*Did you mean 'pcm'"),
+        ('crossbar.device.base = "pmc"', "no crossbar device named 'pmc'"),
+        ("crossbar.device.base = 3", "crossbar.device.base = 3 is not of type str"),
+        ("crossbar.device = 3", "crossbar.device = 3 is neither a device's name nor a table"),
+        (
+            "crossbar.device.set_stp = 0.1",
+            r"no key named 'crossbar.device.set_stp'.*'crossbar.device.set_step'",
+        ),
+        ("crossbar.overrides = 3", "crossbar.overrides = 3 is no table"),
+    ],
+)
+def test_bad_device_is_explained(text, message):
+    with pytest.raises((ConfigError, UnknownNameError), match=message):
+        crossbar(text)
+
+
+def test_device_of_an_unknown_kind_cannot_be_written_down():
+    with pytest.raises(ConfigError, match="a device of type Device, none of the known kinds"):
+        to_mapping(CrossbarConfig(device=Device()))

@@ -223,3 +223,26 @@ def test_neurons_that_cannot_be_split_evenly_are_refused(network, n_neurons, n_e
         ConfigError, match=f"n_neurons={n_neurons} cannot be split into n_ensembles={n_ensembles}"
     ):
         dataclasses.replace(network, n_neurons=n_neurons, n_ensembles=n_ensembles)
+
+
+def test_committee_of_exact_copies_computes_what_one_does(network, encoder):
+    """The copies differ by their neurons' first spikes only, which the synapses smooth."""
+    one = dataclasses.replace(network, encoder=encoder)
+    features = {}
+    for size in (1, 3):
+        ported = dataclasses.replace(one, committee=size).build(seed=0)
+        (ensemble,) = [e for e in ported.network.all_ensembles if e.label == "adapt0"]
+        with ported.network:
+            probe = nengo.Probe(ensemble, synapse=None, attr="input")
+        ported.inputs["state"].value[:] = STATE
+        with nengo.Simulator(ported.network, progress_bar=False) as sim:
+            sim.run_steps(600)
+        features[size] = sim.data[probe][300:].mean(axis=0)
+    np.testing.assert_allclose(features[3], features[1], atol=0.02)
+
+
+def test_committee_needs_members_and_an_encoder(network, encoder):
+    with pytest.raises(ConfigError, match="committee must be at least 1, not 0"):
+        dataclasses.replace(network, encoder=encoder, committee=0)
+    with pytest.raises(ConfigError, match="committee=2 is of encoders, and this network has none"):
+        dataclasses.replace(network, committee=2)

@@ -17,7 +17,7 @@ if importlib.util.find_spec("torch") is None:
 
 import torch
 
-from spikearm.models.encoder_training import TaskSet, TrainedEncoder, train_encoder
+from spikearm.models.encoder_training import TaskSet, TrainedEncoder, train_encoder, weight_scatter
 
 N_JOINTS = 2
 CONFIG = TrainingConfig(n_features=2, n_hidden=16, n_neurons=64, n_steps=60, batch_tasks=8, seed=3)
@@ -107,3 +107,33 @@ def test_features_stay_about_the_unit_ball(trained):
 def test_states_and_torques_must_belong_together():
     with pytest.raises(ConfigError, match=r"states and torques must both be \(n_tasks, n_samples, ...\)"):
         TaskSet(np.zeros((3, 4, 2)), np.zeros((3, 5, 2)))
+
+
+def test_scatter_of_weights_is_that_of_devices_in_their_columns():
+    weight = torch.full((3, 20_000), 0.5)
+    weight[:, 0] = 1.0
+    weight[1] *= 10.0
+    scatter = weight_scatter(weight, (0.01, 0.08))[:, 1:]
+    # Device of the weight: 0.01 + 0.08 x at x = 0.5; the other: half a Gaussian of 0.01 at 0.
+    other = 0.01 * np.sqrt(0.5 - 0.5 / np.pi)
+    expected = np.hypot(0.05, other) * np.array([1.0, 10.0, 1.0])
+    np.testing.assert_allclose(scatter.std(dim=1).numpy(), expected, rtol=0.03)
+    bias = -0.01 / np.sqrt(2 * np.pi)
+    assert scatter[0].mean().item() == pytest.approx(bias, abs=0.002)
+
+
+def test_scatter_leaves_columns_of_zeros_alone():
+    assert not weight_scatter(torch.zeros(2, 5), (0.01, 0.08)).any()
+
+
+def test_training_with_scatter_is_reproducible_and_judged_with_scatter(trained):
+    config = dataclasses.replace(CONFIG, weight_noise=(0.02, 0.1))
+    aware, again = train(config), train(config)
+    np.testing.assert_array_equal(aware.encoder.w2, again.encoder.w2)
+    assert not np.array_equal(aware.encoder.w2, trained.encoder.w2)
+    assert trained.validation_loss < aware.validation_loss < aware.raw_state_loss
+
+
+def test_noise_must_be_finite():
+    with pytest.raises(ConfigError, match="weight_noise must be finite"):
+        TrainingConfig(weight_noise=(float("nan"),))

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spikearm.errors import StateError
+from spikearm.errors import ClosedError, ConfigError, StateError
 from spikearm.hardware.crossbar import CrossbarBackend, CrossbarConfig
+from spikearm.hardware.crossbar.devices import DEVICES
 from spikearm.hardware.crossbar.pcm import PcmDevice
 from spikearm.hardware.reference import ReferenceBackend
 from spikearm.models.adaptive import AdaptiveNetwork
@@ -177,3 +178,65 @@ def test_digital_connections_are_left_to_nengo(compiled):
 def test_a_simulator_refuses_to_be_pickled(compiled):
     with pytest.raises(TypeError, match="save and load the state of a CrossbarProgram"):
         pickle.dumps(compiled().simulator)
+
+
+def test_a_day_between_two_episodes_ages_the_devices_alone(compiled):
+    program = compiled()
+    _learn(program, 300)
+    learned = program.simulator.matrices[-1].cells
+    before, weights = learned.total.sum(), learned.g.copy()
+    program.advance_time(86_400.0)
+    assert 0.5 * before < learned.total.sum() < 0.9 * before
+    np.testing.assert_array_equal(learned.g, weights)
+    program.step(_inputs(300))
+    program.reset()
+    assert program.step(_inputs(0)).counts.set_pulses == 0
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, np.nan, 1e12])
+def test_time_the_devices_do_not_know_is_refused(compiled, seconds):
+    with pytest.raises(ConfigError, match=r"time can only advance|the device is described from"):
+        compiled().advance_time(seconds)
+
+
+def test_a_closed_program_does_not_age(compiled):
+    program = compiled()
+    program.close()
+    with pytest.raises(ClosedError):
+        program.advance_time(1.0)
+
+
+def test_programming_is_counted_once_and_apart(compiled):
+    program = compiled()
+    counts = program.programming_counts
+    assert counts.verify_reads == counts.set_pulses > 0
+    assert counts.reset_pulses == sum(m.cells.g.size for m in program.simulator.matrices)
+    assert program.step(_inputs(0)).counts.reset_pulses == 0
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CrossbarConfig(device=DEVICES["reram-gong2018"]),
+        CrossbarConfig(devices_per_synapse=4, stuck_at_min=0.05, learning="stochastic"),
+        CrossbarConfig(device=DEVICES["nb-srtio3"], learning="sign"),
+    ],
+    ids=["reram", "pairs", "srtio3"],
+)
+def test_any_substrate_resumes_exactly(compiled, config):
+    program, twin = compiled(config=config), compiled(config=config)
+    _learn(program, 150)
+    twin.load_state_dict(program.state_dict())
+    for i in range(150, 200):
+        ours, theirs = program.step(_inputs(i)), twin.step(_inputs(i))
+        np.testing.assert_array_equal(ours.outputs["torque"], theirs.outputs["torque"])
+        assert ours.counts == theirs.counts
+
+
+def test_a_committee_puts_every_copy_on_devices_of_its_own(compiled):
+    one, three = compiled(WITH_ENCODER), compiled(replace(WITH_ENCODER, committee=3))
+    n_encoder = 3  # w1, w2 and the features
+    assert len(three.simulator.matrices) - len(one.simulator.matrices) == 2 * n_encoder
+    copies = [m.cells.g for m in three.simulator.matrices if m.label == "connection encoder.w1"]
+    assert len(copies) == 3
+    assert (copies[0] != copies[1]).any()

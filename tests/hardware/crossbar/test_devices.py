@@ -1,0 +1,280 @@
+"""Every device: its published values, its refusals, and its behaviour under pulses for ever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.crossbar import srtio3
+from spikearm.hardware.crossbar.clock import DeviceClock
+from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.cost import cost_of
+from spikearm.hardware.crossbar.device import Device
+from spikearm.hardware.crossbar.devices import DEVICES, make_device, name_of
+from spikearm.hardware.crossbar.learning import PulseLearning
+from spikearm.hardware.crossbar.ledger import Ledger
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
+from spikearm.hardware.crossbar.reram import SoftBoundsDevice
+from spikearm.hardware.crossbar.srtio3 import StrontiumTitanateDevice
+
+N_IN, N_OUT, DT_S = 20, 3, 1e-3
+LEARNING = [name for name, device in DEVICES.items() if device.learns]
+
+
+def make_learning(config: CrossbarConfig, seed: int = 0, n_in: int = N_IN) -> PulseLearning:
+    rng = np.random.default_rng(seed)
+    weights, ranges = np.zeros((N_OUT, n_in)), np.full(N_OUT, 2.0)
+    matrix = CrossbarMatrix("test", weights, ranges, config, hold_s=0.256, per_spike=1 / DT_S, rng=rng)
+    return PulseLearning(matrix, DeviceClock(DT_S), rng)
+
+
+def without_noise(device: Device) -> Device:
+    exact = {"programming_scale": 0.0, "set_scatter": 0.0, "device_scatter": 0.0}
+    return replace(device, **exact, noise_scale=0.0, drift_scale=0.0)
+
+
+# Descriptions -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_device_names_its_source_and_is_found_by_name(name):
+    assert make_device(name).source
+    assert name_of(make_device(name)) == name
+    assert CrossbarConfig(device=name).device == DEVICES[name]
+
+
+def test_unknown_device_is_refused_with_a_suggestion():
+    with pytest.raises(UnknownNameError, match=r"no crossbar device named 'reram-gong'.*'reram-gong2018'\?"):
+        CrossbarConfig(device="reram-gong")
+
+
+def test_device_of_ones_own_has_no_name():
+    assert name_of(replace(make_device("pcm"), set_step=0.02)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "sigma_us"),
+    [
+        ("pcm", 0.1, 0.448),
+        ("pcm", 0.5, 0.953),
+        ("pcm", 1.0, 1.055),
+        ("pcm-hermes", 0.5, 0.8653),
+        ("pcm-hermes", 1.0, 1.0076),
+        ("neurram", 0.1, 1.5562),
+        ("neurram", 0.5, 2.0226),
+        ("neurram", 1.0, 1.1030),
+    ],
+)
+def test_programming_scatter_has_the_published_values(name, x, sigma_us):
+    device = make_device(name)
+    assert 1e6 * device.scatter_siemens(np.array(x * device.g_max_siemens)) == pytest.approx(
+        sigma_us, abs=1e-3
+    )
+
+
+def test_hermes_drift_counts_from_200_s():
+    assert make_device("pcm-hermes").drift_t0_s == 200.0
+    assert make_device("pcm-hermes").g_max_siemens == 10.35e-6
+
+
+@pytest.mark.parametrize(("name", "n_states"), [("reram-hfo2", 4), ("reram-optimised", 21)])
+def test_reram_arrays_have_the_published_number_of_states(name, n_states):
+    """States between the ends of the range, by the step in its middle."""
+    assert int(1 / make_device(name).mean_step) == n_states
+
+
+def test_reram_downward_steps_are_smaller_by_the_published_asymmetry():
+    device = make_device("reram-gong2018")
+    assert device.reset_step / device.set_step == pytest.approx(1 - 0.259)
+    assert device.set_step == pytest.approx(0.00135)
+
+
+@pytest.mark.parametrize("name", ["reram-gong2018", "reram-hfo2", "nb-srtio3"])
+def test_devices_differ_as_much_as_published(name):
+    device = make_device(name)
+    own = device.own_factors((20_000,), np.random.default_rng(0))
+    assert own.min() > 0
+    assert own.mean() == pytest.approx(1.0, abs=0.02)
+    spread = own.std() if isinstance(device, StrontiumTitanateDevice) else np.log(own).std()
+    assert spread == pytest.approx(device.device_scatter, rel=0.02)
+
+
+def test_strontium_titanate_has_the_published_resistances():
+    assert srtio3.resistance_ohm(1) == pytest.approx(2.3e8 + 200)
+    assert srtio3.resistance_ohm(300) == pytest.approx(1.0e8, rel=0.01)
+    device = make_device("nb-srtio3")
+    start = device.g_min_siemens + device.learn_start * device.range_siemens
+    assert 1 / start == pytest.approx(1e8)
+
+
+@pytest.mark.parametrize("n", [1, 10, 300, 5000])
+def test_strontium_titanate_pulses_count_on_from_any_resistance(n):
+    g = 1 / srtio3.resistance_ohm(n)
+    after = srtio3.after_pulses(g, 7.0, srtio3.R0_OHM, srtio3.R1_OHM, srtio3.EXPONENT)
+    assert 1 / after == pytest.approx(srtio3.resistance_ohm(n + 7), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"g_min_siemens": -1e-6}, "g_min_siemens must be 0 or positive, not -1e-06"),
+        ({"g_min_siemens": 50e-6}, "g_min_siemens must be smaller than g_max_siemens"),
+        ({"corrupt": 1.5}, r"corrupt must lie in \[0, 1\], not 1.5"),
+        ({"reset_step": -0.1}, "reset_step must be 0 or positive, not -0.1"),
+        ({"endurance_cycles": 0.0}, "endurance_cycles must be positive, not 0.0"),
+        ({"programming_us": ()}, "programming_us needs 1 to 5 numbers, not 0"),
+        ({"programming_us": (1.0, -3.0)}, "gives a negative or infinite scatter between g_min and g_max"),
+    ],
+)
+def test_impossible_device_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        replace(SoftBoundsDevice(), **changes)
+
+
+def test_impossible_power_law_is_refused():
+    with pytest.raises(ConfigError, match="exponent negative"):
+        replace(StrontiumTitanateDevice(), exponent=0.1)
+
+
+def test_conductances_outside_the_device_are_refused():
+    with pytest.raises(ConfigError, match="the device has 1e-06 to 4e-05 S"):
+        SoftBoundsDevice().program(np.array([0.0]), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("name", "age_s"), [("neurram", 0.5), ("pcm", 1e9)])
+def test_age_outside_validity_is_refused(name, age_s):
+    with pytest.raises(ConfigError, match=r"the device is described from .* s after programming, not at"):
+        CrossbarConfig(device=make_device(name), programmed_s=age_s)
+
+
+def test_device_without_pulse_response_cannot_learn():
+    with pytest.raises(ConfigError, match=r"test learns, but how its devices answer .* overrides="):
+        make_learning(CrossbarConfig(device=make_device("neurram")))
+
+
+def test_cost_figures_belong_to_the_technology():
+    costs = {name: cost_of(device).name for name, device in DEVICES.items()}
+    assert costs["pcm"].startswith("PCM crossbar")
+    assert costs["neurram"].startswith("ReRAM crossbar")
+    assert "stand in" in costs["nb-srtio3"]
+    reram = cost_of(make_device("reram-hfo2"))
+    figures = {f.count: f.amount for f in reram.energy["programming"]}
+    assert figures["set_pulses"] == figures["reset_pulses"] == 0.6e-12
+    assert reram.chip[0].count == "active_macs"
+
+
+# Pulses -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize("n_pairs", [1, 3])
+def test_conductance_stays_in_range_for_ever(name, n_pairs):
+    config = CrossbarConfig(device=make_device(name), devices_per_synapse=n_pairs)
+    learning = make_learning(config)
+    rng, cells = np.random.default_rng(1), learning.matrix.cells
+    for step in range(400):
+        learning.clock.steps[0] = step
+        learning.add(rng.normal(scale=0.3, size=(N_OUT, N_IN)), Ledger().counts)
+        learning.refresh(Ledger().counts)
+    assert cells.g.min() >= config.device.g_min_siemens * (1 - 1e-12)
+    assert cells.g.max() <= config.device.g_max_siemens * (1 + 1e-12)
+    sums = cells.total.reshape(N_IN, N_OUT).sum(axis=1)
+    np.testing.assert_allclose(cells.row_g, sums, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize("n_pairs", [1, 4])
+def test_pulses_counted_are_pulses_taken(name, n_pairs):
+    learning = make_learning(CrossbarConfig(device=make_device(name), devices_per_synapse=n_pairs))
+    rng, ledger, cells = np.random.default_rng(2), Ledger(), learning.matrix.cells
+    for _ in range(50):
+        learning.add(rng.normal(scale=0.1, size=(N_OUT, N_IN)), ledger.counts)
+        learning.refresh(ledger.counts)
+    counts = ledger.total()
+    assert counts.set_pulses == cells.set_count.sum() > 0
+    assert counts.reset_pulses == cells.reset_count.sum()
+    cost = cost_of(learning.matrix.config.device)
+    figures = {f.count: f.amount for f in cost.energy["programming"]}
+    by_hand = sum(getattr(counts, name) * amount for name, amount in figures.items())
+    assert cost.estimate(counts, DT_S).energy_j["programming"] == pytest.approx(by_hand, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["pcm", "reram-gong2018", "reram-optimised", "nb-srtio3"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_first_step_of_a_weight_is_the_mean_step(name, sign):
+    """Averaged over both devices where they take turns."""
+    device = without_noise(make_device(name))
+    learning = make_learning(CrossbarConfig(device=device))
+    before = learning.matrix.weights_now()
+    turns = 2 if device.bidirectional else 1
+    learning._pairs[0], learning._pulses[0] = 0, sign * turns
+    learning._write(1, 1, Ledger().counts)
+    step = (learning.matrix.weights_now() - before)[0, 0] / turns / 2.0
+    assert step == pytest.approx(sign * device.mean_step, rel=2e-2)
+
+
+def test_soft_bounds_follow_their_recursion():
+    device = without_noise(SoftBoundsDevice(set_step=0.1, reset_step=0.05))
+    learning = make_learning(CrossbarConfig(device=device))
+    learning._pairs[0], learning._pulses[0] = 0, 6
+    learning._write(1, 1, Ledger().counts)
+    plus, minus = learning.matrix.cells.places()[:2]
+    assert plus == pytest.approx(1 - 0.5 * 0.9**3)
+    assert minus == pytest.approx(0.5 * 0.95**3)
+
+
+def test_devices_that_pulses_lower_need_no_refresh():
+    learning = make_learning(CrossbarConfig(device=make_device("reram-optimised")))
+    learning.matrix.cells.g[:] = learning.matrix.config.device.g_max_siemens
+    counts = Ledger().counts
+    for _ in range(N_IN):
+        learning.refresh(counts)
+    assert not counts.any()
+    assert learning.refreshed[0] == 0
+
+
+def test_strontium_titanate_is_refreshed_like_phase_change_memory():
+    device = without_noise(make_device("nb-srtio3"))
+    learning = make_learning(CrossbarConfig(device=device))
+    cells, ledger = learning.matrix.cells, Ledger()
+    cells.g[0] = device.g_min_siemens + device.range_siemens * np.array([0.9, 0.4])
+    learning.refresh(ledger.counts)
+    np.testing.assert_allclose(cells.places()[:2], [0.5, 0.0], atol=1e-9)
+    # Pulses from the first to R = 1 / g, by the law itself.
+    g = device.g_min_siemens + 0.5 * device.range_siemens
+    n = ((1 / g - 200) / 2.3e8) ** (1 / -0.146)
+    assert ledger.total().set_pulses == np.ceil(n - 1)
+
+
+# Endurance --------------------------------------------------------------------------------------------
+
+
+def test_worn_out_device_sticks_where_it_is():
+    device = replace(without_noise(make_device("pcm")), endurance_cycles=5)
+    learning = make_learning(CrossbarConfig(device=device, pulse_threshold=1.0))
+    cells = learning.matrix.cells
+    delta = np.zeros((N_OUT, N_IN))
+    delta[0, 0] = 2.0 * 0.0301
+    places = []
+    for _ in range(10):
+        learning.add(delta, Ledger().counts)
+        places.append(cells.g[0, 0] / device.g_max_siemens)
+    np.testing.assert_allclose(places, 1 - 0.97 ** np.minimum(np.arange(1, 11), 5))
+    wear = learning.wear()
+    assert wear.stuck_devices == 1
+    assert wear.endurance_used == 2.0  # the circuit goes on pulsing, not knowing
+
+
+def test_lifetime_is_forecast_from_the_pulses_so_far():
+    learning = make_learning(CrossbarConfig())
+    assert learning.wear().lifetime_h == np.inf
+    delta = np.zeros((N_OUT, N_IN))
+    delta[0, 0] = 2.0 * 0.03 * 4
+    learning.add(delta, Ledger().counts)
+    learning.clock.steps[0] = 3_600_000  # an hour of steps
+    wear = learning.wear()
+    assert wear.operated_s == pytest.approx(3600.0)
+    assert wear.lifetime_h == pytest.approx(1e9 / wear.set_max)
