@@ -2,8 +2,9 @@
 
 Between its spikes the filtered activity of a neuron only decays, ``a_i(s) = a_i(t) lambda^(s - t)``. What
 the rule asks of its weights over that time is therefore ``a_i(t) lambda^-t (G(now) - G(t))`` with the one
-running sum ``G(t) = sum over s < t of lambda^s e(s)`` for all neurons. The sum is begun anew, and all rows
-are brought up to date, once per window, before late terms are lost beside early ones.
+running sum ``G(t) = sum over s < t of lambda^s e(s)`` for all neurons. The sum is begun anew once per window,
+before late terms are lost beside early ones, and kept for one window more; in that time every row is brought
+up to date at least once, a few rows at each step, so that no step has to do it all.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from spikearm.hardware.crossbar.pulses import due_pulses
 from spikearm.records import FloatArray
 
 LONGEST_WINDOW = 128
-"""Steps at most between two times at which all rows are brought up to date."""
+"""Steps at most after which a row is brought up to date."""
 
 _TIME_CONSTANTS = 16.0
 """Longest window in time constants: late terms of the sum are then e^-16 of the early ones, which leaves
@@ -40,22 +41,31 @@ def suits(tau_s: float, dt_s: float) -> bool:
 
 @njit(cache=True)
 def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
-    """Add to row ``i`` of chi what has accrued up to step ``k`` of the window; list pairs that are due."""
+    """Add to row ``i`` of chi what has accrued up to step ``k``; list pairs that are due."""
     if trace[i] == 0.0:
         since[i] = k
         return n_due
     n_cols = chi.shape[1]
     random = len(dice) > 0
-    factor = trace[i] / powers[since[i]]
+    n_window = len(powers) - 1
+    part, now = k // n_window, k % n_window
+    old_part, then = since[i] // n_window, since[i] % n_window
+    age = now - then if part == old_part else n_window - then + now
+    factor = trace[i] / powers[then]
     for j in range(n_cols):
-        value = chi[i, j] + factor * (history[k, j] - history[since[i], j])
+        if part == old_part:
+            gained = factor * (history[part, now, j] - history[part, then, j])
+        else:
+            gained = factor * (history[old_part, n_window, j] - history[old_part, then, j])
+            gained += trace[i] * powers[n_window - then] * history[part, now, j]
+        value = chi[i, j] + gained
         n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
         chi[i, j] = 0.0 if random else value - n * step
         if n != 0:
             pairs[n_due] = i * n_cols + j
             pulses[n_due] = n
             n_due += 1
-    trace[i] *= powers[k - since[i]]
+    trace[i] *= powers[age]
     since[i] = k
     return n_due
 
@@ -86,10 +96,10 @@ def advance(  # type: ignore[no-untyped-def]
         kick: Factor from an output to the filtered activity.
         floor: Filtered activity that counts as none.
         per_column: Change of each column per activity, relative to the weight range, shape (n_cols,).
-        now: Step within the window, shape (1,); advanced.
+        now: Step within two windows, shape (1,); advanced.
         trace: Filtered activity of each neuron at step ``since``, shape (n_rows,).
-        since: Step of the window at which each row was last settled, shape (n_rows,).
-        history: Running sum before each step of the window, shape (n_window + 1, n_cols).
+        since: The value of ``now`` at which each row was last settled, shape (n_rows,).
+        history: Running sums before each step of both windows, shape (2, n_window + 1, n_cols).
         powers: ``lambda^k``, shape (n_window + 1,).
         chi: Accumulated changes, relative to the weight range, shape (n_rows, n_cols).
         step: Mean change of a weight by one pulse, relative to the weight range.
@@ -112,39 +122,73 @@ def advance(  # type: ignore[no-untyped-def]
             )
             trace[i] += kick * x[i]
             n_rows += 1
+    n_window = len(powers) - 1
+    part, step_now = k // n_window, k % n_window
+    n_due, settled = _settle_some(
+        step_now * len(x) // n_window,
+        (step_now + 1) * len(x) // n_window,
+        floor,
+        now,
+        trace,
+        since,
+        history,
+        powers,
+        chi,
+        step,
+        threshold,
+        most,
+        dice,
+        pairs,
+        pulses,
+        n_due,
+    )
     for j in range(len(per_column)):
-        history[k + 1, j] = history[k, j] + powers[k] * per_column[j]
-    now[0] = k + 1
-    if k + 1 == len(powers) - 1:
-        n_due, settled = settle_all(
-            floor, now, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
+        history[part, step_now + 1, j] = history[part, step_now, j] + powers[step_now] * per_column[j]
+    now[0] = (k + 1) % (2 * n_window)
+    if step_now + 1 == n_window:
+        history[1 - part, 0, :] = 0.0
+    return n_due, n_rows + settled
+
+
+@njit(cache=True)
+def _settle_some(  # type: ignore[no-untyped-def]
+    first,
+    last,
+    floor,
+    now,
+    trace,
+    since,
+    history,
+    powers,
+    chi,
+    step,
+    threshold,
+    most,
+    dice,
+    pairs,
+    pulses,
+    n_due,
+):
+    """Bring some rows up to date; returns pairs listed and rows settled.
+
+    A pair that was listed already may be listed twice, which gives it both sets of pulses.
+    """
+    n_rows = 0
+    for i in range(first, last):
+        if trace[i] != 0.0:
+            n_rows += 1
+        n_due = _settle(
+            i, now[0], trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
         )
-        n_rows += settled
+        if abs(trace[i]) < floor:
+            trace[i] = 0.0
     return n_due, n_rows
 
 
 @njit(cache=True)
-def settle_all(  # type: ignore[no-untyped-def]
-    floor, now, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
-):
-    """Bring all rows up to date and begin the running sum anew; returns pairs listed and rows settled.
-
-    A pair that was listed already is listed twice, which gives it both sets of pulses.
-    """
-    k = now[0]
-    n_rows = 0
-    for i in range(len(trace)):
-        if trace[i] != 0.0:
-            n_rows += 1
-        n_due = _settle(
-            i, k, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
-        )
-        since[i] = 0
-        if abs(trace[i]) < floor:
-            trace[i] = 0.0
-    history[0, :] = 0.0
-    now[0] = 0
-    return n_due, n_rows
+def settle_all(floor, now, trace, *rest):  # type: ignore[no-untyped-def]
+    """Bring all rows up to date; returns pairs listed and rows settled."""
+    return _settle_some(0, len(trace), floor, now, trace, *rest)
 
 
 class EventTraces:
@@ -167,7 +211,7 @@ class EventTraces:
         self.now: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         self.trace: FloatArray = np.zeros(n_rows)
         self.since: NDArray[np.int64] = np.zeros(n_rows, dtype=np.int64)
-        self.history: FloatArray = np.zeros((n_window + 1, n_cols))
+        self.history: FloatArray = np.zeros((2, n_window + 1, n_cols))
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running."""

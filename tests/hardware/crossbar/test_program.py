@@ -150,7 +150,9 @@ def test_learning_touches_the_rows_that_spiked(compiled):
     touched = [
         (r.counts.learning_updates, r.counts.spikes) for r in (program.step(_inputs(i)) for i in range(120))
     ]
-    assert all(updates == N_JOINTS * spikes for updates, spikes in touched)
+    # Besides, every row is brought up to date once in a while, at most one in this small network per step.
+    assert all(0 <= updates - N_JOINTS * spikes <= N_JOINTS for updates, spikes in touched)
+    assert any(updates > N_JOINTS * spikes for updates, spikes in touched)
 
 
 def test_pulses_counted_are_pulses_taken(compiled):
