@@ -48,6 +48,9 @@ class CrossbarConfig:
         column_wire_ohm: The same of a bit line from one row to the next; 4.7 in 22 nm 1T1R.
         rows_gated: Whether a spike connects its row (1T1R), so that silent rows draw no current. Otherwise
             silent rows lie at 0 V and load the columns. Rows of analog inputs are always connected.
+        exact_wires: Whether Kirchhoff's law is solved once for every tile of a static matrix whose rows are
+            always connected, to correct what ladders leave out where rows and columns both lose much. It
+            takes a second for 64 x 64 pairs, minutes for 256 x 256.
         dac_bits: Resolution of inputs that are not spikes, sign included, or None for no rounding.
         digital: Labels of connections and ensembles whose weights stay digital; ``*`` matches any text.
         learned_output_range: Largest value a learned connection should decode, in its own units; sets
@@ -92,6 +95,7 @@ class CrossbarConfig:
     row_wire_ohm: float = 0.35
     column_wire_ohm: float = 0.35
     rows_gated: bool = True
+    exact_wires: bool = False
     dac_bits: int | None = 8
     digital: tuple[str, ...] = ()
     learned_output_range: float = 1.0
@@ -122,6 +126,7 @@ class CrossbarConfig:
         _member("learning scheme", self.learning, SCHEMES)
         _member("drift compensation", self.drift_compensation, COMPENSATIONS)
         self._check_numbers()
+        self._check_wires()
         self._check_shares()
         self.device.require_age(self.programmed_s)
         if self.half_select_disturb and self.rows_gated:
@@ -148,16 +153,19 @@ class CrossbarConfig:
                 _whole(name, getattr(self, name), 2, 16)
         for name in ("adc_margin", "learned_output_range", "learned_headroom", "program_tolerance"):
             _positive(name, getattr(self, name))
-        for name in ("row_wire_ohm", "column_wire_ohm"):
-            _wire(name, getattr(self, name))
-        if not isinstance(self.rows_gated, bool):
-            raise ConfigError(f"rows_gated must be True or False, not {self.rows_gated!r}.")
         if self.learned_weight_range is not None:
             _positive("learned_weight_range", self.learned_weight_range)
         for name in ("programmed_s", "drift_compensation_s"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"{name} must be 0 or a positive number of seconds, not {value!r}.")
+
+    def _check_wires(self) -> None:
+        for name in ("row_wire_ohm", "column_wire_ohm"):
+            _wire(name, getattr(self, name))
+        for name in ("rows_gated", "exact_wires"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} must be True or False, not {getattr(self, name)!r}.")
 
     def _check_shares(self) -> None:
         if not 0.5 <= self.pulse_threshold <= 1:

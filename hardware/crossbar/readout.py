@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spikearm.hardware.crossbar.cells import Cells
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, Wires
+from spikearm.hardware.crossbar.nodal import NodalArray
 from spikearm.hardware.crossbar.reads import read_connected, read_gated, read_plain, weaken
 from spikearm.records import FloatArray
 
@@ -76,6 +77,8 @@ class Readout:
         noisy = config.device.noise_scale > 0
         kind = np.dtype(np.float32 if self._held and noisy else np.float64)
         self._signal: NDArray[Any] = np.zeros(cells.n_pairs if self._held else 0, dtype=kind)
+        exact = self._held and wired and config.exact_wires
+        self._beyond: FloatArray = np.zeros(cells.n_pairs if exact else 0)
         self._noise: NDArray[Any] = np.zeros(cells.n_pairs if self._held and noisy else 0, dtype=kind)
         self._xi = np.zeros(n_blocks * n_cols if noisy else 0, dtype=np.float32)
         self._out = np.zeros(n_cols)
@@ -122,6 +125,8 @@ class Readout:
             self._noise[first:last] = cells.var[first:last][: len(self._noise)]
         else:
             weaken(*stretch, wires.h, wires.t_plus, wires.t_minus, self._signal, self._noise)
+            if len(self._beyond):
+                self._signal[first:last] += self._beyond[first:last]
 
     def follow_all(self) -> None:
         """Bring everything up to date."""
@@ -141,6 +146,8 @@ class Readout:
             seen = np.zeros(cells.n_pairs)
             arrays = (cells.diff, cells.total, cells.var, wires.h, wires.t_plus, wires.t_minus)
             weaken(0, cells.n_pairs, *arrays, seen, np.zeros(0))
+            if len(self._beyond):
+                seen += self._beyond
         return seen.reshape(cells.n_rows, cells.n_cols)
 
     def calibrate_columns(self) -> None:
@@ -148,6 +155,9 @@ class Readout:
         self.follow_all()
         if self.wires is None or self._learned:
             return
+        if len(self._beyond):
+            self._solve_beyond_ladders()
+            self.follow_all()
         tile_rows = self._array[0]
         self.weight[:] = self._nominal
         wanted = self._cells.diff.reshape(self._cells.n_rows, self._cells.n_cols)
@@ -157,6 +167,27 @@ class Readout:
             power = (seen[rows] ** 2).sum(axis=0)
             alive = power > 0
             scale[alive] *= (wanted[rows] * seen[rows]).sum(axis=0)[alive] / power[alive]
+
+    def _solve_beyond_ladders(self) -> None:
+        """What the ladders leave out, by the exact solution of every tile; of third order in the conductance.
+
+        Found once, for the devices as programmed.
+        """
+        cells, wires = self._cells, self.wires
+        if wires is None:
+            return
+        self._beyond[:] = 0.0
+        missing = -self.effective()
+        plus, minus = cells.total + cells.diff, cells.total - cells.diff
+        g = 0.5 * np.stack([plus, minus], axis=-1).reshape(cells.n_rows, -1)
+        for top in range(0, cells.n_rows, wires.tile_rows):
+            for left in range(0, cells.n_cols, wires.tile_cols):
+                tile = np.s_[top : top + wires.tile_rows, left : left + wires.tile_cols]
+                lines = slice(LINES_PER_PAIR * tile[1].start, LINES_PER_PAIR * tile[1].stop)
+                array = NodalArray(g[tile[0], lines], row_ohm=wires.row_ohm, column_ohm=wires.column_ohm)
+                exact = array.effective()
+                missing[tile] += exact[:, ::2] - exact[:, 1::2]
+        self._beyond[:] = missing.ravel()
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running, those of the devices aside."""
@@ -202,12 +233,13 @@ class Readout:
         lines = LINES_PER_PAIR * min(cells.n_cols, config.tile_cols // self._n_pairs)
         rows = min(cells.n_rows, config.tile_rows)
         cross = wires.row_ohm * mean * lines**2 / 3 * wires.column_ohm * mean * rows**2 / 3
-        if cross > _CROSS_LOSS:
+        if cross > _CROSS_LOSS and not len(self._beyond):
             logger.warning(
                 "%s: rows and columns of %d x %d pairs both lose so much in their wires that currents are "
-                "modelled to about %.0f %% only; choose smaller tiles, or wires of less resistance.",
+                "modelled to about %.0f %% only; choose smaller tiles, wires of less resistance%s.",
                 label,
                 rows,
                 lines // LINES_PER_PAIR,
-                100 * cross,
+                100 * min(cross, 1.0),
+                ", or exact_wires=True" if self._held else "",
             )

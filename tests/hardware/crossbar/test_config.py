@@ -26,6 +26,7 @@ from spikearm.hardware.crossbar.simulator import CrossbarSimulator
         ),
         ({"column_wire_ohm": float("nan")}, "column_wire_ohm .* not nan; published values lie between 0.15"),
         ({"column_wire_ohm": 360.0}, "column_wire_ohm .* not 360.0"),
+        ({"exact_wires": 1}, "exact_wires must be True or False, not 1"),
         ({"rows_gated": "yes"}, "rows_gated must be True or False, not 'yes'"),
         ({"devices_per_synapse": 0}, "devices_per_synapse must be a whole number from 1 to 64, not 0"),
         ({"drift_compensation": "columns"}, r"no drift compensation named 'columns'.*Did you mean 'column'"),

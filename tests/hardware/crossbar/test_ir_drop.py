@@ -187,6 +187,35 @@ def test_noise_comes_weakened_through_the_wires():
     np.testing.assert_allclose(reads.std(axis=0), wanted, rtol=0.1)
 
 
+@pytest.mark.parametrize("tile", [(48, 48), (32, 20)])
+def test_exact_wires_give_kirchhoffs_currents_where_ladders_do_not(tile):
+    shape, errors = (48, 48), {}
+    drive = np.ones(shape[0])
+    for exact in (False, True):
+        matrix = _matrix(
+            shape,
+            ohm=20.0,
+            spiking=False,
+            full=True,
+            exact_wires=exact,
+            tile_rows=tile[0],
+            tile_cols=tile[1],
+        )
+        matrix.calibrate(np.ones((1, shape[0])))
+        found = matrix.read(drive, Ledger().counts)
+        g = matrix.cells.g.reshape(shape[0], -1)
+        wanted = np.zeros(shape[1])
+        for top in range(0, shape[0], tile[0]):
+            block = top // tile[0]
+            for left in range(0, shape[1], tile[1]):
+                part = g[top : top + tile[0], 2 * left : 2 * (left + tile[1])]
+                currents, _ = NodalArray(part, row_ohm=20.0, column_ohm=20.0).solve(np.ones(len(part)))
+                pairs = slice(left, left + tile[1])
+                wanted[pairs] += (currents[::2] - currents[1::2]) * matrix.readout.weight[block, pairs]
+        errors[exact] = np.abs(found - wanted).max() / np.abs(wanted).max()
+    assert errors[True] < 1e-9 < 1e-3 < errors[False]
+
+
 def test_wires_that_lose_too_much_both_ways_are_reported(caplog):
     _matrix((256, 256), ohm=2.0, spiking=False, full=True)
-    assert "choose smaller tiles, or wires of less resistance" in caplog.text
+    assert "choose smaller tiles, wires of less resistance, or exact_wires=True" in caplog.text
