@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.device import Device
 from spikearm.hardware.crossbar.devices import make_device
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.run import execute
@@ -38,6 +39,11 @@ def crossbar(**settings: Any) -> RunConfig:
 def on(device: str, **settings: Any) -> RunConfig:
     """Ten reaches on devices of this name."""
     return crossbar(device=make_device(device), **settings)
+
+
+def intact(device: str) -> Device:
+    """A device of this name of which none is corrupt."""
+    return dataclasses.replace(make_device(device), corrupt=0.0)
 
 
 def variants() -> dict[str, RunConfig]:
@@ -62,10 +68,13 @@ def variants() -> dict[str, RunConfig]:
         "PCM (HERMES)": on("pcm-hermes"),
         "ReRAM (Gong 2018)": on("reram-gong2018"),
         "ReRAM, optimised material": on("reram-optimised"),
+        "ReRAM, optimised, none corrupt": crossbar(device=intact("reram-optimised")),
         "ReRAM, HfO2": on("reram-hfo2"),
+        "ReRAM, HfO2, none corrupt": crossbar(device=intact("reram-hfo2")),
         "ReRAM, HfO2, 7 pairs per synapse": on("reram-hfo2", devices_per_synapse=7),
         "NeuRRAM encoder, PCM decoders": on("neurram", overrides={"learned": {"device": make_device("pcm")}}),
         "Nb:SrTiO3 (scaled time)": on("nb-srtio3"),
+        "PCM, threshold of half a pulse": crossbar(pulse_threshold=0.5),
         "PCM, stochastic pulses": crossbar(learning="stochastic"),
         "PCM, sign pulses": crossbar(learning="sign"),
         "Nb:SrTiO3, sign pulses (mPES)": on("nb-srtio3", learning="sign"),

@@ -19,7 +19,7 @@ class CrossbarBackend:
     Attributes:
         config: Devices, tiles, converters, learning circuits.
         cost_model: Energy and latency of the counted operations; by default that of the devices'
-            technology. Connections that override the device are charged like all others.
+            technology and the learning scheme. Connections that override them are charged like all others.
     """
 
     name: str = field(default="crossbar", init=False)
@@ -28,7 +28,7 @@ class CrossbarBackend:
 
     def __post_init__(self) -> None:
         if self.cost_model is None:
-            object.__setattr__(self, "cost_model", cost_of(self.config.device))
+            object.__setattr__(self, "cost_model", cost_of(self.config.device, self.config.learning))
 
     def compile(self, spec: NetworkSpec, *, dt_s: float, seed: int) -> CrossbarProgram:
         """Build the network and program its devices.

@@ -153,14 +153,14 @@ def _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, diff, va
     total[pair] = sum_
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def drifted(pair, side, now_s, d):  # type: ignore[no-untyped-def]
     """Conductance of one device now, drifted but without noise [S]."""
     elapsed_s = now_s - d.born_s[pair, side]
     return _drift(d.g[pair, side], d.exponent[pair, side], elapsed_s, d.p, d.moment)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def place(pair, side, now_s, d):  # type: ignore[no-untyped-def]
     """Where a device stands in its range: 0 at g_min, 1 at g_max; drift may take it a little below 0."""
     return (drifted(pair, side, now_s, d) - d.p[G_MIN]) / (d.p[G_MAX] - d.p[G_MIN])

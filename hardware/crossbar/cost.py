@@ -82,13 +82,28 @@ SCALED_TIME = Technology(
 )
 
 
+LEARNING: Mapping[str, Figure] = MappingProxyType(
+    {
+        "mixed-precision": Figure("learning_updates", 14.6e-12, f"{_HOROWITZ}: one weight's accumulator"),
+        "stochastic": Figure("learning_updates", 4.6e-12, f"{_HOROWITZ}: a product, compared with a number"),
+        "sign": Figure("learning_updates", 0.03e-12, "Horowitz 2014 (45 nm): 8-bit comparison of signs"),
+    }
+)
+"""What deciding about one weight takes, by learning scheme; only mixed precision keeps a sum for it."""
+
+
 def crossbar_cost(
-    technology: Technology, *, read_voltage_v: float = READ_VOLTAGE_V, read_time_s: float = READ_TIME_S
+    technology: Technology,
+    *,
+    learning: str = "mixed-precision",
+    read_voltage_v: float = READ_VOLTAGE_V,
+    read_time_s: float = READ_TIME_S,
 ) -> TableCost:
     """Figures of a crossbar with digital neurons.
 
     Args:
         technology: Figures of its devices.
+        learning: The learning scheme, a key of :data:`LEARNING`.
         read_voltage_v: Voltage on a row that is driven fully [V].
         read_time_s: Duration of a read pulse [s].
     """
@@ -103,7 +118,7 @@ def crossbar_cost(
             "adc": (Figure("conversions", 1.56e-12, f"{_ISAAC}: 8 bit, 2 mW at 1.28 GS/s"),),
             "digital": (Figure("digital_ops", 0.05e-12, f"{_PUMA}: shift-add"),),
             "neurons": (Figure("neuron_updates", 81e-12, _LOIHI),),
-            "learning": (Figure("learning_updates", 14.6e-12, f"{_HOROWITZ}: one weight's accumulator"),),
+            "learning": (LEARNING[learning],),
             "programming": technology.programming,
         },
         latency=(
@@ -127,12 +142,12 @@ PCM_COST = pcm_cost()
 RERAM_COST = crossbar_cost(RERAM)
 """Figures of a ReRAM crossbar, read like PCM."""
 
-COSTS: Mapping[str, TableCost] = MappingProxyType(
-    {"pcm": PCM_COST, "reram": RERAM_COST, "scaled time": crossbar_cost(SCALED_TIME)}
+TECHNOLOGIES: Mapping[str, Technology] = MappingProxyType(
+    {"pcm": PCM, "reram": RERAM, "scaled time": SCALED_TIME}
 )
-"""Figures by technology of the devices."""
+"""Figures of writing by the name that devices give."""
 
 
-def cost_of(device: Device) -> TableCost:
+def cost_of(device: Device, learning: str = "mixed-precision") -> TableCost:
     """The figures that apply to a device; those of PCM where its technology has none of its own."""
-    return COSTS.get(device.technology, PCM_COST)
+    return crossbar_cost(TECHNOLOGIES.get(device.technology, PCM), learning=learning)

@@ -19,6 +19,9 @@ from spikearm.records import FloatArray
 LINEAR, POWER = 0, 1
 """Forms of the response to a pulse, as compiled functions tell them apart."""
 
+YEAR_S = 365 * 86_400.0
+"""How far any law is extrapolated; none was measured for longer."""
+
 _MOST_COEFFICIENTS = 5
 
 
@@ -79,7 +82,7 @@ class Device:
     corrupt: float = 0.0
     corrupt_at: float = 0.5
     endurance_cycles: float = 1e9
-    valid_age_s: tuple[float, float] = (0.0, math.inf)
+    valid_age_s: tuple[float, float] = (0.0, YEAR_S)
 
     def __post_init__(self) -> None:
         for name in ("g_max_siemens", "drift_t0_s", "noise_t_read_s", "endurance_cycles"):

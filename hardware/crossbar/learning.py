@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,8 +117,20 @@ class PulseLearning:
         self._per_weight = 1.0 / (matrix.weight[0] * matrix.full_siemens)
         self._step = device.mean_step / config.devices_per_synapse
         self._most = _NO_LIMIT if device.equal_steps else config.max_pulses_per_step
+        self._by_sign = config.learning == "sign"
         stochastic = config.learning == "stochastic"
         self._dice: FloatArray = np.zeros(matrix.cells.n_pairs if stochastic else 0)
+        self._refreshes = not device.bidirectional
+        self._equal_steps = device.equal_steps
+        self._accumulator = (
+            self.chi,
+            self._step,
+            config.pulse_threshold,
+            self._most,
+            self._dice,
+            self._pairs,
+            self._pulses,
+        )
         self._warned = False
 
     def pes(self, acts: FloatArray, error: FloatArray, rate: float, counts: FloatArray) -> None:
@@ -132,8 +143,9 @@ class PulseLearning:
             counts: Counts of the present step, added to.
         """
         per_column = rate * error * self._per_weight
-        chi = self._accumulator()
-        if self.matrix.config.learning == "sign":
+        chi = self._accumulator
+        self._throw_dice()
+        if self._by_sign:
             due, rows = list_signs(acts, per_column, error, self._pairs, self._pulses)
         elif self.traces is None:
             due, rows = accumulate_pes(acts, per_column, *chi)
@@ -146,10 +158,11 @@ class PulseLearning:
 
     def add(self, delta: FloatArray, counts: FloatArray) -> None:
         """Learn any change of weights, shape (n_outputs, n_inputs)."""
-        if self.matrix.config.learning == "sign":
+        self._throw_dice()
+        if self._by_sign:
             due, rows = list_dense_signs(delta, self._pairs, self._pulses)
         else:
-            due, rows = accumulate_dense(delta, self._per_weight, *self._accumulator())
+            due, rows = accumulate_dense(delta, self._per_weight, *self._accumulator)
         self._write(due, rows, counts)
 
     def settle(self, counts: FloatArray) -> None:
@@ -157,7 +170,8 @@ class PulseLearning:
         t = self.traces
         if t is None:
             return
-        chi = self._accumulator()
+        chi = self._accumulator
+        self._throw_dice()
         due, rows = settle_all(t.floor, t.now, t.trace, t.since, t.history, t.powers, *chi, 0)
         self._write(due, rows, counts)
 
@@ -166,7 +180,7 @@ class PulseLearning:
         config, cells = self.matrix.config, self.matrix.cells
         for _ in range(config.refresh_rows_per_step):
             row = int(self.next_row[0])
-            if not config.device.bidirectional:
+            if self._refreshes:
                 self.refreshed[0] += refresh_row(
                     row,
                     config.refresh_upper,
@@ -206,20 +220,18 @@ class PulseLearning:
         }
         return own if self.traces is None else own | self.traces.arrays()
 
-    def _accumulator(self) -> tuple[Any, ...]:
-        """The last arguments of every function that accumulates."""
+    def _throw_dice(self) -> None:
+        """Draw the thresholds of stochastic pulses."""
         if len(self._dice):
             # random() lies in [0, 1); a threshold must not be 0.
             np.subtract(1.0, self.rng.random(out=self._dice), out=self._dice)
-        threshold = self.matrix.config.pulse_threshold
-        return self.chi, self._step, threshold, self._most, self._dice, self._pairs, self._pulses
 
     def _write(self, n_due: int, n_rows: int, counts: FloatArray) -> None:
         counts[ledger.LEARNING_UPDATES] += n_rows * self.matrix.n_outputs
         if not n_due:
             return
         cells = self.matrix.cells
-        n_random = 0 if cells.device.equal_steps else int(np.abs(self._pulses[:n_due]).sum())
+        n_random = 0 if self._equal_steps else int(np.abs(self._pulses[:n_due]).sum())
         give_pulses(
             n_due,
             self._pairs,

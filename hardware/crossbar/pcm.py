@@ -14,7 +14,6 @@ References:
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,6 +21,8 @@ import numpy as np
 from numba import njit
 
 from spikearm.hardware.crossbar.device import Device
+
+_FOR_EVER_S = 1e12
 
 _SMALLEST_X = 1e-9
 """Keeps logarithms and powers finite; the clips of every formula make the value irrelevant."""
@@ -106,7 +107,6 @@ class PcmDevice(Device):
     short_time_noise: float = 0.015
     set_step: float = 0.03
     set_scatter: float = 0.6
-    valid_age_s: tuple[float, float] = (0.0, 365 * 86_400.0)
 
     @classmethod
     def ideal(cls, *, set_step: float = 1e-5) -> PcmDevice:
@@ -121,7 +121,7 @@ class PcmDevice(Device):
             set_scatter=0.0,
             set_saturation=0.0,
             endurance_cycles=1e300,
-            valid_age_s=(0.0, math.inf),
+            valid_age_s=(0.0, _FOR_EVER_S),
         )
 
     @classmethod

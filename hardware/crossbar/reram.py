@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spikearm.hardware.crossbar.device import Device
+from spikearm.hardware.crossbar.device import YEAR_S, Device
 
 G_MIN_SIEMENS, G_MAX_SIEMENS = 1e-6, 40e-6
 """Range of NeuRRAM's cells (Wan et al. 2022)."""
@@ -88,5 +88,5 @@ class SoftBoundsDevice(Device):
             write_pulses=173,  # of 0.6 pJ: the 104 pJ that a cell takes in all
             learn_start=0.0,
             programming_us=(0.348, 16.030, -43.853, 45.393, -16.815),
-            valid_age_s=(1.0, 365 * 86_400.0),
+            valid_age_s=(1.0, YEAR_S),
         )

@@ -14,7 +14,7 @@ from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.device import Device
-from spikearm.hardware.crossbar.devices import make_device
+from spikearm.hardware.crossbar.devices import DEVICES, make_device
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.mapping import from_mapping, to_mapping
 
@@ -171,6 +171,14 @@ def crossbar(text: str) -> CrossbarConfig:
 def test_device_comes_by_name():
     assert crossbar('crossbar.device = "reram-gong2018"').device == make_device("reram-gong2018")
     assert to_mapping(RunConfig())["crossbar"]["device"] == "pcm"
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_any_device_with_a_change_survives_json(name):
+    device = dataclasses.replace(make_device(name), g_max_siemens=1.5 * make_device(name).g_max_siemens)
+    config = RunConfig(crossbar=CrossbarConfig(device=device))
+    text = json.dumps(to_mapping(config), allow_nan=False)
+    assert from_mapping(RunConfig(), json.loads(text)) == config
 
 
 def test_device_may_be_a_known_one_with_changes():

@@ -9,6 +9,7 @@ import pytest
 
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.crossbar import srtio3
+from spikearm.hardware.crossbar.backend import CrossbarBackend
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.cost import cost_of
@@ -19,6 +20,7 @@ from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.reram import SoftBoundsDevice
 from spikearm.hardware.crossbar.srtio3 import StrontiumTitanateDevice
+from spikearm.records import OpCounts
 
 N_IN, N_OUT, DT_S = 20, 3, 1e-3
 LEARNING = [name for name, device in DEVICES.items() if device.learns]
@@ -164,6 +166,18 @@ def test_cost_figures_belong_to_the_technology():
     figures = {f.count: f.amount for f in reram.energy["programming"]}
     assert figures["set_pulses"] == figures["reset_pulses"] == 0.6e-12
     assert reram.chip[0].count == "active_macs"
+
+
+def test_only_mixed_precision_pays_for_accumulators():
+    counts = OpCounts(learning_updates=1000)
+    joules = {
+        scheme: CrossbarBackend(config=CrossbarConfig(learning=scheme))
+        .cost_model.estimate(counts, DT_S)
+        .total_j
+        for scheme in ("mixed-precision", "stochastic", "sign")
+    }
+    assert joules["mixed-precision"] == pytest.approx(14.6e-9)
+    assert joules["mixed-precision"] > joules["stochastic"] > joules["sign"] > 0
 
 
 # Pulses -----------------------------------------------------------------------------------------------

@@ -152,3 +152,18 @@ def test_a_fault_map_that_cannot_be_read_is_refused(tmp_path):
     np.save(tmp_path / "single.npy", np.zeros(3))
     with pytest.raises(ConfigError, match="it is a single array"):
         simulate(CrossbarConfig(fault_map=str(tmp_path / "single.npy")))
+
+
+@pytest.mark.parametrize("wire_ohm", [0.0, 0.35])
+def test_reads_see_the_faults_from_the_first_step_on(wire_ohm):
+    """On ideal devices nothing is ever brought up to date by drift."""
+    config = replace(
+        CrossbarConfig.ideal(), stuck_at_min=0.3, row_wire_ohm=wire_ohm, column_wire_ohm=wire_ohm
+    )
+    with simulate(config) as sim:
+        (static,) = [m for m in sim.matrices if not m.learned]
+        x = np.array([0.7, -0.4])
+        found = static.read(x, sim._ledger.counts)
+    wanted = static.weights_now() @ x
+    assert (static.cells.stuck.reshape(static.shape[0], -1).mean(axis=1) > 0.2).all()
+    np.testing.assert_allclose(found, wanted, atol=0.05 * np.abs(wanted).max())
