@@ -155,7 +155,7 @@ class CrossbarMatrix:
         tiles = self.n_row_tiles * self.n_col_tiles
         counts[_TILE_READS] += tiles
         counts[_ROW_ACTIVATIONS] += self.n_inputs * self.n_col_tiles
-        counts[_READ_CONDUCTANCE] += now.sum()
+        counts[_READ_CONDUCTANCE] += self.readout.all_rows_siemens()
         counts[_CONVERSIONS] += self.n_row_tiles * self.n_outputs
         counts[_ACTIVE_MACS] += self.cells.n_pairs * self._n_pairs
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikearm.hardware.crossbar.cells import Cells
 from spikearm.hardware.crossbar.config import CrossbarConfig
-from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, Wires
+from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, Wires, connected_power
 from spikearm.hardware.crossbar.nodal import NodalArray
 from spikearm.hardware.crossbar.reads import read_connected, read_gated, read_plain, weaken
 from spikearm.records import FloatArray
@@ -132,6 +132,18 @@ class Readout:
         """Bring everything up to date."""
         if self.must_follow:
             self.follow(0, self._cells.n_pairs)
+
+    def all_rows_siemens(self) -> float:
+        """Conductance that all drivers together see when every row is driven fully [S]."""
+        cells, wires = self._cells, self.wires
+        if wires is None:
+            return float(cells.row_g.sum())
+        ones, lines = np.ones(cells.n_rows), LINES_PER_PAIR * cells.n_cols
+        total = 0.0
+        for first in range(0, cells.n_rows, wires.tile_rows):
+            last = min(first + wires.tile_rows, cells.n_rows)
+            total += connected_power(first, last, ones, wires.column_ohm, lines, wires.row_seen)
+        return total
 
     def effective(self) -> FloatArray:
         """Difference of each pair as its converter sees it [S], shape (n_rows, n_cols).

@@ -36,6 +36,7 @@ def load_compiled() -> None:
         matrix.calibrate(np.ones((1, 8)))
         matrix.read(x, counts)
         matrix.visit(0, 1, 0.0, 0)
+        matrix.compensate(counts)
     traces = EventTraces(8, 3, tau_s=0.01, dt_s=_DT_S, per_spike=1.0 / _DT_S)
     for learned in (None, traces):
         matrix = CrossbarMatrix("", weights, np.ones(3), config, hold_s=0.256, per_spike=1.0 / _DT_S, rng=rng)

@@ -112,6 +112,18 @@ def test_power_of_equal_pulses_is_the_sum_of_all_currents():
     assert power == pytest.approx(currents.sum(), rel=1e-3)
 
 
+def test_a_compensating_read_pays_for_what_its_rows_draw():
+    matrix = _matrix((64, 8), ohm=5.0, spiking=False, tile_rows=32)
+    counts = Ledger().counts
+    matrix.compensate(counts)
+    g = matrix.cells.g.reshape(64, 16)
+    wanted = 0.0
+    for part in (g[:32], g[32:]):
+        wanted += NodalArray(part, row_ohm=5.0, column_ohm=5.0).solve(np.ones(32))[1].sum()
+    assert counts[READ_CONDUCTANCE] == pytest.approx(wanted, rel=0.005)
+    assert counts[READ_CONDUCTANCE] < 0.99 * g.sum()
+
+
 def test_several_spikes_are_several_reads():
     matrix = _matrix((64, 4), ohm=5.0)
     one, two = _spikes(64, 0.3), _spikes(64, 0.3, seed=2)
