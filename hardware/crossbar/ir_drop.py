@@ -2,8 +2,9 @@
 
 A row loses voltage from its driver onwards, a column's cells lose current to one another on the way to the
 converter. Either ladder alone is solved exactly in one pass. Their product is the solution of the whole
-array up to the product of the two losses: within 0.1 % of Kirchhoff's law for 256 x 256 pairs at
-0.35 ohm, see :mod:`.nodal` for the measure.
+array up to the product of the two losses. Compared with Kirchhoff's law (:mod:`.nodal`) at 0.35 ohm and
+weights of all sizes, currents are within 0.01 % for 1024 x 14 pairs, 0.13 % for 128 x 128 and 0.7 % for
+256 x 256 with all rows at full voltage; inputs of both signs are better by a factor of five.
 
 Column ladder, from the row farthest from the converter (linear devices): ``u_0 = G_0``,
 ``f_k = 1 / (1 + r u_k)``, ``u_k+1 = G_k+1 + f_k u_k``; the current that a row sends into the column arrives

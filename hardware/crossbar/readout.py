@@ -66,8 +66,7 @@ class Readout:
         # The pairs of a weight share its output, side by side.
         self._n_pairs = config.devices_per_synapse
         tile_cols = config.tile_cols // self._n_pairs
-        n_rows, n_cols = cells.n_rows, cells.n_cols
-        n_blocks = weight.shape[0]
+        n_cols, n_blocks = cells.n_cols, weight.shape[0]
         self.adc_range: FloatArray = np.full((n_blocks, -(-n_cols // tile_cols)), np.inf)
         self.clipped: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         wired = max(config.row_wire_ohm, config.column_wire_ohm) > 0
@@ -82,9 +81,10 @@ class Readout:
         self._noise: NDArray[Any] = np.zeros(cells.n_pairs if self._held and noisy else 0, dtype=kind)
         self._xi = np.zeros(n_blocks * n_cols if noisy else 0, dtype=np.float32)
         self._out = np.zeros(n_cols)
-        drive, power = np.zeros(n_rows, dtype=kind), np.zeros(n_rows, dtype=kind)
-        rows = np.zeros(n_rows + 1, dtype=np.int64)
-        buffers = (drive, power, rows, self._xi, np.zeros((2, n_cols), dtype=kind), self._out)
+        # Listing rows writes one place beyond the last.
+        rows = np.zeros(cells.n_rows + 1, dtype=np.int64)
+        drive, currents = np.zeros((2, cells.n_rows), dtype=kind), np.zeros((2, n_cols), dtype=kind)
+        buffers = (drive[0], drive[1], rows, self._xi, currents, self._out)
         levels = half_levels(config.adc_bits)
         self._nominal, self.weight = weight, weight.copy()
         converters = (tile_cols, levels, self.weight, self.adc_range, self.clipped)
@@ -122,7 +122,8 @@ class Readout:
         stretch = (first, last, cells.diff, cells.total, cells.var)
         if wires is None:
             self._signal[first:last] = cells.diff[first:last]
-            self._noise[first:last] = cells.var[first:last][: len(self._noise)]
+            if len(self._noise):
+                self._noise[first:last] = cells.var[first:last]
         else:
             weaken(*stretch, wires.h, wires.t_plus, wires.t_minus, self._signal, self._noise)
             if len(self._beyond):

@@ -183,7 +183,8 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
         gain: Factor on the result.
         tile_rows: Rows of one tile.
         converters: Pairs of columns of a tile, steps of a converter, weight per siemens, ranges, clips.
-        buffers: See :class:`~spikearm.hardware.crossbar.matrix.CrossbarMatrix`.
+        buffers: Relative voltage of each row, what its energy goes with, driven rows, a normal number for
+            each conversion (or none), currents and variances, shape (2, n_cols), and the result.
         counts: Counts of the present step, added to.
         signal: Current of each pair at unit voltage [S], flat.
         noise: Its variance [S^2], flat; empty for none.
