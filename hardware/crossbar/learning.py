@@ -21,6 +21,7 @@ from spikearm.hardware.crossbar.pulses import (
     give_pulses,
     list_dense_signs,
     list_signs,
+    may_be_used_up,
     refresh_row,
     saturated,
 )
@@ -177,22 +178,23 @@ class PulseLearning:
 
     def refresh(self, counts: FloatArray) -> None:
         """Look after the next rows; once per time step."""
-        config, cells = self.matrix.config, self.matrix.cells
-        for _ in range(config.refresh_rows_per_step):
+        for _ in range(self.matrix.config.refresh_rows_per_step):
             row = int(self.next_row[0])
             if self._refreshes:
-                self.refreshed[0] += refresh_row(
-                    row,
-                    config.refresh_upper,
-                    config.refresh_lower,
-                    self.rng.standard_normal(self.matrix.n_outputs * config.devices_per_synapse),
-                    self.clock.now_s,
-                    cells.devices,
-                    counts,
-                )
+                self._refresh_row(row, counts)
             self.next_row[0] = (row + 1) % self.matrix.n_inputs
             if self.next_row[0] == 0 and not self._warned:
                 self._warn_if_saturated()
+
+    def _refresh_row(self, row: int, counts: FloatArray) -> None:
+        """Read a row's devices, and refresh the pairs that need it."""
+        cells, n_outputs = self.matrix.cells, self.matrix.n_outputs
+        device, limits = cells.device, (self.matrix.config.refresh_upper, self.matrix.config.refresh_lower)
+        counts[ledger.VERIFY_READS] += n_outputs * cells.n_devices
+        if not may_be_used_up(row, n_outputs, *limits, cells.g, device.g_min_siemens, device.g_max_siemens):
+            return
+        xi = self.rng.standard_normal(n_outputs * cells.n_devices // 2)
+        self.refreshed[0] += refresh_row(row, *limits, xi, self.clock.now_s, cells.devices, counts)
 
     def wear(self) -> Wear:
         """Pulses taken so far."""

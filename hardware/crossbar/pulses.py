@@ -278,8 +278,23 @@ def _disturb_pair(pair, n, part, both_ways, now_s, d):  # type: ignore[no-untype
 
 
 @njit(cache=True)
+def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max):  # type: ignore[no-untyped-def]
+    """Whether a pair of a row may have to be refreshed, for the price of a look at it.
+
+    Drift only lowers a conductance, so that what was not too much after the last pulse is not now.
+    """
+    span = g_max - g_min
+    for pair in range(row * n_cols, (row + 1) * n_cols):
+        for k in range(0, g.shape[1], 2):
+            high, low = max(g[pair, k], g[pair, k + 1]), min(g[pair, k], g[pair, k + 1])
+            if high - g_min > upper * span and low - g_min > lower * span:
+                return True
+    return False
+
+
+@njit(cache=True)
 def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
-    """Read a row's devices; reset pairs that have both grown and write their difference anew.
+    """Reset pairs of a row that have both grown and write their difference anew.
 
     The number of SET pulses of a write is the one that takes a device there on average. Pairs with a stuck
     device are left alone: the circuit keeps a bit for each pair in which a RESET was found to do nothing.
@@ -299,7 +314,6 @@ def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-unt
     refreshed = 0
     longest = 0
     n_pairs = d.g.shape[1] // 2
-    counts[_VERIFY_READS] += 2 * d.n_cols * n_pairs
     for j in range(d.n_cols):
         pair = row * d.n_cols + j
         for k in range(n_pairs):

@@ -45,6 +45,8 @@ def load_compiled() -> None:
         learning.add(weights, counts)
         learning.settle(counts)
         learning.refresh(counts)
+        matrix.cells.g[:] = config.device.g_max_siemens
+        learning.refresh(counts)
         learning.wear()
     sign = replace(config, learning="sign", rows_gated=False, half_select_disturb=1e-3)
     matrix = CrossbarMatrix("", weights, np.ones(3), sign, hold_s=0.256, per_spike=1.0 / _DT_S, rng=rng)

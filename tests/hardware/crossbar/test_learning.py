@@ -192,3 +192,19 @@ def test_wear_counts_every_pulse():
     assert wear.set_max >= wear.set_mean > 0
     assert wear.reset_max == 0
     assert wear.endurance_used == wear.set_max / 1e9
+
+
+def test_no_row_that_needs_refresh_is_passed_over():
+    """The cheap look is at conductances before drift, which are never smaller."""
+    learning = _learning(CrossbarConfig())
+    rng, cells = np.random.default_rng(5), learning.matrix.cells
+    cells.g[:] = rng.uniform(0, cells.device.g_max_siemens, cells.g.shape)
+    cells.exponent[:] = rng.uniform(0, 0.1, cells.g.shape)
+    learning.clock.rested_s[0] = 3600.0
+    expected = 0
+    for pair in range(cells.n_pairs):
+        places = cells.g[pair] * (3645.0 / 20.0) ** -cells.exponent[pair] / cells.device.g_max_siemens
+        expected += places.max() > 0.75 and places.min() > 0.25
+    for _ in range(N_IN):
+        learning.refresh(Ledger().counts)
+    assert learning.refreshed[0] == expected > 0
