@@ -115,9 +115,20 @@ def _card(command: TrainEncoderCommand, arm: ArmSpec, trained: TrainedEncoder, p
         data=f"{command.n_tasks} random perturbations (payload with offset, friction, damping, actuator "
         f"gain, force, force field, gravity tilt), {command.n_samples} states each along random reaches "
         "near home, missing torque by inverse dynamics; made by the command itself",
-        command=f"spikearm train encoder --arm {command.arm} --seed {command.training.seed}",
+        command=_command_line(command),
         n_bytes=path.stat().st_size,
     )
+
+
+def _command_line(command: TrainEncoderCommand) -> str:
+    """What makes the same weights again: the arm, the seed, and every setting that is not the default."""
+    words = ["spikearm train encoder", f"--arm {command.arm}", f"--seed {command.training.seed}"]
+    told = ("arm", "seed", "out", "json", "training")
+    for settings, default in ((command, TrainEncoderCommand()), (command.training, TrainingConfig())):
+        for name, value in vars(settings).items():
+            if name not in told and value != getattr(default, name):
+                words.append(f"--{name.replace('_', '-')} {value}")
+    return " ".join(words)
 
 
 def _document(trained: TrainedEncoder, path: Path) -> dict[str, Any]:
