@@ -14,7 +14,7 @@ from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, read_ticks
 from spikearm.errors import JournalError
 from spikearm.launch.run import WITHOUT_ADAPTATION
 
-LONG = ("run", "--trials", 100, "--duration-s", 60)
+LONG = ("run", "--trials", 20, "--duration-s", 16)
 PATIENCE_S = 60.0
 
 
@@ -69,7 +69,7 @@ def test_interruption_of_the_reaches_without_adaptation_is_one_of_the_run(proces
 
 
 def test_interrupted_comparison_keeps_what_it_has(process, tmp_path):
-    words = ("compare", "--trials", 1, "--duration-s", 60, "--json", "--out", tmp_path)
+    words = ("compare", "--trials", 10, "--duration-s", 8, "--json", "--out", tmp_path)
     with process(*words) as running:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and not any(
@@ -82,6 +82,7 @@ def test_interrupted_comparison_keeps_what_it_has(process, tmp_path):
     assert "Traceback" not in err
     document = json.loads(out)
     assert [run["label"] for run in document["runs"]] == ["no payload"]
+    assert document["runs"][0]["interrupted"] is True
     assert document["normalised_error"] == {"no payload": None}
 
 

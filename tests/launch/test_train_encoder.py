@@ -101,8 +101,18 @@ def test_tasks_are_finite_and_of_every_size():
     np.testing.assert_array_equal(again.torques, tasks.torques)
 
 
+class NoTorch:
+    """Stands before all other finders and finds no torch."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError(name)
+
+
 def test_training_without_torch_says_what_to_install(spikearm, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [NoTorch, *sys.meta_path])
     ended = spikearm(*TINY, "--out", tmp_path / "weights")
     assert (ended.code, ended.out) == (2, "")
     assert "pip install 'spikearm[train]'" in ended.complaint
