@@ -46,8 +46,12 @@ class LivePanel:
         self._shown_s = -math.inf
 
     def __enter__(self) -> Self:
-        if self._live is not None:
+        preparing = f"{self._title}: preparing; on a new machine, kernels are compiled once (some 15 s)"
+        if self._live is None:
+            self._console.print(preparing, highlight=False, soft_wrap=True)
+        else:
             self._live.start()
+            self._live.update(Text(preparing, style="dim"), refresh=True)
         return self
 
     def __exit__(
