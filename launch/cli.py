@@ -65,4 +65,4 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def _complain(message: str) -> None:
-    console.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+    console.print(message, style="red", highlight=False, soft_wrap=True)

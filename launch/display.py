@@ -17,7 +17,8 @@ from rich.text import Text
 from spikearm.controller.tickschema import TickRecord
 from spikearm.launch.config import RunConfig
 
-console = Console(stderr=True)
+# Square brackets in paths and messages are text, not markup.
+console = Console(stderr=True, markup=False)
 _REFRESH_S = 0.125
 _WORST_BAR = 30
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from spikearm.hardware.meter import make_meter
 from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
@@ -60,8 +61,8 @@ def _doctor(argv: Sequence[str]) -> int:
     findings = examine()
     table = Table("", "", "found", "remedy", show_edge=False)
     for finding in findings:
-        style = _STYLES[finding.verdict]
-        table.add_row(f"[{style}]{finding.verdict}[/]", finding.subject, finding.found, finding.remedy)
+        verdict = Text(finding.verdict, style=_STYLES[finding.verdict])
+        table.add_row(verdict, finding.subject, finding.found, finding.remedy)
     console.print(table)
     if command.json:
         print_json({"findings": [vars(finding) for finding in findings]})
