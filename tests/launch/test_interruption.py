@@ -68,6 +68,7 @@ def test_interruption_of_the_reaches_without_adaptation_is_one_of_the_run(proces
     assert read_ticks(folder).num_rows == document["n_ticks"] >= 50
 
 
+@pytest.mark.slow
 def test_interrupted_comparison_keeps_what_it_has(process, tmp_path):
     words = ("compare", "--trials", 10, "--duration-s", 8, "--json", "--out", tmp_path)
     with process(*words) as running:
