@@ -145,8 +145,8 @@ def _require_torch() -> None:
         import torch
     except ImportError as error:
         raise ConfigError(
-            "training needs PyTorch, which is not installed; install it with `pip install 'spikearm[train]'` "
-            "(on Linux add `--extra-index-url` of the CPU build to spare gigabytes of CUDA)."
+            'training needs PyTorch, which is not installed; install it with `pip install ".[train]"` '
+            "(on Linux, PyTorch's own package index for the CPU spares gigabytes of CUDA)."
         ) from error
     # More threads than this gain nothing on matrices this small, and change rounding.
     torch.set_num_threads(1)

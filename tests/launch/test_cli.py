@@ -153,7 +153,7 @@ def test_doctor_prints_its_findings(spikearm):
     )
     for finding in findings:
         assert finding["found"]
-        assert finding["verdict"] == "good" or finding["remedy"]
+        assert finding["verdict"] == "good" or finding["remedy"] or "not visible" in finding["found"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

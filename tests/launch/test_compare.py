@@ -11,7 +11,9 @@ from spikearm.launch.config import RunConfig
 
 
 def runs(**errors: list[float]) -> list[dict]:
-    return [{"label": label.replace("_", " "), "rmse_m_by_trial": e} for label, e in errors.items()]
+    return [
+        {"label": label.replace("_", " "), "mean_error_m": sum(e) / len(e)} for label, e in errors.items()
+    ]
 
 
 def test_every_controller_and_substrate_has_its_label():

@@ -38,9 +38,26 @@ def failing_plant(monkeypatch):
 
 def test_run_folder_holds_all_there_is_to_know(short_run):
     names = {path.name for path in short_run.folder.iterdir()}
-    assert names == {"run.json", "summary.json", "ticks.parquet", WITHOUT_ADAPTATION} | {
+    assert names == {"run.json", "summary.json", "ledger.json", "ticks.parquet", WITHOUT_ADAPTATION} | {
         name for name in names if name.endswith(".png")
     }
+
+
+def test_ledger_accounts_for_every_joule_of_the_summary(short_run):
+    lines = json.loads((short_run.folder / "ledger.json").read_text())["lines"]
+    for line in lines:
+        assert line["joules_per_tick"] == pytest.approx(line["per_tick"] * line["joules_per_operation"])
+        assert line["source"]
+    model = short_run.summary["energy_model_j_per_tick"]
+    for term, joules in model.items():
+        booked = [
+            li["joules_per_tick"]
+            for li in lines
+            if li["tier"] == "bottom-up" and term in (li["term"], "total")
+        ]
+        assert sum(booked) == pytest.approx(joules)
+    chip = [line["joules_per_tick"] for line in lines if line["tier"] == "chip-anchored"]
+    assert sum(chip) == pytest.approx(short_run.summary["energy_chip_j_per_tick"])
 
 
 def test_default_name_says_what_ran(config):

@@ -148,7 +148,7 @@ def test_what_nothing_modelled_or_measured_is_null(summary):
     assert (summary["latency_model_s_mean"] is not None) == modelled
     assert (summary["energy_chip_j_per_tick"] is not None) == adaptive
     assert (summary["energy_chip_scope"] is not None) == adaptive
-    assert (summary["energy_model_j_per_tick"]["total"] > 0) == adaptive
+    assert (summary["energy_model_j_per_tick"]["total"] is not None) == adaptive
     assert (summary["spikes_per_tick"] > 0) == adaptive
     assert "rmse_m_by_trial_without_adaptation" not in summary
 

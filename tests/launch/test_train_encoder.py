@@ -115,7 +115,7 @@ def test_training_without_torch_says_what_to_install(spikearm, monkeypatch, tmp_
     monkeypatch.setattr(sys, "meta_path", [NoTorch, *sys.meta_path])
     ended = spikearm(*TINY, "--out", tmp_path / "weights")
     assert (ended.code, ended.out) == (2, "")
-    assert "pip install 'spikearm[train]'" in ended.complaint
+    assert 'pip install ".[train]"' in ended.complaint
     assert not (tmp_path / "weights").exists()
 
 
