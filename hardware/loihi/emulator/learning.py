@@ -1,0 +1,195 @@
+"""Learning on the chip: traces of axons that spiked, and weights that follow trace times error (PES)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from spikearm.hardware.loihi.emulator.stream import Words, fill_words, uniform
+
+Ints = NDArray[np.int64]
+
+LEARN_FRAC = 7
+"""Bits that weights get on their right while they learn."""
+FACTOR_OVERFLOW = 2
+"""Bits by which a product of trace, error and rate exceeds the learning accumulator: 2 * 7 + 3 - 15."""
+MAX_TRACE = 127
+
+
+class Learning(NamedTuple):
+    """All synapse groups that learn; each is a matrix of weights, axons by compartments.
+
+    Attributes:
+        pending: Axons that spiked since their trace was updated, for all traces.
+        trace: Traces of all axons.
+        error: Errors of all groups, one for each pair of compartments.
+        trace_start: First trace of each group, shape (n_groups + 1,).
+        error_start: First error of each group, shape (n_groups + 1,).
+        weight_start: Its first weight among all weights of the wiring.
+        train_epoch: Steps from one update of the traces to the next.
+        learn_epoch: Steps from one update of the weights to the next.
+        decay: Decay of the trace over a ``train_epoch``.
+        magnitude: What a spike adds to its trace.
+        rate: Learning rate of the real mode.
+        rate_int: Mantissa of the learning rate.
+        rate_shift: How far the product of trace, error and mantissa is shifted to the left.
+        weight_shift: How far a weight is shifted to the left to gain its fraction.
+        round_bits: Bits that are rounded off when the weight is written back.
+        weight_exp: How far it is shifted to the left then.
+        clip: Its greatest magnitude before that.
+        words: Random numbers of one update (scratch).
+    """
+
+    pending: NDArray[np.bool_]
+    trace: NDArray[Any]
+    error: NDArray[Any]
+    trace_start: Ints
+    error_start: Ints
+    weight_start: Ints
+    train_epoch: Ints
+    learn_epoch: Ints
+    decay: NDArray[np.float64]
+    magnitude: NDArray[np.float64]
+    rate: NDArray[np.float64]
+    rate_int: Ints
+    rate_shift: Ints
+    weight_shift: Ints
+    round_bits: Ints
+    weight_exp: Ints
+    clip: Ints
+    words: Words
+
+
+@njit(cache=True)
+def update_traces(learning: Learning, t: int, stream: Words, discrete: bool) -> int:
+    """Let traces decay and add the spikes that arrived, where it is time.
+
+    Returns:
+        Number of groups with a trace above its maximum, which was cut.
+    """
+    clipped = 0
+    for g in range(learning.train_epoch.size):
+        if t % learning.train_epoch[g]:
+            continue
+        first, last = learning.trace_start[g], learning.trace_start[g + 1]
+        trace, pending = learning.trace[first:last], learning.pending[first:last]
+        if discrete:
+            fill_words(stream, learning.words, 2 * trace.size)
+            clipped += _round_traces(learning, g, trace, pending)
+        else:
+            for i in range(trace.size):
+                trace[i] = _moved(learning, g, trace[i], pending[i])
+        pending[:] = False
+    return clipped
+
+
+@njit(cache=True)
+def _moved(learning: Learning, g: int, trace: float, spiked: bool) -> float:
+    moved = learning.decay[g] * trace
+    return moved + learning.magnitude[g] if spiked else moved
+
+
+@njit(cache=True)
+def _round_traces(learning: Learning, g: int, trace: NDArray[Any], pending: NDArray[np.bool_]) -> bool:
+    """Stochastic rounding; the fraction is the chance to round up."""
+    clipped = False
+    for i in range(trace.size):
+        moved = _moved(learning, g, trace[i], pending[i])
+        size = abs(moved)
+        whole = np.floor(size)
+        rounded = np.int32(whole) + np.int32(size - whole > uniform(learning.words, i))
+        if rounded > MAX_TRACE:
+            rounded = np.int32(MAX_TRACE)
+            clipped = True
+        trace[i] = rounded if moved >= 0 else -rounded
+    return clipped
+
+
+@njit(cache=True)
+def update_weights(learning: Learning, weights: NDArray[Any], t: int, stream: Words, discrete: bool) -> int:
+    """Learn, where it is time.
+
+    Returns:
+        Number of weights that would have left their range and were cut.
+    """
+    clipped = 0
+    for g in range(learning.learn_epoch.size):
+        if t % learning.learn_epoch[g]:
+            continue
+        trace = learning.trace[learning.trace_start[g] : learning.trace_start[g + 1]]
+        error = learning.error[learning.error_start[g] : learning.error_start[g + 1]]
+        first = learning.weight_start[g]
+        if discrete:
+            fill_words(stream, learning.words, 4 * trace.size * error.size)
+        for axon in range(trace.size):
+            row = first + 2 * axon * error.size
+            if discrete:
+                clipped += _learn_discrete(
+                    learning, g, trace[axon], error, weights[row : row + 2 * error.size], 2 * axon * error.size
+                )
+            else:
+                _learn_real(learning.rate[g], trace[axon], error, weights[row : row + 2 * error.size])
+    return clipped
+
+
+@njit(cache=True)
+def _shift(x: int, bits: int) -> np.int32:
+    return np.int32(x << bits) if bits >= 0 else np.int32(x >> -bits)
+
+
+@njit(cache=True)
+def _learn_discrete(
+    learning: Learning, g: int, trace: np.int32, error: NDArray[Any], row: NDArray[Any], first: int
+) -> int:
+    """One axon's weights. Columns of the first half follow the negative error, of the second the positive."""
+    clipped = 0
+    bits, rest = learning.round_bits[g], (1 << learning.round_bits[g]) - 1
+    rate, rate_shift = np.int64(learning.rate_int[g]), learning.rate_shift[g]
+    weight_shift, weight_exp, clip = learning.weight_shift[g], learning.weight_exp[g], learning.clip[g]
+    n = error.size
+    for j in range(2 * n):
+        e = np.int64(-error[j] if j < n else error[j - n])
+        product = np.int32(np.int32(np.int64(trace) * e) * rate)
+        learned = np.int64(np.int32(_shift(np.int64(row[j]), weight_shift) + _shift(product, rate_shift)))
+        size = abs(learned)
+        # The fraction has so few bits that comparing it with a random number of 53 bits is comparing it with
+        # that number's first bits, which are those of the first of its two words.
+        draw = np.int64(learning.words[2 * (first + j)]) >> (32 - bits)
+        rounded = (size >> bits) + ((size & rest) > draw)
+        clipped += rounded > clip
+        rounded = min(rounded, clip)
+        row[j] = np.int32((rounded if learned >= 0 else -rounded) << weight_exp)
+    return clipped
+
+
+@njit(cache=True)
+def _learn_real(rate: float, trace: np.float32, error: NDArray[Any], row: NDArray[Any]) -> None:
+    n = error.size
+    for j in range(2 * n):
+        e = -error[j] if j < n else error[j - n]
+        row[j] += np.float32(rate) * np.float32(trace * e)
+
+
+@njit(cache=True)
+def scale_errors(values: NDArray[np.float64], scale: float, error: NDArray[Any]) -> int:
+    """Add errors to the chip's, scaled, rounded and clipped to what fits.
+
+    Returns:
+        1 if one was too large, plus 2 if one was too small; -1 if one is not even a 32-bit number, in which
+        case nothing was added.
+    """
+    for value in values:
+        if not abs(scale * value) < 2147483647.0:
+            return -1
+    cut = 0
+    for i in range(values.size):
+        rounded = np.rint(scale * values[i])
+        if rounded > MAX_TRACE:
+            cut |= 1
+        elif rounded < -MAX_TRACE:
+            cut |= 2
+        error[i] += min(max(rounded, -MAX_TRACE), MAX_TRACE)
+    return cut
