@@ -48,6 +48,7 @@ class Compartments(NamedTuple):
         noise_on_membrane: Whether it is added to the current instead of to the input.
         is_noisy: Whether any compartment has noise, shape (1,).
         noise: Noise of this step.
+        drive: Current and bias of this step (scratch).
     """
 
     q: NDArray[Any]
@@ -70,6 +71,7 @@ class Compartments(NamedTuple):
     noise_on_membrane: NDArray[np.bool_]
     is_noisy: NDArray[np.bool_]
     noise: NDArray[Any]
+    drive: NDArray[Any]
 
 
 def compartments_of(state: Any) -> Compartments:
@@ -83,7 +85,8 @@ def compartments_of(state: Any) -> Compartments:
         noise_gain=noise.mult,
         noise_on_membrane=noise.target_u,
         is_noisy=np.array([noise.mult.any()]),
-        noise=np.zeros(state.n_compartments, dtype=state.dtype),
+        noise=np.zeros_like(state.current),
+        drive=np.zeros_like(state.current),
     )
 
 
@@ -117,10 +120,41 @@ def _wrap(x: np.int32, bits: int) -> np.int32:
 
 
 @njit(cache=True)
-def _decayed(x: np.int32, keep: int) -> np.int32:
-    """``x * keep / 4096``, rounded towards zero."""
-    kept = np.int32((np.int64(abs(x)) * np.int64(keep)) >> 12)
+def _decayed(x: np.int32, keep: np.int32) -> np.int32:
+    """``x * keep / 4096``, rounded towards zero, in 32 bits."""
+    size = np.int32(abs(x))
+    high, low = np.int32(size >> 12), np.int32(size & 4095)
+    kept = np.int32(np.int32(high * keep) + np.int32(np.int32(low * keep) >> 12))
     return np.int32(-kept) if x < 0 else kept
+
+
+# The loops below each write one array and read few: only such loops become vector instructions.
+
+
+@njit(cache=True)
+def _add_noise(to: NDArray[Any], noise: NDArray[Any], on_membrane: NDArray[np.bool_], membrane: bool) -> None:
+    for i in range(to.size):
+        if on_membrane[i] == membrane:
+            to[i] += noise[i]
+
+
+@njit(cache=True)
+def _wrap_all(x: NDArray[Any], bits: int) -> int:
+    over = np.int32(0)
+    for i in range(x.size):
+        value = np.int32(x[i])
+        wrapped = _wrap(value, bits)
+        over += np.int32(wrapped != value)
+        x[i] = wrapped
+    return over
+
+
+@njit(cache=True)
+def _filter(x: NDArray[Any], decay: NDArray[Any], offset: int, to: NDArray[Any]) -> None:
+    """Let ``to`` decay and add ``x``."""
+    whole = np.int32(4096 - offset)
+    for i in range(x.size):
+        to[i] = np.int32(_decayed(np.int32(to[i]), np.int32(whole - decay[i])) + x[i])
 
 
 @njit(cache=True)
@@ -133,22 +167,19 @@ def update_discrete(c: Compartments, stream: Words, overflows: NDArray[np.int64]
         overflows: Where to write how many inputs, currents and currents with bias left their registers.
     """
     _draw_bytes(c, stream)
-    over_q = over_u = over_u2 = 0
-    for i in range(c.q.size):
-        noise, on_membrane = c.noise[i], c.noise_on_membrane[i]
-        q = np.int32(c.q[i] + (np.int32(0) if on_membrane else noise))
-        wrapped = _wrap(q, Q_BITS)
-        over_q += wrapped != q
-        c.q[i] = wrapped
-        u = np.int32(_decayed(c.current[i], 4095 - c.decay_u[i]) + wrapped)
-        wrapped = _wrap(u, U_BITS)
-        over_u += wrapped != u
-        c.current[i] = wrapped
-        u = np.int32(np.int32(wrapped + c.bias[i]) + (noise if on_membrane else np.int32(0)))
-        wrapped = _wrap(u, U_BITS)
-        over_u2 += wrapped != u
-        _spike(c, i, np.int32(_decayed(c.voltage[i], 4096 - c.decay_v[i]) + wrapped))
-    overflows[0], overflows[1], overflows[2] = over_q, over_u, over_u2
+    if c.is_noisy[0]:
+        _add_noise(c.q, c.noise, c.noise_on_membrane, False)
+    overflows[0] = _wrap_all(c.q, Q_BITS)
+    _filter(c.q, c.decay_u, 1, c.current)
+    overflows[1] = _wrap_all(c.current, U_BITS)
+    for i in range(c.drive.size):
+        c.drive[i] = c.current[i] + c.bias[i]
+    if c.is_noisy[0]:
+        _add_noise(c.drive, c.noise, c.noise_on_membrane, True)
+    overflows[2] = _wrap_all(c.drive, U_BITS)
+    _filter(c.drive, c.decay_v, 0, c.voltage)
+    _limit(c)
+    _spike(c)
 
 
 @njit(cache=True)
@@ -161,23 +192,38 @@ def update_real(c: Compartments, stream: Words, words: Words) -> None:
         words: Scratch for two words per compartment.
     """
     _draw_uniform(c, stream, words)
-    one, zero = np.float32(1), np.float32(0)
+    one = np.float32(1)
+    if c.is_noisy[0]:
+        _add_noise(c.q, c.noise, c.noise_on_membrane, False)
     for i in range(c.q.size):
-        noise, on_membrane = c.noise[i], c.noise_on_membrane[i]
-        c.q[i] += zero if on_membrane else noise
         c.current[i] = (one - c.decay_u[i]) * c.current[i] + c.scale_u[i] * c.q[i]
-        u = c.current[i] + c.bias[i] + (noise if on_membrane else zero)
-        _spike(c, i, (one - c.decay_v[i]) * c.voltage[i] + c.scale_v[i] * u)
+    for i in range(c.drive.size):
+        c.drive[i] = c.current[i] + c.bias[i]
+    if c.is_noisy[0]:
+        _add_noise(c.drive, c.noise, c.noise_on_membrane, True)
+    for i in range(c.voltage.size):
+        c.voltage[i] = (one - c.decay_v[i]) * c.voltage[i] + c.scale_v[i] * c.drive[i]
+    _limit(c)
+    _spike(c)
 
 
 @njit(cache=True)
-def _spike(c: Compartments, i: int, v: Any) -> None:
-    """Threshold and refractory period of one compartment with voltage ``v``."""
-    v = min(max(v, c.vmin[i]), c.vmax[i])
-    v = 0 * v if c.ref_count[i] > 0 else v
-    spikes = v > c.vth[i]
-    c.spiked[i] = spikes
-    c.voltage[i] = 0 * v if spikes else v
-    rest = np.int32(c.ref[i]) if spikes else c.ref_count[i]
-    c.ref_count[i] = max(np.int32(rest - 1), np.int32(0))
-    c.spike_count[i] += np.int32(spikes)
+def _limit(c: Compartments) -> None:
+    """Keep voltages in their range, and at 0 during the refractory period."""
+    for i in range(c.voltage.size):
+        v = min(max(c.voltage[i], c.vmin[i]), c.vmax[i])
+        c.voltage[i] = 0 if c.ref_count[i] > 0 else v
+
+
+@njit(cache=True)
+def _spike(c: Compartments) -> None:
+    """Spike above the threshold, and begin or go on with the refractory period."""
+    for i in range(c.voltage.size):
+        c.spiked[i] = c.voltage[i] > c.vth[i]
+    for i in range(c.voltage.size):
+        c.ref_count[i] = max(np.int32(c.ref_count[i] - 1), np.int32(0))
+    for i in range(c.voltage.size):
+        if c.spiked[i]:
+            c.voltage[i] = 0
+            c.ref_count[i] = max(np.int32(c.ref[i] - 1), np.int32(0))
+            c.spike_count[i] += 1

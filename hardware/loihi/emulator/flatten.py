@@ -214,6 +214,7 @@ def flatten_learning(emulator: Any, wiring: Wiring) -> Learning:
         rate=np.array([synapse.learning_rate for synapse in synapses], dtype=np.float64),
         **_fixed_point(synapses, discrete=state.dtype == np.int32),
         words=np.zeros(2 * max(sizes), dtype=np.uint32),
+        product=np.zeros(max(sizes), dtype=np.int32),
     )
 
 

@@ -58,7 +58,7 @@ class CompiledEmulator(EmulatorInterface):
         self._wiring = flatten_wiring(self)
         self._learning = flatten_learning(self, self._wiring)
         self._spikes = kernel.HostSpikes(np.zeros((1, len(self.inputs) + 1), np.int64), _NOBODY)
-        self._share_stream()
+        self._packed = self._packed_records = self._packed_rng = None
         self.probes = RecordedProbes(self.block_info, list(model.probes), model.dt)
         self.synapses.spikes_in = SpikesIn(self)
         self.synapses.trace_spikes = TraceSpikes(self)
@@ -82,7 +82,7 @@ class CompiledEmulator(EmulatorInterface):
     def close(self) -> None:
         """Release the chip; what probes have recorded can still be collected."""
         super().close()
-        for name in ("_compartments", "_wiring", "_learning", "_spikes"):
+        for name in ("_compartments", "_wiring", "_learning", "_spikes", "_packed"):
             setattr(self, name, None)
 
     def step(self) -> None:
@@ -126,18 +126,13 @@ class CompiledEmulator(EmulatorInterface):
                 )
 
     def _advance(self, n_steps: int) -> None:
-        if self.rng is not self._shared_rng:
-            self._share_stream()
         if len(self.events) != n_steps:
             self.events = np.zeros((n_steps, kernel.N_EVENTS), dtype=np.int64)
         self._spikes = self._take_spikes(n_steps)
         done, eventful = self._run(
-            self._compartments,
-            self._wiring,
-            self._learning,
-            self._stream,
-            self._spikes,
-            self.probes.records(n_steps),
+            self._chip(n_steps),
+            self._spikes.start,
+            self._spikes.neurons,
             self.events,
             self.t,
             self._strict,
@@ -159,9 +154,14 @@ class CompiledEmulator(EmulatorInterface):
                     raise SimulationError(_MESSAGES[kind])
                 warnings.warn(_MESSAGES[kind], stacklevel=5)
 
-    def _share_stream(self) -> None:
-        self._stream = shared_state(self.rng)
-        self._shared_rng = self.rng
+    def _chip(self, n_steps: int) -> Any:
+        """The chip with room for records of so many steps, drawing from the present generator."""
+        records = self.probes.records(n_steps)
+        if self._packed is None or records is not self._packed_records or self.rng is not self._packed_rng:
+            parts = (self._compartments, self._wiring, self._learning, shared_state(self.rng), records)
+            self._packed = kernel.pack(*parts)
+            self._packed_records, self._packed_rng = records, self.rng
+        return self._packed
 
     def _take_spikes(self, n_steps: int) -> kernel.HostSpikes:
         """Spikes of the inputs that arrive in the next steps; the inputs forget those that are not permanent."""

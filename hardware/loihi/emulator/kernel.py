@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.experimental import structref
 from numpy.typing import NDArray
 
 from spikearm.hardware.loihi.emulator.compartments import Compartments, update_discrete, update_real
@@ -66,6 +67,27 @@ def _record(records: Records, step: int, c: Compartments) -> None:
         records.spiked[step, k] = c.spiked[records.spiked_of[k]]
 
 
+@structref.register  # type: ignore[untyped-decorator]
+class _ChipType(types.StructRef):  # type: ignore[misc]
+    """Numba's type of a chip."""
+
+    def preprocess_fields(self, fields: Any) -> Any:
+        return tuple((name, types.unliteral(kind)) for name, kind in fields)
+
+
+class _Chip(structref.StructRefProxy):  # type: ignore[misc]
+    """A whole chip as one argument: handing over its seventy arrays one by one takes as long as a step."""
+
+
+structref.define_proxy(_Chip, _ChipType, ["compartments", "wiring", "learning", "stream", "records"])
+
+
+@njit(cache=True)
+def pack(c: Compartments, wiring: Wiring, learning: Learning, stream: Words, records: Records) -> Any:
+    """The parts of a chip as one object; they stay shared."""
+    return _Chip(c, wiring, learning, stream, records)
+
+
 def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
     """The kernel. Numba caches it by its own file and by what it closes over, not by the files it calls.
 
@@ -76,18 +98,16 @@ def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
 
     @njit(cache=True)
     def run(
-        c: Compartments,
-        wiring: Wiring,
-        learning: Learning,
-        stream: Words,
-        spikes: HostSpikes,
-        records: Records,
+        chip: Any,
+        spike_start: Ints,
+        spike_neurons: Ints,
         events: Ints,
         t: int,
         strict: bool,
     ) -> tuple[int, bool]:
         if revision < 0:
             return 0, False
+        c, wiring, learning, stream = chip.compartments, chip.wiring, chip.learning, chip.stream
         eventful = False
         for step in range(events.shape[0]):
             t += 1
@@ -95,7 +115,7 @@ def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
             event[:] = 0
             c.q[:] = 0
             find_fired(wiring, c.spiked)
-            lost = deliver(wiring, spikes.start[step], spikes.neurons, c.q, learning.pending)
+            lost = deliver(wiring, spike_start[step], spike_neurons, c.q, learning.pending)
             if lost == OUT_OF_RANGE:
                 return -1, True
             event[LOST_SPIKES] = lost
@@ -110,7 +130,7 @@ def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
             eventful |= event.any()
             if strict and (event[OVER_Q] or event[OVER_U] or event[OVER_U2]):
                 return step + 1, True
-            _record(records, step, c)
+            _record(chip.records, step, c)
         return events.shape[0], eventful
 
     return run  # type: ignore[no-any-return]

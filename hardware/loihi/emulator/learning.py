@@ -41,6 +41,7 @@ class Learning(NamedTuple):
         weight_exp: How far it is shifted to the left then.
         clip: Its greatest magnitude before that.
         words: Random numbers of one update (scratch).
+        product: Trace times error times rate of one group (scratch).
     """
 
     pending: NDArray[np.bool_]
@@ -61,6 +62,7 @@ class Learning(NamedTuple):
     weight_exp: Ints
     clip: Ints
     words: Words
+    product: NDArray[np.int32]
 
 
 @njit(cache=True)
@@ -121,56 +123,63 @@ def update_weights(learning: Learning, weights: NDArray[Any], t: int, stream: Wo
             continue
         trace = learning.trace[learning.trace_start[g] : learning.trace_start[g + 1]]
         error = learning.error[learning.error_start[g] : learning.error_start[g + 1]]
-        first = learning.weight_start[g]
+        columns = np.concatenate((-error, error))
+        n = columns.size
+        matrix = weights[learning.weight_start[g] : learning.weight_start[g] + trace.size * n]
         if discrete:
-            fill_words(stream, learning.words, 4 * trace.size * error.size)
-        for axon in range(trace.size):
-            row = first + 2 * axon * error.size
-            if discrete:
-                clipped += _learn_discrete(
-                    learning, g, trace[axon], error, weights[row : row + 2 * error.size], 2 * axon * error.size
-                )
-            else:
-                _learn_real(learning.rate[g], trace[axon], error, weights[row : row + 2 * error.size])
+            fill_words(stream, learning.words, 2 * matrix.size)
+            _multiply(trace, columns, learning.rate_int[g], learning.product)
+            clipped += _learn_discrete(learning, g, learning.product, learning.words, matrix)
+        else:
+            for axon in range(trace.size):
+                _learn_real(learning.rate[g], trace[axon], columns, matrix[axon * n : (axon + 1) * n])
     return clipped
 
 
 @njit(cache=True)
-def _shift(x: int, bits: int) -> np.int32:
-    return np.int32(x << bits) if bits >= 0 else np.int32(x >> -bits)
+def _multiply(trace: NDArray[Any], error: NDArray[Any], rate: int, product: NDArray[np.int32]) -> None:
+    """Trace times error times the mantissa of the rate, row by row."""
+    n = error.size
+    for axon in range(trace.size):
+        factor = np.int32(np.int64(trace[axon]) * rate)
+        row = product[axon * n : (axon + 1) * n]
+        if factor == 0:
+            row[:] = 0
+        else:
+            for j in range(n):
+                row[j] = factor * np.int32(error[j])
 
 
 @njit(cache=True)
 def _learn_discrete(
-    learning: Learning, g: int, trace: np.int32, error: NDArray[Any], row: NDArray[Any], first: int
+    learning: Learning, g: int, product: NDArray[np.int32], words: Words, weights: NDArray[Any]
 ) -> int:
-    """One axon's weights. Columns of the first half follow the negative error, of the second the positive."""
-    clipped = 0
-    bits, rest = learning.round_bits[g], (1 << learning.round_bits[g]) - 1
-    rate, rate_shift = np.int64(learning.rate_int[g]), learning.rate_shift[g]
-    weight_shift, weight_exp, clip = learning.weight_shift[g], learning.weight_exp[g], learning.clip[g]
-    n = error.size
-    for j in range(2 * n):
-        e = np.int64(-error[j] if j < n else error[j - n])
-        product = np.int32(np.int32(np.int64(trace) * e) * rate)
-        learned = np.int64(np.int32(_shift(np.int64(row[j]), weight_shift) + _shift(product, rate_shift)))
-        size = abs(learned)
+    """All weights of a group, with stochastic rounding."""
+    bits, clip = np.int32(learning.round_bits[g]), np.int32(learning.clip[g])
+    rest, unused = np.int32((1 << bits) - 1), np.uint32(32 - bits)
+    # Shifts to the left, or to the right where negative: one of the two is by 0.
+    gain, loss = np.int32(max(learning.rate_shift[g], 0)), np.int32(max(-learning.rate_shift[g], 0))
+    widen, narrow = np.int32(max(learning.weight_shift[g], 0)), np.int32(max(-learning.weight_shift[g], 0))
+    exponent = np.int32(learning.weight_exp[g])
+    clipped = np.int32(0)
+    for j in range(weights.size):
+        change = np.int32(np.int32(product[j] << gain) >> loss)
+        learned = np.int32(np.int32(np.int32(np.int32(weights[j]) << widen) >> narrow) + change)
+        size = np.int32(abs(learned))
         # The fraction has so few bits that comparing it with a random number of 53 bits is comparing it with
         # that number's first bits, which are those of the first of its two words.
-        draw = np.int64(learning.words[2 * (first + j)]) >> (32 - bits)
-        rounded = (size >> bits) + ((size & rest) > draw)
-        clipped += rounded > clip
+        draw = np.int32(words[2 * j] >> unused)
+        rounded = np.int32(np.int32(size >> bits) + np.int32(np.int32(size & rest) > draw))
+        clipped += np.int32(rounded > clip)
         rounded = min(rounded, clip)
-        row[j] = np.int32((rounded if learned >= 0 else -rounded) << weight_exp)
+        weights[j] = np.int32((np.int32(-rounded) if learned < 0 else rounded) << exponent)
     return clipped
 
 
 @njit(cache=True)
-def _learn_real(rate: float, trace: np.float32, error: NDArray[Any], row: NDArray[Any]) -> None:
-    n = error.size
-    for j in range(2 * n):
-        e = -error[j] if j < n else error[j - n]
-        row[j] += np.float32(rate) * np.float32(trace * e)
+def _learn_real(rate: float, trace: Any, error: NDArray[Any], row: NDArray[Any]) -> None:
+    for j in range(row.size):
+        row[j] += np.float32(rate) * np.float32(trace * error[j])
 
 
 @njit(cache=True)
