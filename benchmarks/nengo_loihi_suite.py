@@ -2,9 +2,10 @@
 
     python benchmarks/nengo_loihi_suite.py [--json FILE] [-- PYTEST_ARGUMENT ...]
 
-Runs the tests inside the installed nengo-loihi twice, with the stock emulator and with the compiled one in its
-place, and prints the tests whose outcome differs. The suite is of 2022: some of its tests fail on today's NumPy
-and Nengo with either emulator; only differences count. Exit code 1 if there are any.
+Runs the tests inside the installed nengo-loihi twice, with the stock emulator and with the compiled one in
+its place, and prints the tests whose outcome differs. The suite is of 2022: some of its tests fail on today's
+NumPy and Nengo with either emulator, or want a board or a file that is not installed; only differences count.
+Exit code 1 if there are any.
 
 The second half of this file is the pytest plugin that brings the fixtures which the suite takes from packages
 that are no longer maintained.
@@ -24,7 +25,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 from unittest.mock import MagicMock
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def run_suite(emulator: str, arguments: list[str]) -> tuple[Outcomes, float]:
 def outcomes(report: Path) -> Outcomes:
     """Test names and whether they passed, failed, broke or were skipped."""
     found = {}
-    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 written by our own pytest
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 written by our own pytest
         kinds = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
         found[f"{case.get('classname')}::{case.get('name')}"] = kinds[0] if kinds else "passed"
     return found
@@ -83,7 +84,9 @@ def main() -> int:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The suite's own option, and ours."""
     parser.addoption("--target", default="sim", help="nengo-loihi's target")
-    parser.addoption("--emulator", default="stock", choices=["stock", "compiled"], help="which emulator to test")
+    parser.addoption(
+        "--emulator", default="stock", choices=["stock", "compiled"], help="which emulator to test"
+    )
 
 
 class NoiseFilters:
@@ -147,7 +150,9 @@ def allclose() -> Any:
     def compare(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, xtol: int = 0, **_: Any) -> bool:
         a, b = np.broadcast_arrays(np.asarray(a), np.asarray(b))
         n = len(a) if a.ndim else 0
-        pairs = [(a[max(s, 0) : n + s], b[max(-s, 0) : n - s]) for s in range(-xtol, xtol + 1)] if n else [(a, b)]
+        pairs = (
+            [(a[max(s, 0) : n + s], b[max(-s, 0) : n - s]) for s in range(-xtol, xtol + 1)] if n else [(a, b)]
+        )
         return any(np.allclose(x, y, rtol=rtol, atol=atol) for x, y in pairs)
 
     return compare

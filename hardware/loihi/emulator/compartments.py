@@ -146,7 +146,7 @@ def _wrap_all(x: NDArray[Any], bits: int) -> int:
         wrapped = _wrap(value, bits)
         over += np.int32(wrapped != value)
         x[i] = wrapped
-    return over
+    return int(over)
 
 
 @njit(cache=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from spikearm.errors import CapacityError
 from spikearm.hardware.loihi.emulator.learning import FACTOR_OVERFLOW, LEARN_FRAC, Learning
+from spikearm.hardware.loihi.emulator.rows import Rows, joined, starts_of
 from spikearm.hardware.loihi.emulator.wiring import OUT_OF_RANGE, UNUSED, Wiring
-
-MAX_ROUND_BITS = 27
-"""Of the first word of a random number, only so many bits take part."""
 
 
 def flatten_wiring(emulator: Any) -> Wiring:
@@ -21,9 +19,9 @@ def flatten_wiring(emulator: Any) -> Wiring:
 
     The synapses' own weights become views of the flat weights: what learns is seen on both sides.
     """
-    block_start = _starts(block.n_neurons for block in emulator.block_info.blocks)
+    block_start = starts_of(block.n_neurons for block in emulator.block_info.blocks)
     synapses = list(emulator.synapses.slices)
-    rows = _Rows(emulator.block_info.dtype)
+    rows = Rows(emulator.block_info.dtype)
     axon_row, axon_base = [], []
     for synapse in synapses:
         row, base = _axon_table(synapse, rows, emulator.synapses.slices[synapse])
@@ -32,13 +30,13 @@ def flatten_wiring(emulator: Any) -> Wiring:
     learns = np.array([synapse.n_axons if synapse.learning else 0 for synapse in synapses], dtype=np.int64)
     return Wiring(
         **_wires(emulator, synapses),
-        axon_start=_starts(synapse.n_axons for synapse in synapses),
-        axon_row=_joined(axon_row, np.int64),
-        axon_base=_joined(axon_base, np.int64),
+        axon_start=starts_of(synapse.n_axons for synapse in synapses),
+        axon_row=joined(axon_row, np.int64),
+        axon_base=joined(axon_base, np.int64),
         **rows.arrays(),
         block_start=block_start,
         n_axons=learns,
-        trace_start=_starts(learns)[:-1],
+        trace_start=starts_of(learns)[:-1],
         fired=np.zeros(block_start[-1], dtype=np.int32),
         fired_start=np.zeros_like(block_start),
         operations=np.zeros(len(synapses), dtype=np.int64),
@@ -58,11 +56,11 @@ def _wires(emulator: Any, synapses: Sequence[Any]) -> dict[str, NDArray[Any]]:
     wires = [wire for synapse in synapses for wire in into[synapse]]
     maps = [_axon_map(axon, n) for _, axon, n in wires]
     return {
-        "wire_start": _starts(len(into[synapse]) for synapse in synapses),
+        "wire_start": starts_of(len(into[synapse]) for synapse in synapses),
         "wire_source": np.array([source for source, _, _ in wires], dtype=np.int64),
-        "wire_map": _starts(len(axons) for axons, _ in maps),
-        "axon": _joined([axons for axons, _ in maps], np.int32),
-        "atom": _joined([atoms for _, atoms in maps], np.int32),
+        "wire_map": starts_of(len(axons) for axons, _ in maps),
+        "axon": joined([axons for axons, _ in maps], np.int32),
+        "atom": joined([atoms for _, atoms in maps], np.int32),
     }
 
 
@@ -77,99 +75,11 @@ def _axon_map(axon: Any, n_neurons: int) -> tuple[NDArray[np.int32], NDArray[np.
     return np.where(axons < OUT_OF_RANGE, UNUSED, axons).astype(np.int32), atoms
 
 
-class _Rows:
-    """All rows of weights, one after another."""
-
-    def __init__(self, dtype: Any) -> None:
-        self._dtype = dtype
-        self._weights: list[NDArray[Any]] = []
-        self._indices: list[NDArray[Any]] = []
-        self._lengths: list[NDArray[np.int64]] = []
-        self._index: list[NDArray[np.int64]] = []
-        self._n_rows = self._n_weights = self._n_indices = 0
-        self._adopt: list[tuple[Any, int]] = []
-
-    def add(self, synapse: Any) -> int:
-        """Add all rows of a synapse group; the number of the first."""
-        first = self._n_rows
-        shapes = np.array([weights.shape for weights in synapse.weights], dtype=np.int64).reshape(-1, 2)
-        lengths = np.repeat(shapes[:, 1], shapes[:, 0])
-        weights = _joined([weights.ravel() for weights in synapse.weights], self._dtype)
-        indices = _joined([indices.ravel() for indices in synapse.indices], np.int64)
-        keep = _last_of_each(indices, lengths)
-        if keep.all():
-            self._adopt.append((synapse, self._n_weights))
-        else:
-            lengths = np.bincount(_row_of(lengths)[keep], minlength=lengths.size)
-            weights, indices = weights[keep], indices[keep]
-        starts = _starts(lengths)[:-1]
-        if _counts_up(indices, lengths):
-            self._index.append(-1 - np.append(indices, 0)[starts])
-        else:
-            self._index.append(self._n_indices + starts)
-            self._indices.append(indices)
-            self._n_indices += indices.size
-        self._weights.append(weights)
-        self._lengths.append(lengths)
-        self._n_weights += weights.size
-        self._n_rows += lengths.size
-        return first
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """The flat arrays; the synapse groups' weights are views of them from now on."""
-        weights = _joined(self._weights, self._dtype)
-        for synapse, start in self._adopt:
-            ends = start + np.cumsum([rows.size for rows in synapse.weights], dtype=np.int64)
-            synapse.weights = [
-                weights[end - rows.size : end].reshape(rows.shape)
-                for rows, end in zip(synapse.weights, ends.tolist(), strict=True)
-            ]
-        lengths = _joined(self._lengths, np.int64)
-        return {
-            "row_start": _starts(lengths)[:-1],
-            "row_length": lengths,
-            "row_index": _joined(self._index, np.int64),
-            "weights": weights,
-            "indices": _joined(self._indices, np.int32),
-        }
-
-
-def _row_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The row of each element."""
-    return np.repeat(np.arange(lengths.size), lengths)
-
-
-def _steps(indices: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:
-    """From each index to the next of its row; 1 from row to row."""
-    rows = _row_of(lengths)
-    return np.where(rows[1:] == rows[:-1], np.diff(indices), 1)
-
-
-def _counts_up(indices: NDArray[Any], lengths: NDArray[np.int64]) -> bool:
-    """Whether each row's indices are consecutive."""
-    return bool((_steps(indices, lengths) == 1).all())
-
-
-def _last_of_each(indices: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Where an index is not repeated later in its row: of those, NumPy's ``x[i] += w`` counts the last only."""
-    keep = np.ones(indices.size, dtype=np.bool_)
-    rows = _row_of(lengths)
-    starts = _starts(lengths)
-    for row in np.unique(rows[1:][_steps(indices, lengths) <= 0]):
-        own = indices[starts[row] : starts[row + 1]]
-        _, from_end = np.unique(own[::-1], return_index=True)
-        keep[starts[row] : starts[row + 1]] = False
-        keep[starts[row + 1] - 1 - from_end] = True
-    return keep
-
-
-def _axon_table(
-    synapse: Any, rows: _Rows, block: slice
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _axon_table(synapse: Any, rows: Rows, block: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First row of weights of each axon of a group, and the compartment its indices count from."""
     first = rows.add(synapse)
     n_atoms = np.array([len(weights) for weights in synapse.weights], dtype=np.int64)
-    row = first + _starts(n_atoms)[:-1]
+    row = first + starts_of(n_atoms)[:-1]
     low = np.array([indices.min(initial=0) for indices in synapse.indices])
     high = np.array([indices.max(initial=0) for indices in synapse.indices])
     base = np.zeros(synapse.n_axons, dtype=np.int64)
@@ -190,8 +100,8 @@ def flatten_learning(emulator: Any, wiring: Wiring) -> Learning:
     synapses = [synapse for _, synapse in groups]
     for synapse in synapses:
         _check_matrix(synapse, 2 * state.pes_errors[synapse].size)
-    trace_start = _starts(synapse.n_axons for synapse in synapses)
-    error_start = _starts(state.pes_errors[synapse].size for synapse in synapses)
+    trace_start = starts_of(synapse.n_axons for synapse in synapses)
+    error_start = starts_of(state.pes_errors[synapse].size for synapse in synapses)
     trace = np.zeros(trace_start[-1], dtype=state.dtype)
     error = np.zeros(error_start[-1], dtype=state.dtype)
     for g, synapse in enumerate(synapses):
@@ -245,16 +155,7 @@ def _check_matrix(synapse: Any, n_columns: int) -> None:
     plain = synapse.axon_to_weight_map is None and synapse.axon_compartment_bases is None
     if not plain or len(synapse.weights) != synapse.n_axons or shapes != {(1, n_columns)}:
         raise CapacityError(
-            f"synapse group {synapse.label!r} learns, but its weights have shapes {sorted(shapes)}; PES on the "
-            f"chip needs one row of {n_columns} weights for each of its {synapse.n_axons} axons; use a dense "
-            "connection, or emulator='stock'."
+            f"synapse group {synapse.label!r} learns, but its weights have shapes {sorted(shapes)}; PES "
+            f"on the chip needs one row of {n_columns} weights for each of its {synapse.n_axons} axons; use a "
+            "dense connection, or emulator='stock'."
         )
-
-
-def _starts(sizes: Iterable[int]) -> NDArray[np.int64]:
-    """Where parts of these sizes begin when they follow each other, and the end of the last."""
-    return np.concatenate([[0], np.cumsum(np.fromiter(sizes, dtype=np.int64))]).astype(np.int64)
-
-
-def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
-    return np.concatenate(parts).astype(dtype, copy=False) if parts else np.zeros(0, dtype=dtype)

@@ -58,7 +58,9 @@ class CompiledEmulator(EmulatorInterface):
         self._wiring = flatten_wiring(self)
         self._learning = flatten_learning(self, self._wiring)
         self._spikes = kernel.HostSpikes(np.zeros((1, len(self.inputs) + 1), np.int64), _NOBODY)
-        self._packed = self._packed_records = self._packed_rng = None
+        self._packed: Any = None
+        self._packed_records: kernel.Records | None = None
+        self._packed_rng: np.random.RandomState | None = None
         self.probes = RecordedProbes(self.block_info, list(model.probes), model.dt)
         self.synapses.spikes_in = SpikesIn(self)
         self.synapses.trace_spikes = TraceSpikes(self)
@@ -101,7 +103,9 @@ class CompiledEmulator(EmulatorInterface):
             self._advance(n)
             steps -= n
 
-    def host2chip(self, spikes: Iterable[tuple[Any, int, Any]], errors: Iterable[tuple[Any, int, Any]]) -> None:
+    def host2chip(
+        self, spikes: Iterable[tuple[Any, int, Any]], errors: Iterable[tuple[Any, int, Any]]
+    ) -> None:
         """Spikes of the inputs, as (input, step, neurons), and errors, as (synapses, step, values)."""
         for spike_input, t, neurons in spikes:
             spike_input.add_spikes(t, neurons)
@@ -111,7 +115,9 @@ class CompiledEmulator(EmulatorInterface):
 
     def _add_error(self, error: NDArray[Any], values: NDArray[Any]) -> None:
         if values.shape != error.shape:
-            raise ValueError(f"the error has shape {values.shape}, the learned connection wants {error.shape}.")
+            raise ValueError(
+                f"the error has shape {values.shape}, the learned connection wants {error.shape}."
+            )
         scale = self.synapses.pes_error_scale
         cut = scale_errors(values, scale, error) if values.dtype == np.float64 else -1
         if cut < 0:
@@ -138,10 +144,12 @@ class CompiledEmulator(EmulatorInterface):
             self._strict,
         )
         if done < 0:
-            raise IndexError("a spike came from a neuron, or would have gone to a compartment, that is not there.")
+            raise IndexError(
+                "a spike came from a neuron, or would have gone to a compartment, that is not there."
+            )
         self._put_back(done)
         self.events = self.events[:done]
-        failed = eventful and self._strict and self.events[-1, kernel.STRICT_EVENTS].any()
+        failed = eventful and self._strict and bool(self.events[-1, kernel.STRICT_EVENTS].any())
         self.t += done
         self.probes.keep(done - failed, self.compartment)
         if eventful:
@@ -149,7 +157,7 @@ class CompiledEmulator(EmulatorInterface):
 
     def _report(self) -> None:
         for step in self.events:
-            for kind in np.flatnonzero(step):
+            for kind in np.flatnonzero(step).tolist():
                 if self._strict and kind in kernel.STRICT_EVENTS:
                     raise SimulationError(_MESSAGES[kind])
                 warnings.warn(_MESSAGES[kind], stacklevel=5)
@@ -164,9 +172,9 @@ class CompiledEmulator(EmulatorInterface):
         return self._packed
 
     def _take_spikes(self, n_steps: int) -> kernel.HostSpikes:
-        """Spikes of the inputs that arrive in the next steps; the inputs forget those that are not permanent."""
+        """Spikes of the inputs that arrive in the next steps; the inputs forget all but permanent ones."""
         start = np.zeros((n_steps, len(self.inputs) + 1), dtype=np.int64)
-        parts = [_NOBODY]
+        parts: list[Any] = [_NOBODY]
         total = 0
         for step in range(n_steps):
             start[step, 0] = total

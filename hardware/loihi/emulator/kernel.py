@@ -42,7 +42,7 @@ class Records(NamedTuple):
     spiked_of: Ints
     current: NDArray[Any]
     voltage: NDArray[Any]
-    spiked: NDArray[np.bool_]
+    spiked: NDArray[Any]
 
 
 class HostSpikes(NamedTuple):
@@ -67,15 +67,15 @@ def _record(records: Records, step: int, c: Compartments) -> None:
         records.spiked[step, k] = c.spiked[records.spiked_of[k]]
 
 
-@structref.register  # type: ignore[untyped-decorator]
-class _ChipType(types.StructRef):  # type: ignore[misc]
+@structref.register
+class _ChipType(types.StructRef):
     """Numba's type of a chip."""
 
     def preprocess_fields(self, fields: Any) -> Any:
         return tuple((name, types.unliteral(kind)) for name, kind in fields)
 
 
-class _Chip(structref.StructRefProxy):  # type: ignore[misc]
+class _Chip(structref.StructRefProxy):
     """A whole chip as one argument: handing over its seventy arrays one by one takes as long as a step."""
 
 
@@ -146,8 +146,8 @@ run_discrete = _make_run(_revision(), discrete=True)
 """Advance the chip by ``events.shape[0]`` steps after step ``t``.
 
 Returns the number of steps made, fewer if ``strict`` and something happened that must not, and whether there
-were any events. The number is -1 if a spike came from a neuron, or would have gone to a compartment, that does
-not exist.
+were any events. The number is -1 if a spike came from a neuron, or would have gone to a compartment, that
+does not exist.
 """
 
 run_real = _make_run(_revision(), discrete=False)

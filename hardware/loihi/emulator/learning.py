@@ -89,7 +89,7 @@ def update_traces(learning: Learning, t: int, stream: Words, discrete: bool) -> 
 
 
 @njit(cache=True)
-def _moved(learning: Learning, g: int, trace: float, spiked: bool) -> float:
+def _moved(learning: Learning, g: int, trace: Any, spiked: Any) -> Any:
     moved = learning.decay[g] * trace
     return moved + learning.magnitude[g] if spiked else moved
 
@@ -173,7 +173,7 @@ def _learn_discrete(
         clipped += np.int32(rounded > clip)
         rounded = min(rounded, clip)
         weights[j] = np.int32((np.int32(-rounded) if learned < 0 else rounded) << exponent)
-    return clipped
+    return int(clipped)
 
 
 @njit(cache=True)

@@ -21,27 +21,30 @@ class RecordedProbes(ProbeState):
         block_info: Where the compartments of each block are.
         probes: The probes of the model.
         dt_s: Time step [s].
+
+    Attributes:
+        max_steps: So many steps may pass before :meth:`keep` must be called.
     """
 
     def __init__(self, block_info: Any, probes: list[Any], dt_s: float) -> None:
         super().__init__(block_info, probes, dt_s)
         self._dtype = block_info.dtype
         self._columns: list[tuple[list[NDArray[Any]], str, slice]] = []
-        self._others: list[Any] = []
+        self._others = [probe for probe in self.probes if probe.key not in _KEYS]
+        chosen: dict[str, list[NDArray[np.int64]]] = {key: [np.zeros(0, np.int64)] for key in _KEYS}
         self._sizes: dict[Any, list[int]] = {}
-        selected: dict[str, list[NDArray[np.int64]]] = {key: [] for key in _KEYS}
         for probe, blocks in self.probes.items():
-            sizes = [np.arange(s.stop - s.start)[own].size for s, own in zip(blocks.values(), probe.slice)]
-            self._sizes[probe] = sizes
-            if probe.key not in _KEYS:
-                self._others.append(probe)
-                continue
-            for k, block_slice in enumerate(blocks.values()):
-                chosen = np.arange(block_slice.start, block_slice.stop)[probe.slice[k]]
-                start = sum(part.size for part in selected[probe.key])
-                selected[probe.key].append(chosen)
-                self._columns.append((self.outputs[probe][k], probe.key, slice(start, start + chosen.size)))
-        self._of = {key: np.concatenate([np.zeros(0, np.int64), *parts]) for key, parts in selected.items()}
+            own = [
+                np.arange(block_slice.start, block_slice.stop)[part]
+                for block_slice, part in zip(blocks.values(), probe.slice, strict=True)
+            ]
+            self._sizes[probe] = [compartments.size for compartments in own]
+            if probe.key in _KEYS:
+                for output, compartments in zip(self.outputs[probe], own, strict=True):
+                    start = sum(part.size for part in chosen[probe.key])
+                    chosen[probe.key].append(compartments)
+                    self._columns.append((output, probe.key, slice(start, start + compartments.size)))
+        self._of = {key: np.concatenate(parts) for key, parts in chosen.items()}
         widest = max(of.size for of in self._of.values())
         self.max_steps = 1 if self._others else max(1, min(1024, _MAX_RECORDED // max(1, widest)))
         self._records = self._allocate(1)
@@ -57,10 +60,12 @@ class RecordedProbes(ProbeState):
             return np.zeros((n_steps, self._of[key].size), dtype=dtype)
 
         return Records(
-            *self._of.values(),
-            room("current", self._dtype),
-            room("voltage", self._dtype),
-            room("spiked", np.bool_),
+            current_of=self._of["current"],
+            voltage_of=self._of["voltage"],
+            spiked_of=self._of["spiked"],
+            current=room("current", self._dtype),
+            voltage=room("voltage", self._dtype),
+            spiked=room("spiked", np.bool_),
         )
 
     def keep(self, n_steps: int, compartment: Any) -> None:

@@ -79,7 +79,7 @@ def fill_words(state: Words, out: Words, n: int) -> None:
     while done < n:
         if state[_N] >= _N:
             _refill(state)
-        start = np.int64(state[_N])
+        start = int(state[_N])
         m = min(_N - start, n - done)
         for k in range(m):
             out[done + k] = _temper(state[start + k])
@@ -114,7 +114,7 @@ def skip_signed_bytes(state: Words, n: int) -> None:
     while n > 0:
         if state[_N] >= _N:
             _refill(state)
-        start = np.int64(state[_N])
+        start = int(state[_N])
         m = min(_N - start, n)
         used = 0
         for k in range(start, start + m):

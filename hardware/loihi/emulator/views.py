@@ -42,7 +42,9 @@ class SpikesIn(_BySynapse):
                 start = spikes.start[-1]
                 neurons = spikes.neurons[start[-1 - source] : start[-source]]
             else:
-                neurons = wiring.fired[wiring.fired_start[source] : wiring.fired_start[source + 1]]
+                neurons = wiring.fired[wiring.fired_start[source] : wiring.fired_start[source + 1]].astype(
+                    np.int64
+                )
             places = wiring.wire_map[wire] + neurons
             found += [
                 Axon.Spike(int(wiring.axon[place]), atom=int(wiring.atom[place]))

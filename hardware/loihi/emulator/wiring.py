@@ -92,12 +92,17 @@ def _add_row(wiring: Wiring, row: int, base: int, target: NDArray[Any]) -> int:
         indices = wiring.indices[index : index + n]
         for k in range(n):
             target[base + indices[k]] += weights[k]
-    return n
+    return int(n)
 
 
 @njit(cache=True)
 def _carry(
-    wiring: Wiring, group: int, wire: int, neurons: NDArray[Any], target: NDArray[Any], pending: NDArray[np.bool_]
+    wiring: Wiring,
+    group: int,
+    wire: int,
+    neurons: NDArray[Any],
+    target: NDArray[Any],
+    pending: NDArray[np.bool_],
 ) -> int:
     """Spikes of one source along one wire. Returns the spikes lost to a full trace, or ``OUT_OF_RANGE``."""
     lost = 0

@@ -60,8 +60,8 @@ class ChipBuilder:
             block.compartment.bias[:] = self.rng.integers(-(2**23), 2**23, block.n_neurons)
         if self.rng.random() < 0.1:
             for synapse in block.synapses:
-                for rows in synapse.weights:
-                    rows *= 1 if synapse.learning else 2**8
+                for rows in [] if synapse.learning else synapse.weights:
+                    rows[...] *= 2**8
 
     def block(self) -> LoihiBlock:
         rng = self.rng
@@ -86,7 +86,9 @@ class ChipBuilder:
         return block
 
     def connect(self, source: LoihiBlock | SpikeInput, block: LoihiBlock) -> None:
-        add = self.rng.choice(np.array([self.dense, self.sparse, self.population, self.learned], dtype=object))
+        add = self.rng.choice(
+            np.array([self.dense, self.sparse, self.population, self.learned], dtype=object)
+        )
         synapse = Synapse(int(self.rng.integers(1, 15)))
         atoms = add(synapse, block.n_neurons)
         block.add_synapse(synapse)
@@ -178,9 +180,7 @@ class Pair:
         """What the host sends before a step: a function of the seed and the step alone."""
         rng = np.random.default_rng([self._seed, emulator.t])
         chip = self.chips[emulator]
-        spikes = [
-            (fed, emulator.t + 1, np.flatnonzero(rng.random(fed.n_neurons) < 0.3)) for fed in chip.fed
-        ]
+        spikes = [(fed, emulator.t + 1, np.flatnonzero(rng.random(fed.n_neurons) < 0.3)) for fed in chip.fed]
         errors = [
             (synapse, emulator.t + 1, rng.normal(size=n) * 10 ** rng.uniform(-2, 1))
             for synapse, n in chip.learning

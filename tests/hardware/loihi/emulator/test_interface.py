@@ -138,8 +138,10 @@ def test_of_repeated_indices_the_last_counts():
     """A sparse matrix may name an entry twice; NumPy's ``x[i] += w`` then adds the last only."""
     states = []
     for kind in (CompiledEmulator, EmulatorInterface):
-        model, block, synapse, spike_input = flooded(2)
-        twice = scipy.sparse.csr_matrix((np.array([1.0, 2.0, 3.0, 1.0]), [0, 1, 0, 1], [0, 3, 4]), shape=(2, 2))
+        model, _, synapse, _ = flooded(2)
+        twice = scipy.sparse.csr_matrix(
+            (np.array([1.0, 2.0, 3.0, 1.0]), [0, 1, 0, 1], [0, 3, 4]), shape=(2, 2)
+        )
         synapse.set_weights(twice)
         for rows in synapse.weights:
             rows.dtype = np.int32
@@ -237,5 +239,7 @@ def test_learning_on_anything_but_a_full_matrix_is_refused():
     model, _, synapse, _ = flooded(3, learning=True)
     synapse.weights[1] = synapse.weights[1][:, :1]
     synapse.indices[1] = synapse.indices[1][:, :1]
-    with pytest.raises(CapacityError, match=r"needs one row of 2 weights for each of its 3 axons; use a dense"):
+    with pytest.raises(
+        CapacityError, match=r"needs one row of 2 weights for each of its 3 axons; use a dense"
+    ):
         make_emulator(CompiledEmulator, model)

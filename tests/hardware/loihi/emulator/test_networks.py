@@ -162,7 +162,9 @@ def make_network(build, seed):
 def make_simulator(network, emulator, model=None, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the builder: the same for both
-        return Simulator(network, model=model, emulator=emulator, target=options.pop("target", "sim"), **options)
+        return Simulator(
+            network, model=model, emulator=emulator, target=options.pop("target", "sim"), **options
+        )
 
 
 def recorded(build, seed, emulator, *, stretches=(N_STEPS,), model=None, **options):
@@ -205,7 +207,9 @@ def test_every_kind_of_network_runs_the_same(name, seed):
 
 @pytest.mark.parametrize("name", ["decoded chain", "learning", "convolution, channels last"])
 def test_networks_run_the_same_in_float32(name):
-    check_same(*(recorded(BUILDERS[name], 3, emulator, target="simreal") for emulator in ("compiled", "stock")))
+    check_same(
+        *(recorded(BUILDERS[name], 3, emulator, target="simreal") for emulator in ("compiled", "stock"))
+    )
 
 
 @pytest.mark.parametrize("precompute", [True, False])

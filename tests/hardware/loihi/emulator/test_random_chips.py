@@ -1,4 +1,4 @@
-"""Chips drawn at random behave alike on the stock and on the compiled emulator, in every bit of their state."""
+"""Chips drawn at random behave alike on the stock and on the compiled emulator, in every bit."""
 
 from __future__ import annotations
 
