@@ -90,7 +90,7 @@ def compartments_of(state: Any) -> Compartments:
     )
 
 
-@njit(cache=True)
+@njit
 def _draw_bytes(c: Compartments, stream: Words) -> None:
     """Noise of the discretised mode; numbers that no compartment uses are drawn all the same."""
     if not c.is_noisy[0]:
@@ -101,7 +101,7 @@ def _draw_bytes(c: Compartments, stream: Words) -> None:
         c.noise[i] = (c.noise[i] + c.noise_offset[i]) * c.noise_gain[i]
 
 
-@njit(cache=True)
+@njit
 def _draw_uniform(c: Compartments, stream: Words, words: Words) -> None:
     """Noise of the real mode."""
     fill_words(stream, words, 2 * c.noise.size)
@@ -112,14 +112,14 @@ def _draw_uniform(c: Compartments, stream: Words, words: Words) -> None:
         c.noise[i] = (draw + c.noise_offset[i]) * c.noise_gain[i]
 
 
-@njit(cache=True)
+@njit
 def _wrap(x: np.int32, bits: int) -> np.int32:
     """The value of ``x`` in a register of ``bits`` bits and a sign."""
     size = np.int32(1 << bits)
     return np.int32(np.int32(x & np.int32(size - 1)) - np.int32(x & size))
 
 
-@njit(cache=True)
+@njit
 def _decayed(x: np.int32, keep: np.int32) -> np.int32:
     """``x * keep / 4096``, rounded towards zero, in 32 bits."""
     size = np.int32(abs(x))
@@ -131,14 +131,14 @@ def _decayed(x: np.int32, keep: np.int32) -> np.int32:
 # The loops below each write one array and read few: only such loops become vector instructions.
 
 
-@njit(cache=True)
+@njit
 def _add_noise(to: NDArray[Any], noise: NDArray[Any], on_membrane: NDArray[np.bool_], membrane: bool) -> None:
     for i in range(to.size):
         if on_membrane[i] == membrane:
             to[i] += noise[i]
 
 
-@njit(cache=True)
+@njit
 def _wrap_all(x: NDArray[Any], bits: int) -> int:
     over = np.int32(0)
     for i in range(x.size):
@@ -149,7 +149,7 @@ def _wrap_all(x: NDArray[Any], bits: int) -> int:
     return int(over)
 
 
-@njit(cache=True)
+@njit
 def _filter(x: NDArray[Any], decay: NDArray[Any], offset: int, to: NDArray[Any]) -> None:
     """Let ``to`` decay and add ``x``."""
     whole = np.int32(4096 - offset)
@@ -157,7 +157,7 @@ def _filter(x: NDArray[Any], decay: NDArray[Any], offset: int, to: NDArray[Any])
         to[i] = np.int32(_decayed(np.int32(to[i]), np.int32(whole - decay[i])) + x[i])
 
 
-@njit(cache=True)
+@njit
 def update_discrete(c: Compartments, stream: Words, overflows: NDArray[np.int64]) -> None:
     """One step of all compartments in whole numbers.
 
@@ -182,7 +182,7 @@ def update_discrete(c: Compartments, stream: Words, overflows: NDArray[np.int64]
     _spike(c)
 
 
-@njit(cache=True)
+@njit
 def update_real(c: Compartments, stream: Words, words: Words) -> None:
     """One step of all compartments in float32, without registers that could overflow.
 
@@ -207,7 +207,7 @@ def update_real(c: Compartments, stream: Words, words: Words) -> None:
     _spike(c)
 
 
-@njit(cache=True)
+@njit
 def _limit(c: Compartments) -> None:
     """Keep voltages in their range, and at 0 during the refractory period."""
     for i in range(c.voltage.size):
@@ -215,7 +215,7 @@ def _limit(c: Compartments) -> None:
         c.voltage[i] = 0 if c.ref_count[i] > 0 else v
 
 
-@njit(cache=True)
+@njit
 def _spike(c: Compartments) -> None:
     """Spike above the threshold, and begin or go on with the refractory period."""
     for i in range(c.voltage.size):

@@ -156,6 +156,6 @@ def _check_matrix(synapse: Any, n_columns: int) -> None:
     if not plain or len(synapse.weights) != synapse.n_axons or shapes != {(1, n_columns)}:
         raise CapacityError(
             f"synapse group {synapse.label!r} learns, but its weights have shapes {sorted(shapes)}; PES "
-            f"on the chip needs one row of {n_columns} weights for each of its {synapse.n_axons} axons; use a "
-            "dense connection, or emulator='stock'."
+            f"on the chip needs one row of {n_columns} weights for each of its {synapse.n_axons} axons; use "
+            "a dense connection, or emulator='stock'."
         )

@@ -81,6 +81,12 @@ class CompiledEmulator(EmulatorInterface):
         start = self._learning.trace_start[list(self.synapses.traces).index(synapse)]
         return self._learning.pending[start : start + synapse.n_axons]
 
+    def prepare(self) -> None:
+        """Compile the kernels now, or load them from the cache, instead of in the first step."""
+        no_events = np.zeros((0, kernel.N_EVENTS), dtype=np.int64)
+        self._run(self._chip(1), self._spikes.start, self._spikes.neurons, no_events, self.t, self._strict)
+        scale_errors(np.zeros(0), 1.0, self._learning.error)
+
     def close(self) -> None:
         """Release the chip; what probes have recorded can still be collected."""
         super().close()

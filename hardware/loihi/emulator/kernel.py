@@ -57,7 +57,7 @@ class HostSpikes(NamedTuple):
     neurons: Ints
 
 
-@njit(cache=True)
+@njit
 def _record(records: Records, step: int, c: Compartments) -> None:
     for k in range(records.current_of.size):
         records.current[step, k] = c.current[records.current_of[k]]
@@ -89,7 +89,10 @@ def pack(c: Compartments, wiring: Wiring, learning: Learning, stream: Words, rec
 
 
 def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
-    """The kernel. Numba caches it by its own file and by what it closes over, not by the files it calls.
+    """The kernel, the only large one that is cached, with all it calls.
+
+    Numba looks at a function's own file and at what it closes over, not at the files of what it calls: those
+    must not be cached on their own, lest an old one be built into a new kernel.
 
     Args:
         revision: Changes with the source of every kernel.

@@ -65,7 +65,7 @@ class Wiring(NamedTuple):
     arrivals: Ints
 
 
-@njit(cache=True)
+@njit
 def find_fired(wiring: Wiring, spiked: NDArray[np.bool_]) -> None:
     """List the compartments of each block that spiked."""
     n = 0
@@ -79,7 +79,7 @@ def find_fired(wiring: Wiring, spiked: NDArray[np.bool_]) -> None:
     wiring.fired_start[-1] = n
 
 
-@njit(cache=True)
+@njit
 def _add_row(wiring: Wiring, row: int, base: int, target: NDArray[Any]) -> int:
     """Add one row of weights to the compartments it leads to; returns how many."""
     n, w, index = wiring.row_length[row], wiring.row_start[row], wiring.row_index[row]
@@ -95,7 +95,7 @@ def _add_row(wiring: Wiring, row: int, base: int, target: NDArray[Any]) -> int:
     return int(n)
 
 
-@njit(cache=True)
+@njit
 def _carry(
     wiring: Wiring,
     group: int,
@@ -131,7 +131,7 @@ def _carry(
     return lost
 
 
-@njit(cache=True)
+@njit
 def deliver(
     wiring: Wiring,
     input_start: Ints,

@@ -243,3 +243,10 @@ def test_learning_on_anything_but_a_full_matrix_is_refused():
         CapacityError, match=r"needs one row of 2 weights for each of its 3 axons; use a dense"
     ):
         make_emulator(CompiledEmulator, model)
+
+
+def test_preparing_changes_nothing(random_pair):
+    pair = random_pair(2)
+    pair.compiled.prepare()
+    pair.step()
+    pair.compare()
