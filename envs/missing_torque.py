@@ -21,7 +21,7 @@ _SLIP_RAD_S = 0.05
 
 
 class MissingTorque:
-    """Inverse dynamics of the perturbed arm minus those of the nominal one.
+    """Inverse dynamics of the perturbed arm minus those of the nominal one, joint limits aside.
 
     Args:
         arm: The arm.
@@ -30,6 +30,9 @@ class MissingTorque:
     def __init__(self, arm: ArmSpec) -> None:
         compiled = compile_arm(arm.path, ee_site=arm.ee_site, extend=add_payload_body)
         self._model = compiled.model
+        # Joint limits are no perturbation; friction is a function of the velocity below.
+        self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_CONSTRAINT
+        self._own_friction = self._model.dof_frictionloss.copy()
         self._data = mujoco.MjData(self._model)
         self._nominal = MujocoDynamics(arm)
         self._perturbed = PerturbedModel(self._model)
@@ -39,7 +42,7 @@ class MissingTorque:
     def perturb(self, perturbation: Perturbation) -> None:
         """Choose the perturbation; sensor noise and delay add no torque and are ignored."""
         n = self._nominal.n_joints
-        self._friction = perturbation.per_joint("joint_friction", n)
+        self._friction = self._own_friction + perturbation.per_joint("joint_friction", n)
         self._gain = perturbation.per_joint("actuator_gain", n)
         self._perturbed.apply(dataclasses.replace(perturbation, joint_friction=0.0))
         self._external.configure(perturbation)

@@ -26,6 +26,11 @@ class CostModel(Protocol):
         """Names of the energy terms, always all present in an estimate."""
         ...
 
+    @property
+    def chip_scope(self) -> str:
+        """What the chip-anchored figure includes and leaves out; "" where there is none."""
+        ...
+
     def estimate(self, counts: OpCounts, dt_s: float) -> Cost:
         """Cost of work that took the substrate ``dt_s`` seconds of network time."""
         ...

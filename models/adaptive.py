@@ -50,7 +50,7 @@ class AdaptiveNetwork:
     encoder: StateEncoder | None = None
     n_neurons: int = 1000
     n_ensembles: int = 1
-    learning_rate: float = 5e-4
+    learning_rate: float = 2e-3
     tau_input_s: float = 0.012
     tau_training_s: float = 0.012
     tau_output_s: float = 0.012

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import nengo
 import numpy as np
@@ -95,30 +98,66 @@ def load_encoder(path: Path) -> StateEncoder:
     if not path.is_file():
         raise WeightsError(f"no encoder weights at {path}; `spikearm train encoder` makes them.")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            data = {name: np.asarray(file[name], dtype=np.float64) for name in _ARRAYS}
-            arm = str(file["arm"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        with path.open("rb") as file:
+            data, arm = _read(file)
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise WeightsError(
             f"encoder weights {path} cannot be read ({error}); make them anew with `spikearm train encoder`."
         ) from error
     _check(data, path)
-    scaling = StateScaling(tuple(data.pop("center")), tuple(data.pop("half_range")))
+    scaling = StateScaling(tuple(data.pop("center").tolist()), tuple(data.pop("half_range").tolist()))
     return StateEncoder(arm=arm, scaling=scaling, **data)
 
 
+def _read(file: IO[bytes]) -> tuple[dict[str, FloatArray], str]:
+    """All arrays of an archive and the arm's name, as yet unchecked."""
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is no archive, or not a whole one")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
+        data = {name: np.asarray(archive[name], dtype=np.float64) for name in _ARRAYS}
+        return data, str(archive["arm"])
+
+
+def save_encoder(path: Path, encoder: StateEncoder) -> None:
+    """Write weights in single precision, as :func:`load_encoder` reads them.
+
+    Raises:
+        WeightsError: The file cannot be written.
+    """
+    arrays: dict[str, Any] = {
+        name: np.asarray(getattr(encoder if hasattr(encoder, name) else encoder.scaling, name), np.float32)
+        for name in _ARRAYS
+    }
+    try:
+        np.savez(path, arm=np.array(encoder.arm), **arrays)
+    except OSError as error:
+        raise WeightsError(
+            f"cannot write weights to {path}: {error.strerror}; choose another place."
+        ) from error
+
+
 def _check(data: dict[str, FloatArray], path: Path) -> None:
-    n_state = data["center"].shape[0]
-    n1, n2 = data["b1"].shape[0], data["b2"].shape[0]
-    fits = (
-        data["w1"].shape == (n1, n_state) and data["w2"].shape == (n2, n1) and data["w3"].shape[1:] == (n2,)
-    )
+    n_state, n1, n2 = data["center"].size, data["b1"].size, data["b2"].size
+    n_features = len(data["w3"]) if data["w3"].ndim else 0
+    wanted = {
+        "center": (n_state,),
+        "half_range": (n_state,),
+        "w1": (n1, n_state),
+        "b1": (n1,),
+        "w2": (n2, n1),
+        "b2": (n2,),
+        "w3": (n_features, n2),
+    }
+    fits = all(array.shape == wanted[name] and array.size for name, array in data.items())
     if not fits:
         shapes = {name: array.shape for name, array in data.items()}
         raise WeightsError(f"encoder weights {path} do not fit together: {shapes}; train them again.")
     for name, array in data.items():
         if not np.isfinite(array).all():
             raise WeightsError(f"encoder weights {path}: {name} is not finite; train them again.")
+    if not (data["half_range"] > 0).all():
+        raise WeightsError(f"encoder weights {path}: half_range is not positive; train them again.")
 
 
 def shipped_encoder_path(arm: str) -> Path:

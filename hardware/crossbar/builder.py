@@ -3,7 +3,7 @@
 What lies on tiles: every two-dimensional weight matrix, encoders included. What stays digital: scalars and
 diagonal matrices (wires and scalings), convolutions, the decoders of probes (an observer must not change
 what is observed, nor its cost), the error's way back through encoders in PES, and whatever the
-configuration names.
+configuration names. Encoders of ensembles that nothing decoded is sent to take no devices at all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import nengo
 import numpy as np
 from nengo.builder.learning_rules import SimPES
-from nengo.builder.operator import Copy, DotInc, SparseDotInc
+from nengo.builder.operator import Copy, DotInc, Reset, SparseDotInc
 from nengo.builder.processes import SimProcess
 
 from spikearm.hardware.crossbar import events
@@ -29,7 +29,7 @@ from spikearm.hardware.crossbar.operators import CrossbarPes, CrossbarRead, Cros
 from spikearm.hardware.crossbar.ranges import learned_range, sample_rates, sample_spikes, sample_vectors
 from spikearm.records import FloatArray
 
-_LEARNED_FILL = 0.3
+_LEARNED_FILL = 0.1
 """Part of g_max by which learned pairs are assumed to differ when converters are calibrated; a range
 that proves too small is doubled while running."""
 
@@ -74,6 +74,12 @@ class CrossbarMapper:
         self._owners = dict(_weight_owners(model))
         self._sources = dict(_spike_sources(model))
         self._copied = {op.dst: op.src for op in model.operators if type(op) is Copy and not op.inc}
+        self._driven = {
+            signal.base
+            for op in model.operators
+            if not isinstance(op, Reset)
+            for signal in (*op.sets, *op.incs, *op.updates)
+        }
         self._rates: dict[Any, FloatArray] = {}
 
     def place(self) -> Placement:
@@ -95,6 +101,8 @@ class CrossbarMapper:
         owner = self._owners.get(op.A)
         if owner is None or op.tag == "PES:encode" or self._config.is_digital(owner.label):
             return None
+        if not self._is_driven(op.X):
+            return None
         learned = not op.A.readonly
         weights = _dense(op.A)
         if not learned and _is_diagonal(weights):
@@ -105,7 +113,7 @@ class CrossbarMapper:
         matrix = CrossbarMatrix(
             label,
             weights,
-            self._learned_ranges(weights, op.X, rng) if learned else None,
+            self._learned_ranges(weights, owner, op.X, rng) if learned else None,
             self._config,
             hold_s=self._config.ageing_steps * self._model.dt,
             per_spike=None if source is None else _per_spike(source, self._model.dt),
@@ -115,8 +123,17 @@ class CrossbarMapper:
         matrix.calibrate(self._sample_drives(op.X, rng), typical)
         return matrix
 
-    def _learned_ranges(self, weights: FloatArray, X: Any, rng: np.random.Generator) -> FloatArray:
-        """Weight at full conductance for every column of a learned matrix."""
+    def _is_driven(self, X: Any) -> bool:
+        """Whether a signal is ever anything but zero."""
+        return X.base in self._driven or bool(np.any(X.initial_value))
+
+    def _learned_ranges(
+        self, weights: FloatArray, owner: Any, X: Any, rng: np.random.Generator
+    ) -> FloatArray:
+        """Weight at full conductance for every column of a learned matrix.
+
+        Learned connections to the same object share what is to be decoded.
+        """
         config = self._config
         largest = np.abs(weights).max(axis=1)
         if config.learned_weight_range is not None:
@@ -126,10 +143,17 @@ class CrossbarMapper:
             floor = np.full(len(weights), config.learned_output_range)
         else:
             drives = self._rates_of(found, X, rng) * getattr(found.neuron_type, "amplitude", 1.0)
-            auto = learned_range(drives, config.learned_output_range, config.learned_headroom)
+            output_range = config.learned_output_range / self._n_learned_to(owner)
+            auto = learned_range(drives, output_range, config.learned_headroom)
             floor = np.full(len(weights), auto)
         ranges: FloatArray = np.maximum(floor, _GROWTH * largest)
         return ranges
+
+    def _n_learned_to(self, owner: Any) -> int:
+        """How many learned connections, ``owner`` included, have the target of ``owner``."""
+        target = getattr(owner, "post_obj", None)
+        learned = [c for c in self._model.toplevel.all_connections if c.learning_rule is not None]
+        return max(1, sum(c.post_obj is target for c in learned))
 
     def _sample_drives(self, X: Any, rng: np.random.Generator) -> FloatArray:
         """Typical inputs of a matrix, as relative read voltages, shape (n_samples, n_inputs)."""
@@ -234,19 +258,24 @@ class CrossbarMapper:
         operators.append(new)
 
 
+def all_ensembles(model: Any) -> list[Any]:
+    """The ensembles of a built model; none if its operators were put together by hand."""
+    return [] if model.toplevel is None else list(model.toplevel.all_ensembles)
+
+
 def _weight_owners(model: Any) -> Iterator[tuple[Any, Any]]:
     """Weight signals with the object they belong to; those of probes are left out."""
-    for ensemble in model.toplevel.all_ensembles:
+    for ensemble in all_ensembles(model):
         if "encoders" in model.sig[ensemble]:
             yield model.sig[ensemble]["encoders"], ensemble
-    for connection in model.toplevel.all_connections:
+    for connection in () if model.toplevel is None else model.toplevel.all_connections:
         if model.sig[connection].get("weights") is not None:
             yield model.sig[connection]["weights"], connection
 
 
 def _spike_sources(model: Any) -> Iterator[tuple[Any, Any]]:
     """Output signals of spiking neurons with their ensembles."""
-    for ensemble in model.toplevel.all_ensembles:
+    for ensemble in all_ensembles(model):
         if ensemble.neuron_type.spiking:
             yield model.sig[ensemble.neurons]["out"], ensemble
 

@@ -7,13 +7,14 @@ be brought up to date without regard to the shape of the matrix.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from spikearm.hardware.crossbar import flicker
-from spikearm.hardware.crossbar.pcm import PcmDevice, drift_exponent, drift_factor, read_noise_variance
+from spikearm.hardware.crossbar.pcm import PcmDevice, drift_exponent, read_noise_level
 from spikearm.records import FloatArray
 
 # Positions in the parameter array of compiled functions.
@@ -34,51 +35,103 @@ def pack(device: PcmDevice, n_fast: int) -> FloatArray:
     return np.array([*values, device.set_saturation, c0, c1, c2, float(n_fast)])
 
 
-@njit(cache=True)
-def conductance_now(g, exponent, elapsed_s, z, p):  # type: ignore[no-untyped-def]
-    """What one device conducts at one moment.
+# Positions in the array that holds what depends on a device's age alone, before one number per component.
+_ELAPSED, _LOG_DRIFT, _LOG_NOISE, _FAST = 0, 1, 2, 3
+_SLOW = 4
 
-    The relative noise variance of the device law (``read_noise_variance``) is split into a white
-    short-time part and the components of :mod:`.flicker` in proportion to how far each has developed.
+
+class Devices(NamedTuple):
+    """The arrays of one matrix as compiled functions take them; see :class:`Cells` for their meaning."""
+
+    p: FloatArray
+    moment: FloatArray
+    g: FloatArray
+    born_s: FloatArray
+    xi: FloatArray
+    exponent: FloatArray
+    level: FloatArray
+    z: NDArray[np.float32]
+    set_count: NDArray[np.int64]
+    reset_count: NDArray[np.int64]
+    diff: FloatArray
+    var: FloatArray
+    total: FloatArray
+    row_g: FloatArray
+    n_cols: int
+
+
+@njit(cache=True)
+def _set_moment(elapsed_s, p, m):  # type: ignore[no-untyped-def]
+    """Work out what depends on age alone; most devices of a matrix have the same age.
 
     Args:
-        g: Conductance as programmed [S].
-        exponent: Drift exponent.
         elapsed_s: Time since programming [s].
-        z: State of the slow components, unit variance, shape (n_slow,).
         p: Packed parameters.
-
-    Returns:
-        Conductance without the noise that is drawn at each read [S], the variance of that noise [S^2].
+        m: Receives the logarithms in the laws of drift and noise, the part of the correlated variance
+            that is too fast to be held, and the amplitude of each slow component.
     """
-    g_drifted = g * drift_factor(elapsed_s, exponent, p[T0]) if p[DRIFT_SCALE] > 0.0 else g
-    if p[NOISE_SCALE] == 0.0 or g == 0.0:
-        return g_drifted, 0.0
     age = elapsed_s + p[T0]
-    variance = read_noise_variance(g / p[G_MAX], age, p[T_READ])
-    white = min(variance, p[SHORT_NOISE] * p[SHORT_NOISE])
+    m[_ELAPSED] = elapsed_s
+    m[_LOG_DRIFT] = math.log(age / p[T0])
+    m[_LOG_NOISE] = math.log((age + p[T_READ]) / (2.0 * p[T_READ]))
     n_fast = int(p[N_FAST])
-    fast = 0.0
-    total = 0.0
-    slow = 0.0
+    fast, total = 0.0, 0.0
     for k in range(_N_TAUS):
         share = flicker.development(age, _TAUS[k])
         total += share
         if k < n_fast:
             fast += share
         else:
-            slow += math.sqrt(share) * z[k - n_fast]
-    correlated = (variance - white) / total
-    noisy = g_drifted * (1.0 + p[NOISE_SCALE] * math.sqrt(correlated) * slow)
-    at_read = p[NOISE_SCALE] * p[NOISE_SCALE] * (white + correlated * fast)
-    return max(noisy, 0.0), at_read * g_drifted * g_drifted
+            m[_SLOW + k - n_fast] = share
+    m[_FAST] = fast / total
+    for k in range(_N_TAUS - n_fast):
+        m[_SLOW + k] = math.sqrt(m[_SLOW + k] / total)
 
 
 @njit(cache=True)
-def update_pair(pair, now_s, p, g, born, exponent, z, diff, var, total, row_g, n_cols):  # type: ignore[no-untyped-def]
-    """Bring the derived values of one pair up to date, and its row's sum with them."""
-    plus, var_plus = conductance_now(g[pair, 0], exponent[pair, 0], now_s - born[pair, 0], z[pair, 0], p)
-    minus, var_minus = conductance_now(g[pair, 1], exponent[pair, 1], now_s - born[pair, 1], z[pair, 1], p)
+def _drift(g, exponent, elapsed_s, p, m):  # type: ignore[no-untyped-def]
+    """Drifted conductance without noise [S]; ``pcm.drift_factor`` in logarithms."""
+    if elapsed_s != m[_ELAPSED]:
+        _set_moment(elapsed_s, p, m)
+    return g * math.exp(-exponent * m[_LOG_DRIFT])
+
+
+@njit(cache=True)
+def _conductance(g, exponent, level, z, elapsed_s, p, m):  # type: ignore[no-untyped-def]
+    """What one device conducts at one moment.
+
+    The relative noise variance of the device law (``pcm.read_noise_variance``) is split into a white
+    short-time part and the components of :mod:`.flicker` in proportion to how far each has developed.
+
+    Returns:
+        Conductance without the noise that is drawn at each read [S], the variance of that noise [S^2].
+    """
+    now = _drift(g, exponent, elapsed_s, p, m)
+    scale = p[NOISE_SCALE]
+    if scale == 0.0 or g == 0.0:
+        return now, 0.0
+    variance = level * m[_LOG_NOISE]
+    white = min(variance, p[SHORT_NOISE] * p[SHORT_NOISE])
+    correlated = variance - white
+    slow = 0.0
+    for k in range(len(z)):
+        slow += m[_SLOW + k] * z[k]
+    noisy = now * (1.0 + scale * math.sqrt(correlated) * slow)
+    return max(noisy, 0.0), scale * scale * (white + correlated * m[_FAST]) * now * now
+
+
+@njit(cache=True)
+def _update_pair(pair, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g, n_cols):  # type: ignore[no-untyped-def]
+    """Bring the derived values of one pair up to date, and its row's sum with them.
+
+    Arrays come one by one: taking them out of a tuple for every device would cost more than the rest.
+    """
+    plus, var_plus = _conductance(
+        g[pair, 0], exponent[pair, 0], level[pair, 0], z[pair, 0], now_s - born_s[pair, 0], p, m
+    )
+    minus, var_minus = _conductance(
+        g[pair, 1], exponent[pair, 1], level[pair, 1], z[pair, 1], now_s - born_s[pair, 1], p, m
+    )
     diff[pair] = plus - minus
     var[pair] = var_plus + var_minus
     row_g[pair // n_cols] += plus + minus - total[pair]
@@ -86,12 +139,38 @@ def update_pair(pair, now_s, p, g, born, exponent, z, diff, var, total, row_g, n
 
 
 @njit(cache=True)
-def _age(first, last, now_s, p, g, born, exponent, z, keep, kick, xi, diff, var, total, row_g, n_cols):  # type: ignore[no-untyped-def]
+def drifted(pair, side, now_s, d):  # type: ignore[no-untyped-def]
+    """Conductance of one device now, drifted but without noise [S]."""
+    elapsed_s = now_s - d.born_s[pair, side]
+    return _drift(d.g[pair, side], d.exponent[pair, side], elapsed_s, d.p, d.moment)
+
+
+@njit(cache=True)
+def update_pair(pair, now_s, d):  # type: ignore[no-untyped-def]
+    """Bring the derived values of one pair up to date after a pulse."""
+    state = (d.p, d.moment, d.g, d.born_s, d.exponent, d.level, d.z)
+    _update_pair(pair, now_s, *state, d.diff, d.var, d.total, d.row_g, d.n_cols)
+
+
+@njit(cache=True)
+def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
+    """A device has a new conductance [S]: its drift and its noise begin anew."""
+    x = g / d.p[G_MAX]
+    d.g[pair, side] = g
+    d.born_s[pair, side] = now_s
+    d.exponent[pair, side] = d.p[DRIFT_SCALE] * drift_exponent(x, d.xi[pair, side])
+    d.level[pair, side] = read_noise_level(x) ** 2
+
+
+@njit(cache=True)
+def _age(first, last, now_s, keep, kick, xi, d):  # type: ignore[no-untyped-def]
     """Advance the slow noise of a stretch of pairs and bring their conductances up to date.
 
     ``keep`` is 1 and ``kick`` 0 for components that are not due; ``xi`` holds the normal numbers for
     those that are, in order.
     """
+    p, m, g, born_s, exponent, level, z = d.p, d.moment, d.g, d.born_s, d.exponent, d.level, d.z
+    diff, var, total, row_g, n_cols = d.diff, d.var, d.total, d.row_g, d.n_cols
     n = 0
     for pair in range(first, last):
         for side in range(2):
@@ -99,7 +178,7 @@ def _age(first, last, now_s, p, g, born, exponent, z, keep, kick, xi, diff, var,
                 if kick[k] > 0.0:
                     z[pair, side, k] = keep[k] * z[pair, side, k] + kick[k] * xi[n]
                     n += 1
-        update_pair(pair, now_s, p, g, born, exponent, z, diff, var, total, row_g, n_cols)
+        _update_pair(pair, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g, n_cols)
 
 
 class Cells:
@@ -117,6 +196,7 @@ class Cells:
         born_s: When that was, on the network's clock [s], same shape.
         xi: Every device's own standard normal number in the drift law, same shape.
         exponent: Drift exponent since then, same shape.
+        level: Square of the noise level since then, same shape.
         z: Slow noise components, shape (n_pairs, 2, n_slow).
         set_count: SET pulses taken by each device, shape (n_pairs, 2).
         reset_count: RESET pulses, same shape.
@@ -135,7 +215,8 @@ class Cells:
         programmed_s: float,
         rng: np.random.Generator,
     ) -> None:
-        self.n_rows, self.n_cols = target.shape[:2]
+        self.n_rows: int = target.shape[0]
+        self.n_cols: int = target.shape[1]
         self.n_pairs = self.n_rows * self.n_cols
         self.device = device
         skipped = flicker.n_fast(hold_s)
@@ -150,6 +231,7 @@ class Cells:
         self.exponent: FloatArray = device.drift_scale * drift_exponent(
             self.g / device.g_max_siemens, self.xi
         )
+        self.level: FloatArray = read_noise_level(self.g / device.g_max_siemens) ** 2
         self.z: NDArray[np.float32] = rng.standard_normal((*shape, len(self.taus_s)), dtype=np.float32)
         self.set_count: NDArray[np.int64] = np.zeros(shape, dtype=np.int64)
         self.reset_count: NDArray[np.int64] = np.zeros(shape, dtype=np.int64)
@@ -157,22 +239,34 @@ class Cells:
         self.var: FloatArray = np.zeros(self.n_pairs)
         self.total: FloatArray = np.zeros(self.n_pairs)
         self.row_g: FloatArray = np.zeros(self.n_rows)
+        self.devices = self._bundle()
+        self._round = -1
+        self._transition = (np.zeros(0), np.zeros(0), 0)
+        self._schedule = flicker.transition(self.strides * hold_s, self.taus_s)
         self.refresh_all(0.0)
-
-    @property
-    def derived(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """The arrays that follow from the state, in the order compiled functions take them."""
-        return self.diff, self.var, self.total, self.row_g
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running."""
-        names = ("g", "born_s", "exponent", "z", "set_count", "reset_count", "diff", "var", "total", "row_g")
+        names = (
+            "g",
+            "born_s",
+            "exponent",
+            "level",
+            "z",
+            "set_count",
+            "reset_count",
+            "diff",
+            "var",
+            "total",
+            "row_g",
+        )
         return {name: getattr(self, name) for name in names}
 
     def refresh_all(self, now_s: float) -> None:
         """Bring all conductances up to date, leaving the slow noise where it is."""
         none = np.zeros(len(self.taus_s))
-        self._age(0, self.n_pairs, now_s, np.ones_like(none), none, np.zeros(0, dtype=np.float32))
+        no_xi = np.zeros(0, dtype=np.float32)
+        _age(0, self.n_pairs, now_s, np.ones_like(none), none, no_xi, self.devices)
         self.row_g[:] = self.total.reshape(self.n_rows, self.n_cols).sum(axis=1)
 
     def visit(self, first: int, last: int, now_s: float, round_: int, rng: np.random.Generator) -> None:
@@ -185,28 +279,41 @@ class Cells:
             round_: How often the schedule has been here; decides which components are due.
             rng: Source of randomness.
         """
-        due = round_ % self.strides == 0
-        keep, kick = flicker.transition(self.strides * self.hold_s, self.taus_s)
-        keep[~due], kick[~due] = 1.0, 0.0
-        n = 2 * (last - first) * int(due.sum())
-        self._age(first, last, now_s, keep, kick, rng.standard_normal(n, dtype=np.float32))
+        keep, kick, n_due = self._due(round_)
+        xi = rng.standard_normal(2 * (last - first) * n_due, dtype=np.float32)
+        _age(first, last, now_s, keep, kick, xi, self.devices)
 
     def jump(self, elapsed_s: float, now_s: float, rng: np.random.Generator) -> None:
         """Let ``elapsed_s`` [s] pass at once; ``now_s`` is the time afterwards."""
         keep, kick = flicker.transition(np.full(len(self.taus_s), elapsed_s), self.taus_s)
-        n = 2 * self.n_pairs * len(self.taus_s)
-        self._age(0, self.n_pairs, now_s, keep, kick, rng.standard_normal(n, dtype=np.float32))
+        xi = rng.standard_normal(2 * self.n_pairs * len(self.taus_s), dtype=np.float32)
+        _age(0, self.n_pairs, now_s, keep, kick, xi, self.devices)
 
-    def _age(
-        self,
-        first: int,
-        last: int,
-        now_s: float,
-        keep: FloatArray,
-        kick: FloatArray,
-        xi: NDArray[np.float32],
-    ) -> None:
-        if not self.device.noise_scale:
-            kick = np.zeros_like(kick)
-        state = (self.g, self.born_s, self.exponent, self.z)
-        _age(first, last, now_s, self.params, *state, keep, kick, xi, *self.derived, self.n_cols)
+    def _due(self, round_: int) -> tuple[FloatArray, FloatArray, int]:
+        """The transition of each slow component in this round, and how many move; worked out once a round."""
+        if round_ != self._round:
+            keep, kick = self._schedule
+            due = round_ % self.strides == 0
+            self._round = round_
+            self._transition = np.where(due, keep, 1.0), np.where(due, kick, 0.0), int(due.sum())
+        return self._transition
+
+    def _bundle(self) -> Devices:
+        n_moment = _SLOW + _N_TAUS
+        return Devices(
+            p=self.params,
+            moment=np.full(n_moment, np.nan),
+            g=self.g,
+            born_s=self.born_s,
+            xi=self.xi,
+            exponent=self.exponent,
+            level=self.level,
+            z=self.z,
+            set_count=self.set_count,
+            reset_count=self.reset_count,
+            diff=self.diff,
+            var=self.var,
+            total=self.total,
+            row_g=self.row_g,
+            n_cols=self.n_cols,
+        )

@@ -66,7 +66,7 @@ class CrossbarConfig:
         _whole("tile_rows", self.tile_rows, 1, MAX_TILE)
         _whole("tile_cols", self.tile_cols, 1, MAX_TILE)
         _whole("adcs_per_tile", self.adcs_per_tile, 1, self.tile_cols)
-        _whole("max_pulses_per_step", self.max_pulses_per_step, 1, 1000)
+        _whole("max_pulses_per_step", self.max_pulses_per_step, 1, 10**9)
         _whole("refresh_rows_per_step", self.refresh_rows_per_step, 0, MAX_TILE)
         _whole("ageing_steps", self.ageing_steps, 1, 100_000)
         for name in ("adc_bits", "dac_bits"):
@@ -96,7 +96,7 @@ class CrossbarConfig:
             set_step: Granularity of learning, relative to the weight range.
         """
         return cls(
-            device=PcmDevice.ideal(set_step=set_step), adc_bits=None, dac_bits=None, max_pulses_per_step=1000
+            device=PcmDevice.ideal(set_step=set_step), adc_bits=None, dac_bits=None, max_pulses_per_step=10**9
         )
 
     def is_digital(self, label: str | None) -> bool:

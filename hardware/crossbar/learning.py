@@ -38,6 +38,7 @@ class Wear:
         set_mean: SET pulses per device.
         reset_max: RESET pulses on the device that has most.
         reset_mean: RESET pulses per device.
+        endurance_used: Part of its endurance that the most used device has spent.
         saturated_devices: Devices at the end of their range now.
         n_devices: Devices of the matrix.
     """
@@ -47,6 +48,7 @@ class Wear:
     set_mean: float
     reset_max: int
     reset_mean: float
+    endurance_used: float
     saturated_devices: int
     n_devices: int
 
@@ -134,16 +136,7 @@ class PulseLearning:
                 config.refresh_lower,
                 self.rng.standard_normal(self.matrix.n_outputs),
                 self.clock.now_s,
-                cells.params,
-                cells.g,
-                cells.born_s,
-                cells.exponent,
-                cells.xi,
-                cells.z,
-                cells.set_count,
-                cells.reset_count,
-                *cells.derived,
-                cells.n_cols,
+                cells.devices,
                 counts,
             )
             self.next_row[0] = (row + 1) % self.matrix.n_inputs
@@ -159,6 +152,7 @@ class PulseLearning:
             set_mean=float(cells.set_count.mean()),
             reset_max=int(cells.reset_count.max()),
             reset_mean=float(cells.reset_count.mean()),
+            endurance_used=float((cells.set_count + cells.reset_count).max() / cells.device.endurance_cycles),
             saturated_devices=saturated(cells.g / cells.device.g_max_siemens),
             n_devices=cells.g.size,
         )
@@ -182,22 +176,16 @@ class PulseLearning:
         if not n_due:
             return
         cells = self.matrix.cells
-        n_pulses = int(np.abs(self._pulses[:n_due]).sum())
+        device = cells.device
+        equal_steps = device.set_scatter == 0 and device.set_saturation == 0
+        n_random = 0 if equal_steps else int(np.abs(self._pulses[:n_due]).sum())
         give_pulses(
             n_due,
             self._pairs,
             self._pulses,
-            self.rng.standard_normal(n_pulses),
+            self.rng.standard_normal(n_random),
             self.clock.now_s,
-            cells.params,
-            cells.g,
-            cells.born_s,
-            cells.exponent,
-            cells.xi,
-            cells.z,
-            cells.set_count,
-            *cells.derived,
-            cells.n_cols,
+            cells.devices,
             counts,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from spikearm.records import COUNT_NAMES, FloatArray, OpCounts
 
@@ -25,6 +26,15 @@ SET_PULSES = COUNT_NAMES.index("set_pulses")
 RESET_PULSES = COUNT_NAMES.index("reset_pulses")
 VERIFY_READS = COUNT_NAMES.index("verify_reads")
 ROWS_PROGRAMMED = COUNT_NAMES.index("rows_programmed")
+
+
+@njit(cache=True)
+def count_spikes(outputs, per_spike):  # type: ignore[no-untyped-def]
+    """Spikes in one step of a population; a neuron that can fire more than once, or negatively, may."""
+    total = 0.0
+    for i in range(len(outputs)):
+        total += abs(outputs[i])
+    return np.rint(total / per_spike)
 
 
 class Ledger:

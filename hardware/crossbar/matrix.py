@@ -54,6 +54,13 @@ def encode_analog(x, levels, drive):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _add_scaled(factor, x, y):  # type: ignore[no-untyped-def]
+    """``y += factor x``; a function of its own so that the compiler sees it may use vector instructions."""
+    for j in range(len(y)):
+        y[j] += factor * x[j]
+
+
+@njit(cache=True)
 def _sum_rows(first, last, drive, spiking, diff, var, row_g, current, variance, counts):  # type: ignore[no-untyped-def]
     """Currents of all columns over the driven rows of one row of tiles; returns how many are driven.
 
@@ -71,11 +78,9 @@ def _sum_rows(first, last, drive, spiking, diff, var, row_g, current, variance, 
         n_active += 1
         power = abs(v) if spiking else v * v
         counts[_READ_CONDUCTANCE] += power * row_g[i]
-        base = i * n_cols
-        for j in range(n_cols):
-            current[j] += v * diff[base + j]
-        for j in range(n_cols):
-            variance[j] += power * var[base + j]
+        row = slice(i * n_cols, (i + 1) * n_cols)
+        _add_scaled(v, diff[row], current)
+        _add_scaled(power, var[row], variance)
     return n_active
 
 

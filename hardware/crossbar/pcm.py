@@ -103,6 +103,7 @@ class PcmDevice:
         set_step: Mean first SET step, relative to g_max.
         set_scatter: Relative scatter of a SET step from pulse to pulse.
         set_saturation: 1: steps shrink towards g_max (as measured); 0: equal steps (an ideal device).
+        endurance_cycles: SET pulses and RESETs together that a device survives (Mehonic et al. 2020: 1e9).
     """
 
     g_max_siemens: float = 25e-6
@@ -116,9 +117,10 @@ class PcmDevice:
     set_step: float = 0.03
     set_scatter: float = 0.6
     set_saturation: float = 1.0
+    endurance_cycles: float = 1e9
 
     def __post_init__(self) -> None:
-        for name in ("g_max_siemens", "drift_t0_s", "noise_t_read_s", "set_step"):
+        for name in ("g_max_siemens", "drift_t0_s", "noise_t_read_s", "set_step", "endurance_cycles"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{name} must be positive, not {value!r}.")

@@ -100,8 +100,9 @@ class CrossbarProgram:
         return parts
 
     def _fingerprint(self) -> bytes:
-        """Network, time step and seed, and the configuration, which decides what the arrays mean."""
-        return simulator_fingerprint(self.simulator) + repr(self.simulator.config).encode()
+        """Network and time step, seed of the devices, and the configuration: what the arrays mean."""
+        substrate = f"{self.simulator.seed} {self.simulator.config!r}"
+        return simulator_fingerprint(self.simulator) + substrate.encode()
 
     def _refuse_if_closed(self) -> None:
         if self.simulator.closed:

@@ -18,17 +18,15 @@ from spikearm.hardware.crossbar.cells import (
     C0,
     C1,
     C2,
-    DRIFT_SCALE,
     G_MAX,
     SET_SATURATION,
     SET_SCATTER,
     SET_STEP,
-    T0,
+    drifted,
+    restart,
     update_pair,
 )
 from spikearm.hardware.crossbar.pcm import (
-    drift_exponent,
-    drift_factor,
     programming_sigma_us,
     set_increment,
 )
@@ -102,59 +100,27 @@ def accumulate_dense(delta, per_column, chi, step, threshold, most, pairs, pulse
 
 
 @njit(cache=True)
-def _present(pair, side, now_s, p, g, born, exponent):  # type: ignore[no-untyped-def]
-    """Conductance of one device now, drifted but without noise [S]."""
-    if p[DRIFT_SCALE] == 0.0:
-        return g[pair, side]
-    return g[pair, side] * drift_factor(now_s - born[pair, side], exponent[pair, side], p[T0])
-
-
-@njit(cache=True)
-def _restart(pair, side, value, now_s, p, g, born, exponent, device_xi):  # type: ignore[no-untyped-def]
-    """A device has a new conductance: its drift begins anew."""
-    g[pair, side] = value
-    born[pair, side] = now_s
-    exponent[pair, side] = p[DRIFT_SCALE] * drift_exponent(value / p[G_MAX], device_xi[pair, side])
-
-
-@njit(cache=True)
-def give_pulses(  # type: ignore[no-untyped-def]
-    n_due,
-    pairs,
-    pulses,
-    xi,
-    now_s,
-    p,
-    g,
-    born,
-    exponent,
-    device_xi,
-    z,
-    set_count,
-    diff,
-    var,
-    total,
-    row_g,
-    n_cols,
-    counts,
-):
-    """Give the listed SET pulses, with one normal number of ``xi`` for each."""
+def give_pulses(n_due, pairs, pulses, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
+    """Give the listed SET pulses, with one normal number of ``xi`` for each; equal steps need none."""
     used = 0
     row, longest = -1, 0
-    for d in range(n_due):
-        pair, n = pairs[d], pulses[d]
+    for item in range(n_due):
+        pair, n = pairs[item], pulses[item]
         side = 0 if n > 0 else 1
-        x = _present(pair, side, now_s, p, g, born, exponent) / p[G_MAX]
-        for _ in range(abs(n)):
-            x += set_increment(x, xi[used], p[SET_STEP], p[SET_SCATTER], p[SET_SATURATION])
-            x = min(max(x, 0.0), 1.0)
-            used += 1
-        _restart(pair, side, x * p[G_MAX], now_s, p, g, born, exponent, device_xi)
-        set_count[pair, side] += abs(n)
-        update_pair(pair, now_s, p, g, born, exponent, z, diff, var, total, row_g, n_cols)
-        if pair // n_cols != row:
+        x = drifted(pair, side, now_s, d) / d.p[G_MAX]
+        if d.p[SET_SCATTER] == 0.0 and d.p[SET_SATURATION] == 0.0:
+            x = min(x + abs(n) * d.p[SET_STEP], 1.0)
+        else:
+            for k in range(used, used + abs(n)):
+                x += set_increment(x, xi[k], d.p[SET_STEP], d.p[SET_SCATTER], d.p[SET_SATURATION])
+                x = min(max(x, 0.0), 1.0)
+        used += abs(n)
+        restart(pair, side, x * d.p[G_MAX], now_s, d)
+        d.set_count[pair, side] += abs(n)
+        update_pair(pair, now_s, d)
+        if pair // d.n_cols != row:
             counts[_ROWS_PROGRAMMED] += longest
-            row, longest = pair // n_cols, 0
+            row, longest = pair // d.n_cols, 0
         # The columns of a row take their pulses at the same time.
         longest = max(longest, abs(n))
     counts[_ROWS_PROGRAMMED] += longest
@@ -162,27 +128,7 @@ def give_pulses(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def refresh_row(  # type: ignore[no-untyped-def]
-    row,
-    upper,
-    lower,
-    xi,
-    now_s,
-    p,
-    g,
-    born,
-    exponent,
-    device_xi,
-    z,
-    set_count,
-    reset_count,
-    diff,
-    var,
-    total,
-    row_g,
-    n_cols,
-    counts,
-):
+def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
     """Read a row's devices; reset pairs that have both grown and write their difference anew.
 
     The number of SET pulses of a write is the one that takes a device there on average.
@@ -192,37 +138,32 @@ def refresh_row(  # type: ignore[no-untyped-def]
     """
     refreshed = 0
     longest = 0
-    counts[_VERIFY_READS] += 2 * n_cols
-    for j in range(n_cols):
-        pair = row * n_cols + j
-        plus = _present(pair, 0, now_s, p, g, born, exponent) / p[G_MAX]
-        minus = _present(pair, 1, now_s, p, g, born, exponent) / p[G_MAX]
+    counts[_VERIFY_READS] += 2 * d.n_cols
+    for j in range(d.n_cols):
+        pair = row * d.n_cols + j
+        plus = drifted(pair, 0, now_s, d) / d.p[G_MAX]
+        minus = drifted(pair, 1, now_s, d) / d.p[G_MAX]
         if max(plus, minus) <= upper or min(plus, minus) <= lower:
             continue
         target = plus - minus
         side = 0 if target > 0 else 1
-        _restart(pair, 1 - side, 0.0, now_s, p, g, born, exponent, device_xi)
-        scatter = 1e-6 / p[G_MAX] * xi[j] * _sigma(abs(target), p)
+        restart(pair, 1 - side, 0.0, now_s, d)
+        # The packed coefficients are in siemens.
+        scatter = xi[j] * programming_sigma_us(abs(target), d.p[C0], d.p[C1], d.p[C2]) / d.p[G_MAX]
         reached = min(max(abs(target) + scatter, 0.0), 1.0)
-        _restart(pair, side, reached * p[G_MAX], now_s, p, g, born, exponent, device_xi)
-        n_set = pulses_to_reach(abs(target), p[SET_STEP], p[SET_SATURATION])
-        set_count[pair, side] += n_set
-        reset_count[pair, 0] += 1
-        reset_count[pair, 1] += 1
+        restart(pair, side, reached * d.p[G_MAX], now_s, d)
+        n_set = pulses_to_reach(abs(target), d.p[SET_STEP], d.p[SET_SATURATION])
+        d.set_count[pair, side] += n_set
+        d.reset_count[pair, 0] += 1
+        d.reset_count[pair, 1] += 1
         counts[_SET_PULSES] += n_set
         counts[_RESET_PULSES] += 2
         counts[_VERIFY_READS] += n_set
         longest = max(longest, n_set + 1)
-        update_pair(pair, now_s, p, g, born, exponent, z, diff, var, total, row_g, n_cols)
+        update_pair(pair, now_s, d)
         refreshed += 1
     counts[_ROWS_PROGRAMMED] += longest
     return refreshed
-
-
-@njit(cache=True)
-def _sigma(x, p):  # type: ignore[no-untyped-def]
-    """Programming scatter [uS]; the packed coefficients are in siemens."""
-    return 1e6 * programming_sigma_us(x, p[C0], p[C1], p[C2])
 
 
 @njit(cache=True)

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 import nengo
 import numpy as np
 from nengo.builder import Model
 from nengo.builder.neurons import SimNeurons
-from numba import njit
 
 from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.ageing import Ageing
-from spikearm.hardware.crossbar.builder import CrossbarMapper
+from spikearm.hardware.crossbar.builder import CrossbarMapper, all_ensembles
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.learning import PulseLearning, Wear
-from spikearm.hardware.crossbar.ledger import SPIKES, Ledger
+from spikearm.hardware.crossbar.ledger import SPIKES, Ledger, count_spikes
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.operators import CrossbarRead
+from spikearm.hardware.crossbar.warm_up import load_compiled
 from spikearm.records import OpCounts
 
 # Keeps the substrate's random numbers apart from those that Nengo draws from the same seed.
 _STREAM = 0xC205
-
-
-@njit(cache=True)
-def _count_spikes(output, per_spike):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(len(output)):
-        total += abs(output[i])
-    return total / per_spike
 
 
 class CrossbarSimulator(nengo.Simulator):
@@ -74,6 +66,7 @@ class CrossbarSimulator(nengo.Simulator):
         if network is not None:
             model.build(network)
         self._substrate_seed = _choose_seed(seed, network)
+        load_compiled()
         self._ledger = Ledger()
         seeds = np.random.SeedSequence([self._substrate_seed, _STREAM])
         self._clock = DeviceClock(model.dt)
@@ -99,11 +92,16 @@ class CrossbarSimulator(nengo.Simulator):
         )
         self._ledger.prepare(self._number_levels(), fixed)
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a CrossbarSimulator cannot be pickled; save and load the state of a CrossbarProgram instead."
+        )
+
     @property
     def counts(self) -> OpCounts:
         """The operations of the last step."""
         self._ledger.counts[SPIKES] = sum(
-            _count_spikes(output, per_spike) for output, per_spike in self._populations
+            count_spikes(output, per_spike) for output, per_spike in self._populations
         )
         return self._ledger.total()
 
@@ -173,13 +171,13 @@ class CrossbarSimulator(nengo.Simulator):
 
     def _counts_of_every_step(self, model: Any) -> OpCounts:
         """Counts that do not depend on what happens; also finds the spiking populations."""
-        outputs = {model.sig[e.neurons]["out"] for e in model.toplevel.all_ensembles}
+        outputs = {model.sig[e.neurons]["out"] for e in all_ensembles(model)}
         updates = sum(
             op.J.size for op in model.operators if isinstance(op, SimNeurons) and op.output in outputs
         )
         self._spiking = [
             (e.neurons, float(getattr(e.neuron_type, "amplitude", 1.0)) / model.dt)
-            for e in model.toplevel.all_ensembles
+            for e in all_ensembles(model)
             if e.neuron_type.spiking
         ]
         return OpCounts(

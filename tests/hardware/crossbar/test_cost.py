@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from spikearm.hardware.crossbar.cost import PCM_COST, READ_TIME_S, READ_VOLTAGE_V
+from spikearm.hardware.crossbar.cost import PCM_COST, READ_TIME_S, READ_VOLTAGE_V, pcm_cost
 from spikearm.records import OpCounts
 
 
@@ -32,6 +32,15 @@ def test_pulses_times_energy_is_the_programming_term():
     cost = PCM_COST.estimate(OpCounts(set_pulses=30, reset_pulses=2), 1e-3)
     assert cost.energy_j["programming"] == pytest.approx(30 * 22e-12 + 2 * 12e-12)
     assert cost.total_j == cost.energy_j["programming"]
+
+
+def test_a_longer_read_at_a_higher_voltage_costs_more():
+    counts = OpCounts(read_conductance_siemens=1e-3, row_activations=10, serial_tile_reads=1)
+    usual = PCM_COST.estimate(counts, 1e-3)
+    other = pcm_cost(read_voltage_v=0.4, read_time_s=200e-9).estimate(counts, 1e-3)
+    assert other.energy_j["cell_read"] == pytest.approx(8 * usual.energy_j["cell_read"])
+    assert other.energy_j["row_driver"] == pytest.approx(2 * usual.energy_j["row_driver"])
+    assert other.latency_s == pytest.approx(2 * usual.latency_s)
 
 
 def test_latency_adds_reads_conversions_and_writes():

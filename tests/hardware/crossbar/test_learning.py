@@ -191,3 +191,4 @@ def test_wear_counts_every_pulse():
     assert wear.set_mean * wear.n_devices == pytest.approx(ledger.total().set_pulses)
     assert wear.set_max >= wear.set_mean > 0
     assert wear.reset_max == 0
+    assert wear.endurance_used == wear.set_max / 1e9

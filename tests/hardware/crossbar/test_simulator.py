@@ -268,8 +268,9 @@ def test_learning_on_pcm_comes_close_to_the_reference():
     wanted, _ = _run(_learner, steps=n)
     found, _ = _run(_learner, CrossbarSimulator, steps=n)
     rmse = [np.sqrt(np.mean((x - _target(n))[-2000:] ** 2)) for x in (wanted, found)]
-    assert rmse[1] < 0.1
-    assert rmse[1] < 2.5 * rmse[0]
+    assert rmse[0] < 0.1
+    # The nonlinear, coarse and noisy pulses learn more slowly; more at the start than in the end.
+    assert rmse[1] < 1.6 * rmse[0]
 
 
 def test_pes_is_event_driven_unless_someone_looks_at_the_activities():
@@ -353,3 +354,12 @@ def test_saturated_learning_stops_at_the_range():
         (matrix,) = [m for m in sim.matrices if m.learned]
         assert np.abs(matrix.weights_now()).max() < 1.6e-5
         assert sim.wear[0].set_max > 50
+
+
+def test_a_model_without_a_network_runs_too():
+    model = nengo.builder.Model()
+    signal = nengo.builder.Signal(np.ones(3), name="ones")
+    model.add_op(nengo.builder.operator.Copy(signal, nengo.builder.Signal(np.zeros(3), name="copy")))
+    with CrossbarSimulator(None, model=model, seed=0, progress_bar=False) as sim:
+        sim.run_steps(3)
+        assert sim.matrices == ()

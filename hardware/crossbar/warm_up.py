@@ -1,0 +1,38 @@
+"""Loads all compiled functions before the first step, so that no tick of a control loop waits for one."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from spikearm.hardware.crossbar.clock import DeviceClock
+from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.events import EventTraces
+from spikearm.hardware.crossbar.learning import PulseLearning
+from spikearm.hardware.crossbar.ledger import Ledger, count_spikes
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
+
+_DT_S = 1e-3
+
+
+@functools.cache
+def load_compiled() -> None:
+    """Run everything once, on a small matrix that is thrown away; takes effect once per process."""
+    config, rng, counts = CrossbarConfig(), np.random.default_rng(0), Ledger().counts
+    clock = DeviceClock(_DT_S)
+    weights, x = rng.normal(size=(3, 8)), np.ones(8) / _DT_S
+    count_spikes(x, 1.0 / _DT_S)
+    for per_spike in (None, 1.0 / _DT_S):
+        matrix = CrossbarMatrix("", weights, None, config, hold_s=0.256, per_spike=per_spike, rng=rng)
+        matrix.calibrate(np.ones((1, 8)))
+        matrix.read(x, counts)
+        matrix.cells.visit(0, 1, 0.0, 0, rng)
+    traces = EventTraces(8, 3, tau_s=0.01, dt_s=_DT_S, per_spike=1.0 / _DT_S)
+    for learned in (None, traces):
+        matrix = CrossbarMatrix("", weights, np.ones(3), config, hold_s=0.256, per_spike=1.0 / _DT_S, rng=rng)
+        learning = PulseLearning(matrix, clock, rng, learned)
+        learning.pes(x, np.ones(3), 1.0, counts)
+        learning.add(weights, counts)
+        learning.settle(counts)
+        learning.refresh(counts)

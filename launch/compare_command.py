@@ -1,0 +1,80 @@
+"""The command ``spikearm compare``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import tyro
+from rich.table import Column, Table
+
+from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
+from spikearm.launch.compare import compare
+from spikearm.launch.config import RunConfig
+from spikearm.launch.display import LivePanel, console
+from spikearm.launch.figures import draw_comparison
+from spikearm.launch.run_command import base_config
+
+
+@dataclass(frozen=True)
+class CompareCommand:
+    """The same reaches without adaptation, with PID, and with adaptation on every substrate.
+
+    Attributes:
+        run: What the runs share; --controller and --backend are gone through.
+        config: Start from a ready-made experiment, a TOML file, or a run.json.
+        json: Print all summaries as one JSON document on stdout.
+    """
+
+    run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=RunConfig)
+    config: str | None = None
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_compare, sys.argv[1:] if argv is None else argv)
+
+
+def _compare(argv: Sequence[str]) -> int:
+    default = CompareCommand(run=base_config(argv))
+    command = parse(CompareCommand, argv, prog="spikearm compare", default=default)
+    document = compare(command.run, panel=lambda label, config: LivePanel(config, label))
+    console.print(_table(document))
+    for run in document["runs"]:
+        if run["energy_chip_scope"]:
+            console.print(f"chip figure of {run['label']}: {run['energy_chip_scope']}", style="dim")
+    figure = draw_comparison(document)
+    console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
+    if command.json:
+        print_json(document)
+    return FAILED if any(run["interrupted"] for run in document["runs"]) else DONE
+
+
+def _table(document: dict[str, Any]) -> Table:
+    columns = ["", "rmse mm", "last 3 mm", "normalised", "tick ms", "model µJ", "chip µJ"]
+    table = Table(
+        *(Column(name, no_wrap=True, justify="right" if name else "left") for name in columns),
+        title="Energy per tick: a bottom-up model and a chip figure, never to be added",
+    )
+    for run in document["runs"]:
+        normalised = document["normalised_error"][run["label"]]
+        last = run["rmse_m_by_trial"][-3:]
+        adaptive = run["controller"] == "adaptive"
+        model_j, chip_j = run["energy_model_j_per_tick"]["total"], run["energy_chip_j_per_tick"]
+        table.add_row(
+            run["label"],
+            f"{1e3 * run['rmse_m']:.2f}",
+            f"{1e3 * sum(last) / len(last):.2f}",
+            "-" if normalised is None else f"{normalised:.3f}",
+            f"{1e3 * run['latency_measured_s']['p50']:.3f}",
+            f"{1e6 * model_j:.3g}" if adaptive else "-",
+            "-" if chip_j is None else f"{1e6 * chip_j:.3g}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

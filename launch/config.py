@@ -1,0 +1,165 @@
+"""What a run is: one frozen object that is command line, TOML file, and JSON in the run folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from spikearm.controller.laws.gains import Gains
+from spikearm.envs.perturbation import Perturbation
+from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.loihi.config import LoihiConfig
+from spikearm.launch.mapping import from_mapping
+
+CONTROLLERS = ("adaptive", "osc", "pd", "pid")
+CONFIGS = Path(__file__).parent / "configs"
+DEFAULT_TRIALS = 10
+DEFAULT_REACH_S = 0.8
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The adaptive network.
+
+    Attributes:
+        encoder: Weights of the DNN state encoder: "shipped" (those that come with the package for this
+            arm), "none" (the neurons see the state itself), or the path of an .npz file.
+        n_neurons: Spiking neurons that learn.
+        n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
+        learning_rate: PES learning rate, as Nengo defines it.
+        network_dt_s: Network time step [s]; the control step is a whole number of them.
+    """
+
+    encoder: str = "shipped"
+    n_neurons: int = 1000
+    n_ensembles: int = 1
+    learning_rate: float = 2e-3
+    network_dt_s: float = 0.001
+
+    def __post_init__(self) -> None:
+        for key in ("learning_rate", "network_dt_s"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{key} must be a positive number, not {value!r}.")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One closed-loop run: an arm reaches out and back, again and again, with a load it knows nothing of.
+
+    Attributes:
+        backend: Substrate of the network: reference, loihi or crossbar.
+        arm: A shipped arm (iiwa14, planar2, planar3) or the path of an MJCF file.
+        controller: adaptive (operational-space control and a spiking network that learns), osc (the same
+            law without the network), pd or pid (in joint space).
+        trials: Reaches; by default 10, or as many as fit into duration_s.
+        duration_s: Length of the run [s]; by default 0.8 s per reach. With both given, a reach takes
+            duration_s / trials.
+        distance_m: Length of a reach [m]; by default the arm's own.
+        seed: Draws the direction of the reach, the network, the substrate's devices and all noise.
+        control_dt_s: Control time step [s].
+        perturbation: What the arm carries and suffers, and the controller does not know.
+        network: The adaptive network.
+        loihi: The Loihi substrate.
+        crossbar: The crossbar substrate.
+        gains: Feedback of the law; pid adds an integral of 500 1/s^3 unless ki is given.
+        actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
+            substrate would have had.
+        realtime: Keep pace with the wall clock instead of running as fast as possible.
+        out: Folder in which the run folder is made.
+        name: Ends the run folder's name; by default controller, backend and arm.
+    """
+
+    backend: str = "reference"
+    arm: str = "iiwa14"
+    controller: str = "adaptive"
+    trials: int | None = None
+    duration_s: float | None = None
+    distance_m: float | None = None
+    seed: int = 0
+    control_dt_s: float = 0.001
+    perturbation: Annotated[Perturbation, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=lambda: Perturbation(payload_kg=0.907)
+    )
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    loihi: LoihiConfig = field(default_factory=LoihiConfig)
+    crossbar: CrossbarConfig = field(default_factory=CrossbarConfig)
+    gains: Gains = field(default_factory=Gains)
+    actuation_delay: Literal["none", "modelled"] = "none"
+    realtime: bool = False
+    out: Path = Path("runs")
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.controller not in CONTROLLERS:
+            raise UnknownNameError("controller", self.controller, CONTROLLERS)
+        if self.actuation_delay not in ("none", "modelled"):
+            raise UnknownNameError("actuation delay", self.actuation_delay, ("none", "modelled"))
+        if self.trials is not None and self.trials < 1:
+            raise ConfigError(f"trials must be at least 1, not {self.trials}.")
+        if self.seed < 0:
+            raise ConfigError(f"seed must be 0 or more, not {self.seed}.")
+        if Path(self.name).name != self.name:
+            raise ConfigError(f"name ends the run folder's name and cannot be a path, like {self.name!r}.")
+        for key in ("duration_s", "distance_m", "control_dt_s"):
+            value = getattr(self, key)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{key} must be a positive number, not {value!r}.")
+
+    @property
+    def n_trials(self) -> int:
+        """Reaches in this run."""
+        if self.trials is not None:
+            return self.trials
+        return DEFAULT_TRIALS if self.duration_s is None else max(1, round(self.duration_s / DEFAULT_REACH_S))
+
+    @property
+    def reach_s(self) -> float:
+        """Time of one reach [s], a whole number of control steps."""
+        wanted = DEFAULT_REACH_S if self.duration_s is None else self.duration_s / self.n_trials
+        return max(1, round(wanted / self.control_dt_s)) * self.control_dt_s
+
+    @property
+    def n_ticks(self) -> int:
+        """Control ticks in this run."""
+        return self.n_trials * round(self.reach_s / self.control_dt_s)
+
+
+def load_config(name: str, base: RunConfig) -> RunConfig:
+    """``base`` with the settings of a file.
+
+    Args:
+        name: A ready-made experiment's name, the path of a TOML file, or that of a ``run.json``.
+        base: What the file does not mention.
+
+    Raises:
+        ConfigError: The file is missing or cannot be read, or a value has the wrong type.
+        UnknownNameError: No such ready-made experiment, or an unknown key in the file.
+    """
+    path = Path(name)
+    if path.suffix not in (".toml", ".json"):
+        known = {p.stem: p for p in CONFIGS.glob("*.toml")}
+        if name not in known:
+            raise UnknownNameError("configuration", name, known)
+        path = known[name]
+    try:
+        text = path.read_text(encoding="utf-8")
+        mapping = _settings(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read configuration {path}: {error}") from error
+    return from_mapping(base, mapping)
+
+
+def _settings(document: Any) -> dict[str, Any]:
+    """The settings in a ``run.json``."""
+    settings = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(settings, dict):
+        raise ValueError("it is no run.json, which has the settings under 'config'.")
+    return settings

@@ -1,0 +1,181 @@
+"""What a person sees while a run lasts and when it is over; all of it on stderr."""
+
+from __future__ import annotations
+
+import math
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
+from rich.text import Text
+
+from spikearm.controller.tickschema import TickRecord
+from spikearm.launch.config import RunConfig
+
+console = Console(stderr=True)
+_REFRESH_S = 0.125
+_WORST_BAR = 30
+
+
+class LivePanel:
+    """Follows a run: a panel on a terminal, a line per reach elsewhere.
+
+    Args:
+        config: The run's configuration.
+        title: Shown on top.
+        terminal: Where to show it.
+    """
+
+    def __init__(self, config: RunConfig, title: str, *, terminal: Console = console) -> None:
+        self._config = config
+        self._title = title
+        self._console = terminal
+        self._live = (
+            Live(console=terminal, auto_refresh=False, transient=True) if terminal.is_terminal else None
+        )
+        self._n_ticks = 0
+        self._misses = 0
+        self._rmse_m: list[float] = []
+        self._reach = 0
+        self._square_sum, self._n_in_reach = 0.0, 0
+        self._shown_s = -math.inf
+
+    def __enter__(self) -> Self:
+        preparing = f"{self._title}: preparing; on a new machine, kernels are compiled once (some 15 s)"
+        if self._live is None:
+            self._console.print(preparing, highlight=False, soft_wrap=True)
+        else:
+            self._live.start()
+            self._live.update(Text(preparing, style="dim"), refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+        if self._n_in_reach:
+            self._end_reach()
+
+    def on_tick(self, record: TickRecord) -> None:
+        """Take note of a tick; now and then, show it."""
+        if record.reach != self._reach:
+            self._end_reach()
+            self._reach = record.reach
+        if record.ee is not None:
+            self._square_sum += math.dist(record.ee.position, record.target.pose.position) ** 2
+        self._n_in_reach += 1
+        self._n_ticks += 1
+        self._misses += record.deadline_missed
+        if self._live is not None and time.monotonic() - self._shown_s > _REFRESH_S:
+            self._shown_s = time.monotonic()
+            self._live.update(self._panel(record), refresh=True)
+
+    def _end_reach(self) -> None:
+        rmse_m = math.sqrt(self._square_sum / max(1, self._n_in_reach))
+        self._rmse_m.append(rmse_m)
+        self._square_sum, self._n_in_reach = 0.0, 0
+        if self._live is None:
+            self._console.print(
+                f"{self._title}: reach {len(self._rmse_m)}/{self._config.n_trials}, "
+                f"rmse {1e3 * rmse_m:.2f} mm",
+                highlight=False,
+            )
+
+    def _panel(self, record: TickRecord) -> Panel:
+        command = record.command
+        grid = Table.grid()
+        grid.add_row(ProgressBar(total=self._config.n_ticks, completed=self._n_ticks, width=60))
+        grid.add_row(
+            f"t {record.state.t_s:6.2f} s   reach {self._reach + 1}/{self._config.n_trials}   "
+            f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed"
+        )
+        if self._config.controller == "adaptive":
+            grid.add_row(
+                f"{command.counts.spikes:4.0f} spikes   "
+                f"{_joules(command.cost.total_j)} in this tick by the bottom-up model"
+            )
+        grid.add_row(error_bars(self._rmse_m[-12:], first=max(0, len(self._rmse_m) - 12)))
+        return Panel(grid, title=self._title, expand=False)
+
+
+def error_bars(rmse_m: list[float], without_m: list[float] | None = None, *, first: int = 0) -> Text:
+    """Tracking error per reach as bars, behind them that without adaptation; ``first`` is left out before."""
+    text = Text()
+    worst = max([*rmse_m, *(without_m or []), 1e-9])
+    for i, error in enumerate(rmse_m):
+        n = round(_WORST_BAR * error / worst)
+        text.append(f"  reach {first + i + 1:3d} ")
+        text.append("█" * n, style="cyan")
+        if without_m is not None and i < len(without_m):
+            text.append("░" * max(0, round(_WORST_BAR * without_m[i] / worst) - n), style="dim")
+        text.append(f" {1e3 * error:.2f} mm\n")
+    text.rstrip()
+    return text
+
+
+def show_summary(summary: dict[str, Any]) -> None:
+    """The table at the end of a run."""
+    without = summary.get("rmse_m_by_trial_without_adaptation")
+    console.print(error_bars(summary["rmse_m_by_trial"], without))
+    if without is not None:
+        console.print("  █ with adaptation   ░ the same reaches without", style="dim")
+    table = Table("", Column(overflow="fold"), show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in _rows(summary):
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    latency, stages = summary["latency_measured_s"], summary["latency_stages_s"]
+    rows = [
+        ("tracking error", f"{1e3 * summary['rmse_m']:.2f} mm rms over {summary['n_ticks']} ticks"),
+        ("tick, measured here", ", ".join(f"{name} {_ms(value)}" for name, value in latency.items())),
+        ("  median by stage", ", ".join(f"{name} {_ms(value)}" for name, value in stages.items())),
+        ("deadlines missed", f"{summary['deadline_misses']} of {summary['n_ticks']}"),
+    ]
+    if summary["saturated_ticks"]:
+        rows.append(("torque limit reached", f"in {summary['saturated_ticks']} ticks"))
+    if summary["unrecorded_ticks"]:
+        rows.append(("not recorded", f"{summary['unrecorded_ticks']} ticks: is the disk full?"))
+    if summary["controller"] == "adaptive":
+        rows += _substrate_rows(summary)
+    measured = summary["energy_measured_j_per_tick"]
+    rows.append(("energy, measured", "no meter" if measured is None else f"{_joules(measured)} per tick"))
+    return [*rows, ("run folder", summary["run_dir"])]
+
+
+def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the network's substrate did, and what it would have cost."""
+    model = summary["energy_model_j_per_tick"]
+    terms = ", ".join(f"{term} {_joules(value)}" for term, value in model.items() if term != "total")
+    latency_s, chip_j = summary["latency_model_s_mean"], summary["energy_chip_j_per_tick"]
+    ratio = f" ({chip_j / model['total']:.3g} times the bottom-up sum)" if chip_j and model["total"] else ""
+    return [
+        ("spikes per tick", f"{summary['spikes_per_tick']:.1f}"),
+        ("synaptic operations", f"{summary['synaptic_ops_per_tick']:.0f} per tick"),
+        ("latency, modelled", "not modelled for this substrate" if latency_s is None else _ms(latency_s)),
+        ("energy, bottom-up model", f"{_joules(model['total'])} per tick: {terms}"),
+        (
+            "energy, chip-anchored",
+            "no chip figure" if chip_j is None else f"{_joules(chip_j)} per tick{ratio}",
+        ),
+        ("  what the chip figure is", summary["energy_chip_scope"] or "-"),
+    ]
+
+
+def _ms(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{1e3 * seconds:.3f} ms"
+
+
+def _joules(joules: float) -> str:
+    """A number of joules with a prefix that keeps it readable."""
+    for factor, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p")):
+        if abs(joules) >= factor:
+            return f"{joules / factor:.3g} {prefix}J"
+    return f"{joules:.3g} J"

@@ -1,0 +1,54 @@
+"""``spikearm``: finds the command and hands over to its module."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from spikearm.errors import UnknownNameError
+from spikearm.launch.cli import BAD_ARGUMENTS, DONE
+from spikearm.version import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run_command", "one closed-loop run (works with no argument)"),
+    "compare": ("compare_command", "the same run without adaptation, with PID, and on every substrate"),
+    "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
+    "logs recover": ("logs_recover", "read what a killed run left"),
+    "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),
+}
+"""Module and one line of help of each command; modules are imported when they are asked for."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for name, (module, _) in COMMANDS.items():
+        parts = name.split()
+        if words[: len(parts)] == parts:
+            command = importlib.import_module(f"spikearm.launch.{module}")
+            code: int = command.main(words[len(parts) :])
+            return code
+    if words and words[0] in ("-h", "--help"):
+        print(_overview())
+        return DONE
+    if words and words[0] == "--version":
+        print(f"spikearm {__version__}")
+        return DONE
+    if words:
+        named = " ".join(word for word in words[:2] if not word.startswith("-"))
+        print(UnknownNameError("command", named or words[0], COMMANDS), file=sys.stderr)
+    print(_overview(), file=sys.stderr)
+    return BAD_ARGUMENTS
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  spikearm {name:<{width}}  {help_}" for name, (_, help_) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: spikearm COMMAND [OPTIONS]", "", *lines, "", "spikearm COMMAND --help explains the options."]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

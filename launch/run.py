@@ -1,0 +1,137 @@
+"""``spikearm run``: one closed-loop run, from a configuration to a run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikearm.controller.clock import FreeRunning, RealTime
+from spikearm.controller.loop import Loop, LoopResult
+from spikearm.controller.ticklog import TickLog
+from spikearm.controller.tickschema import TickRecord, schema_for
+from spikearm.hardware.meter import make_meter
+from spikearm.launch.compose import Run, compose
+from spikearm.launch.config import RunConfig
+from spikearm.launch.mapping import to_mapping
+from spikearm.launch.run_folder import make_run_folder, write_json, write_run_json
+from spikearm.launch.summary import summarise
+
+WITHOUT_ADAPTATION = "without-adaptation"
+"""Folder, inside that of an adaptive run, of the same reaches without the network."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended.
+
+    Attributes:
+        summary: The document of ``--json``.
+        folder: The run folder.
+        baseline: Summary of the same reaches without adaptation; None unless the run was adaptive.
+    """
+
+    summary: dict[str, Any]
+    folder: Path
+    baseline: dict[str, Any] | None = None
+
+
+def execute(
+    config: RunConfig, *, on_tick: Callable[[TickRecord], None] | None = None, baseline: bool = True
+) -> Finished:
+    """Carry out a run.
+
+    Args:
+        config: What to run.
+        on_tick: Called with every tick's record, for a display.
+        baseline: Whether an adaptive run is preceded by the same reaches without adaptation.
+
+    Raises:
+        SpikearmError: The configuration cannot be composed, the run folder cannot be made, or the run
+            failed. Ticks recorded until then stay in the run folder.
+    """
+    run = compose(config)
+    try:
+        folder = make_run_folder(config.out, config.name or _default_name(config))
+        without = None
+        if baseline and config.controller == "adaptive":
+            plain = dataclasses.replace(config, controller="osc", realtime=False)
+            (folder / WITHOUT_ADAPTATION).mkdir()
+            without = _execute_in(folder / WITHOUT_ADAPTATION, plain, compose(plain), None)
+        if without is not None and without["interrupted"]:
+            return Finished(without, folder / WITHOUT_ADAPTATION)
+        summary = _execute_in(folder, config, run, on_tick)
+    finally:
+        run.controller.close()
+        run.plant.close()
+    if without is not None:
+        summary["rmse_m_by_trial_without_adaptation"] = without["rmse_m_by_trial"]
+    write_json(folder / "summary.json", summary)
+    return Finished(summary, folder, without)
+
+
+def _execute_in(
+    folder: Path, config: RunConfig, run: Run, on_tick: Callable[[TickRecord], None] | None
+) -> dict[str, Any]:
+    """Run the loop with its log in an existing folder."""
+    meter = make_meter()
+    ledger = run.cost_model
+    write_run_json(
+        folder,
+        config,
+        {
+            "cost_model": None if ledger is None else ledger.name,
+            "meter": None if meter is None else meter.name,
+            "n_ticks": config.n_ticks,
+        },
+    )
+    schema = schema_for(run.arm.n_joints, ledger, control_dt_s=config.control_dt_s, metered=meter is not None)
+    with TickLog(folder, schema, config_hash=_hash(config)) as log, _no_collections():
+        loop = Loop(
+            run.plant,
+            run.controller,
+            run.schedule,
+            log,
+            clock=RealTime(config.control_dt_s) if config.realtime else FreeRunning(),
+            meter=meter,
+            measure=run.plant.ee_pose,
+            actuation_delay=config.actuation_delay,
+            on_tick=on_tick,
+        )
+        result: LoopResult = loop.run()
+    summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """A full garbage collection takes tens of milliseconds: have it before the loop, not in a tick."""
+    gc.collect()
+    gc.freeze()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+        gc.unfreeze()
+
+
+def _default_name(config: RunConfig) -> str:
+    arm = Path(config.arm).stem
+    substrate = f"-{config.backend}" if config.controller == "adaptive" else ""
+    return f"{config.controller}{substrate}-{arm}"
+
+
+def _hash(config: RunConfig) -> str:
+    """Tells configurations apart, wherever their runs are kept."""
+    mapping = to_mapping(dataclasses.replace(config, out=Path(), name=""))
+    return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,81 @@
+"""The folder of one run: made before anything else, so that an unwritable place costs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from spikearm.errors import RunFolderError
+from spikearm.launch.mapping import to_mapping
+from spikearm.version import __version__
+
+_PACKAGES = ("numpy", "mujoco", "nengo", "nengo-loihi", "numba", "scipy", "pyarrow", "gymnasium")
+
+
+def make_run_folder(out: Path, name: str) -> Path:
+    """A new folder ``<utc>-<name>``; a number is added where two runs start in the same second.
+
+    Raises:
+        RunFolderError: It cannot be made there.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for i in range(1000):
+        folder = out / (f"{stamp}-{name}" if i == 0 else f"{stamp}-{name}-{i + 1}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not folder.is_dir():
+                break
+            continue
+        except OSError as error:
+            raise RunFolderError(
+                f"cannot make run folder {folder}: {error.strerror}; choose another place with --out."
+            ) from error
+        if not os.access(folder, os.W_OK):
+            raise RunFolderError(f"run folder {folder} is not writable; choose another place with --out.")
+        return folder
+    raise RunFolderError(f"cannot make a run folder named {stamp}-{name} in {out}; choose another --out.")
+
+
+def write_run_json(folder: Path, config: Any, extra: dict[str, Any]) -> None:
+    """Everything needed to understand and repeat the run: settings, versions, revision, host."""
+    document = {
+        "config": to_mapping(config),
+        "spikearm": __version__,
+        "git_revision": _git_revision(),
+        "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in _PACKAGES},
+        "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_json(folder / "run.json", document | extra)
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write a JSON document in one step: the file is either whole or not there."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _git_revision() -> str | None:
+    """Revision of the checkout this package is run from, or None for an installed package."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        git = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return git.stdout.strip()

@@ -1,0 +1,118 @@
+"""What a run comes to: the document of ``spikearm run --json``, computed from the tick log alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from spikearm.controller.loop import LoopResult
+from spikearm.controller.ticklog import read_ticks
+from spikearm.errors import JournalError
+from spikearm.launch.config import RunConfig
+from spikearm.records import FloatArray
+
+STAGES = ("read", "law", "network", "write", "log")
+
+
+def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope: str) -> dict[str, Any]:
+    """The summary of one run.
+
+    ``rmse_m`` and its like are root mean squares of the distance between the end effector and the desired
+    trajectory. ``latency_measured_s`` is of whole ticks, the record included; the last tick's record is
+    not timed, so that tick is left out. A value that nothing modelled or measured is None.
+
+    Args:
+        config: The run's configuration.
+        folder: Its run folder.
+        result: What the loop returned.
+        chip_scope: What the chip-anchored energy includes; "" without one.
+
+    Raises:
+        JournalError: There is not a single tick to sum up.
+    """
+    table = read_ticks(folder)
+    if not table.num_rows:
+        raise JournalError(
+            f"{folder} has no ticks: the run was interrupted before the first, or the disk is full."
+        )
+    error_m = column(table, "position_error_m")
+    energy_model = {term: float(column(table, name).mean()) for term, name in energy_terms(table).items()}
+    latency_model_s = float(column(table, "latency_model_s").mean())
+    return {
+        "backend": config.backend,
+        "arm": config.arm,
+        "controller": config.controller,
+        "seed": config.seed,
+        "duration_s": result.n_ticks * config.control_dt_s,
+        "n_ticks": result.n_ticks,
+        "control_dt_s": config.control_dt_s,
+        "payload_kg": config.perturbation.payload_kg,
+        "rmse_m": rms(error_m),
+        "rmse_m_by_trial": rmse_by_trial(table),
+        "final_error_m": float(error_m[-1]),
+        "latency_measured_s": _latency(whole_ticks_s(table)),
+        "latency_stages_s": {stage: _median_or_none(column(table, f"latency_{stage}_s")) for stage in STAGES},
+        "latency_model_s_mean": latency_model_s if latency_model_s > 0 else None,
+        "energy_model_j_per_tick": {**energy_model, "total": sum(energy_model.values())},
+        "energy_chip_j_per_tick": _mean_or_none(table, "energy_chip_j"),
+        "energy_chip_scope": chip_scope or None,
+        "energy_measured_j_per_tick": _mean_or_none(table, "energy_measured_j"),
+        "spikes_per_tick": float(column(table, "spikes").mean()),
+        "synaptic_ops_per_tick": float(column(table, "synaptic_ops").mean()),
+        "deadline_misses": result.deadline_misses,
+        "saturated_ticks": int(column(table, "saturated").sum()),
+        "unrecorded_ticks": result.n_lost,
+        "interrupted": result.interrupted,
+        "run_dir": str(folder),
+    }
+
+
+def column(table: pa.Table, name: str) -> FloatArray:
+    """One column as floats; what is null becomes NaN."""
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def energy_terms(table: pa.Table) -> dict[str, str]:
+    """Column of each term of the bottom-up energy model, by the term's name."""
+    prefix, suffix = "energy_model_", "_j"
+    return {
+        name.removeprefix(prefix).removesuffix(suffix): name
+        for name in table.column_names
+        if name.startswith(prefix)
+    }
+
+
+def rms(values: FloatArray) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def rmse_by_trial(table: pa.Table) -> list[float]:
+    """Root mean square error of each reach [m]."""
+    reach = column(table, "reach")
+    error_m = column(table, "position_error_m")
+    return [rms(error_m[reach == r]) for r in np.unique(reach)]
+
+
+def whole_ticks_s(table: pa.Table) -> FloatArray:
+    """Measured time of whole ticks [s]; the time of a record stands in the record after it."""
+    return column(table, "latency_tick_s")[:-1] + column(table, "latency_log_s")[1:]
+
+
+def _median_or_none(values: FloatArray) -> float | None:
+    known = values[np.isfinite(values)]  # the first tick's log time is not known
+    return float(np.median(known)) if known.size else None
+
+
+def _latency(ticks_s: FloatArray) -> dict[str, float | None]:
+    if not ticks_s.size:
+        return dict.fromkeys(("p50", "p95", "p99", "max"))
+    p50, p95, p99 = np.percentile(ticks_s, (50, 95, 99))
+    return {"p50": float(p50), "p95": float(p95), "p99": float(p99), "max": float(ticks_s.max())}
+
+
+def _mean_or_none(table: pa.Table, name: str) -> float | None:
+    return float(np.nanmean(column(table, name))) if name in table.column_names else None

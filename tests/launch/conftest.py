@@ -1,0 +1,81 @@
+"""The command line, in this process and in others; and one short run that many tests read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spikearm.launch.config import RunConfig
+from spikearm.launch.main import main
+from spikearm.launch.run import Finished, execute
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """All of stdout as one JSON document."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+    @property
+    def complaint(self) -> str:
+        """Stderr without frames and line breaks."""
+        return " ".join(self.err.replace("│", " ").split())
+
+
+@pytest.fixture
+def spikearm(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs a command in this process."""
+
+    def call(*words: object) -> Ended:
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 1
+        out, err = capsys.readouterr()
+        return Ended(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def process() -> Callable[..., Any]:
+    """Starts a command in a process of its own, with its output in pipes; none outlives the test."""
+
+    @contextmanager
+    def start(*words: object, module: str = "main", **options: Any) -> Iterator[subprocess.Popen[str]]:
+        command = [sys.executable, "-m", f"spikearm.launch.{module}", *map(str, words)]
+        with subprocess.Popen(  # noqa: S603 - ours
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        ) as popen:
+            try:
+                yield popen
+            finally:
+                popen.kill()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def short_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Two short reaches on the reference substrate, with those without adaptation before them."""
+    out = tmp_path_factory.mktemp("runs")
+    return execute(RunConfig(trials=2, duration_s=0.4, seed=7, out=out, name="short"))
