@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,10 @@ _MESSAGES = {
 }
 
 
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=6)
+
+
 class CompiledEmulator(EmulatorInterface):
     """nengo-loihi's emulator in compiled code: the same results bit for bit, some hundred times faster.
 
@@ -42,6 +46,7 @@ class CompiledEmulator(EmulatorInterface):
     Attributes:
         events: What happened in each step of the last stretch of steps, shape (n_steps, 6): trace spikes
             lost, groups with traces cut, weights cut, and overflows of input, current and current with bias.
+        tell: Called with every message; by default it warns.
 
     Args:
         model: A built ``nengo_loihi.builder.Model``.
@@ -65,6 +70,7 @@ class CompiledEmulator(EmulatorInterface):
         self.synapses.spikes_in = SpikesIn(self)
         self.synapses.trace_spikes = TraceSpikes(self)
         self.events = np.zeros((1, kernel.N_EVENTS), dtype=np.int64)
+        self.tell: Callable[[str], None] = _warn
 
     @property
     def wiring(self) -> Wiring:
@@ -131,10 +137,9 @@ class CompiledEmulator(EmulatorInterface):
             return
         for bit, side, sign in ((1, "greater than chip max", 1), (2, "less than chip min", -1)):
             if cut & bit:
-                warnings.warn(
+                self.tell(
                     f"Received PES error {side} ({sign * MAX_TRACE / scale:0.2e}). "
-                    "Consider changing `Model.pes_error_scale`.",
-                    stacklevel=3,
+                    "Consider changing `Model.pes_error_scale`."
                 )
 
     def _advance(self, n_steps: int) -> None:
@@ -166,7 +171,7 @@ class CompiledEmulator(EmulatorInterface):
             for kind in np.flatnonzero(step).tolist():
                 if self._strict and kind in kernel.STRICT_EVENTS:
                     raise SimulationError(_MESSAGES[kind])
-                warnings.warn(_MESSAGES[kind], stacklevel=5)
+                self.tell(_MESSAGES[kind])
 
     def _chip(self, n_steps: int) -> Any:
         """The chip with room for records of so many steps, drawing from the present generator."""
