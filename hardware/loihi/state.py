@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.hardware.nengo_state import (
     ArrayPart,
     Part,
@@ -13,7 +14,6 @@ from spikearm.hardware.nengo_state import (
     StateArray,
     simulator_parts,
 )
-from spikearm.hardware.loihi.simulator import Simulator
 
 _COMPARTMENT_ARRAYS = ("input", "current", "voltage", "spiked", "spike_count", "ref_count")
 

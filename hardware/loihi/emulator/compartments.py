@@ -20,6 +20,8 @@ Q_BITS = 21
 """Bits of the input accumulator beside the sign."""
 U_BITS = 23
 """Bits of the current beside the sign."""
+TILE = 1024
+"""Compartments that go through all stages of a step before the next ones do."""
 
 
 class Compartments(NamedTuple):
@@ -158,28 +160,65 @@ def _filter(x: NDArray[Any], decay: NDArray[Any], offset: int, to: NDArray[Any])
 
 
 @njit
+def _tile(c: Compartments, start: int) -> Compartments:
+    """The next compartments, as views: so few that they stay in the cache until they are done with."""
+    part = slice(start, min(start + TILE, c.q.size))
+    return Compartments(
+        c.q[part],
+        c.current[part],
+        c.voltage[part],
+        c.spiked[part],
+        c.spike_count[part],
+        c.ref_count[part],
+        c.decay_u[part],
+        c.decay_v[part],
+        c.scale_u[part],
+        c.scale_v[part],
+        c.bias[part],
+        c.vth[part],
+        c.vmin[part],
+        c.vmax[part],
+        c.ref[part],
+        c.noise_offset[part],
+        c.noise_gain[part],
+        c.noise_on_membrane[part],
+        c.is_noisy,
+        c.noise[part],
+        c.drive[part],
+    )
+
+
+@njit
 def update_discrete(c: Compartments, stream: Words, overflows: NDArray[np.int64]) -> None:
     """One step of all compartments in whole numbers.
 
     Args:
         c: The compartments.
         stream: The random stream.
-        overflows: Where to write how many inputs, currents and currents with bias left their registers.
+        overflows: How many inputs, currents and currents with bias left their registers is added here.
     """
     _draw_bytes(c, stream)
+    for start in range(0, c.q.size, TILE):
+        tile = _tile(c, start)
+        _drive_discrete(tile, overflows)
+        _filter(tile.drive, tile.decay_v, 0, tile.voltage)
+        _limit(tile)
+        _spike(tile)
+
+
+@njit
+def _drive_discrete(c: Compartments, overflows: NDArray[np.int64]) -> None:
+    """Currents from inputs, with bias and noise."""
     if c.is_noisy[0]:
         _add_noise(c.q, c.noise, c.noise_on_membrane, False)
-    overflows[0] = _wrap_all(c.q, Q_BITS)
+    overflows[0] += _wrap_all(c.q, Q_BITS)
     _filter(c.q, c.decay_u, 1, c.current)
-    overflows[1] = _wrap_all(c.current, U_BITS)
+    overflows[1] += _wrap_all(c.current, U_BITS)
     for i in range(c.drive.size):
         c.drive[i] = c.current[i] + c.bias[i]
     if c.is_noisy[0]:
         _add_noise(c.drive, c.noise, c.noise_on_membrane, True)
-    overflows[2] = _wrap_all(c.drive, U_BITS)
-    _filter(c.drive, c.decay_v, 0, c.voltage)
-    _limit(c)
-    _spike(c)
+    overflows[2] += _wrap_all(c.drive, U_BITS)
 
 
 @njit
@@ -192,19 +231,27 @@ def update_real(c: Compartments, stream: Words, words: Words) -> None:
         words: Scratch for two words per compartment.
     """
     _draw_uniform(c, stream, words)
-    one = np.float32(1)
+    for start in range(0, c.q.size, TILE):
+        tile = _tile(c, start)
+        _drive_real(tile)
+        for i in range(tile.voltage.size):
+            kept = (np.float32(1) - tile.decay_v[i]) * tile.voltage[i]
+            tile.voltage[i] = kept + tile.scale_v[i] * tile.drive[i]
+        _limit(tile)
+        _spike(tile)
+
+
+@njit
+def _drive_real(c: Compartments) -> None:
+    """Currents from inputs, with bias and noise."""
     if c.is_noisy[0]:
         _add_noise(c.q, c.noise, c.noise_on_membrane, False)
     for i in range(c.q.size):
-        c.current[i] = (one - c.decay_u[i]) * c.current[i] + c.scale_u[i] * c.q[i]
+        c.current[i] = (np.float32(1) - c.decay_u[i]) * c.current[i] + c.scale_u[i] * c.q[i]
     for i in range(c.drive.size):
         c.drive[i] = c.current[i] + c.bias[i]
     if c.is_noisy[0]:
         _add_noise(c.drive, c.noise, c.noise_on_membrane, True)
-    for i in range(c.voltage.size):
-        c.voltage[i] = (one - c.decay_v[i]) * c.voltage[i] + c.scale_v[i] * c.drive[i]
-    _limit(c)
-    _spike(c)
 
 
 @njit

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikearm.errors import CapacityError
 from spikearm.hardware.loihi.emulator.learning import FACTOR_OVERFLOW, LEARN_FRAC, Learning
-from spikearm.hardware.loihi.emulator.rows import Rows, joined, starts_of
-from spikearm.hardware.loihi.emulator.wiring import OUT_OF_RANGE, UNUSED, Wiring
+from spikearm.hardware.loihi.emulator.rows import FlatRows, Rows, starts_of
+from spikearm.hardware.loihi.emulator.wiring import (
+    ATOM,
+    AXON,
+    BASE,
+    INDEX,
+    LENGTH,
+    N_COLUMNS,
+    OUT_OF_RANGE,
+    UNUSED,
+    WEIGHT,
+    Wiring,
+)
 
 
 def flatten_wiring(emulator: Any) -> Wiring:
@@ -19,33 +30,36 @@ def flatten_wiring(emulator: Any) -> Wiring:
 
     The synapses' own weights become views of the flat weights: what learns is seen on both sides.
     """
-    block_start = starts_of(block.n_neurons for block in emulator.block_info.blocks)
-    synapses = list(emulator.synapses.slices)
+    slices = emulator.synapses.slices
     rows = Rows(emulator.block_info.dtype)
-    axon_row, axon_base = [], []
-    for synapse in synapses:
-        row, base = _axon_table(synapse, rows, emulator.synapses.slices[synapse])
-        axon_row.append(row)
-        axon_base.append(base)
-    learns = np.array([synapse.n_axons if synapse.learning else 0 for synapse in synapses], dtype=np.int64)
+    tables = {synapse: _axon_table(synapse, rows, block) for synapse, block in slices.items()}
+    flat = rows.arrays()
+    wires = _wires(emulator, list(slices))
+    links = [_links(axon, n, tables[axon.target], flat) for group in wires for _, axon, n in group]
+    block_start = starts_of(block.n_neurons for block in emulator.block_info.blocks)
+    n_traces = np.array([synapse.n_axons if synapse.learning else 0 for synapse in slices], dtype=np.int64)
     return Wiring(
-        **_wires(emulator, synapses),
-        axon_start=starts_of(synapse.n_axons for synapse in synapses),
-        axon_row=joined(axon_row, np.int64),
-        axon_base=joined(axon_base, np.int64),
-        **rows.arrays(),
+        wire_start=starts_of(len(group) for group in wires),
+        wire_source=np.array([source for group in wires for source, *_ in group], dtype=np.int64),
+        link_start=starts_of(len(part) for part in links),
+        links=np.concatenate([np.zeros((0, N_COLUMNS), np.int32), *links], dtype=np.int32),
+        weights=flat.weights,
+        indices=flat.indices,
         block_start=block_start,
-        n_axons=learns,
-        trace_start=starts_of(learns)[:-1],
+        trace_start=np.where(n_traces > 0, starts_of(n_traces)[:-1], -1),
         fired=np.zeros(block_start[-1], dtype=np.int32),
         fired_start=np.zeros_like(block_start),
-        operations=np.zeros(len(synapses), dtype=np.int64),
-        arrivals=np.zeros(len(synapses), dtype=np.int64),
+        operations=np.zeros(len(slices), dtype=np.int64),
+        arrivals=np.zeros(len(slices), dtype=np.int64),
     )
 
 
-def _wires(emulator: Any, synapses: Sequence[Any]) -> dict[str, NDArray[Any]]:
-    """Who sends to each synapse group, in the order in which the stock emulator asks them."""
+def _wires(emulator: Any, synapses: Sequence[Any]) -> list[list[tuple[int, Any, int]]]:
+    """Who sends to each synapse group, in the order in which the stock emulator asks them.
+
+    Returns:
+        For each group, the source, its axons and its number of neurons.
+    """
     into: dict[Any, list[tuple[int, Any, int]]] = {synapse: [] for synapse in synapses}
     for i, spike_input in enumerate(emulator.inputs):
         for axon in spike_input.axons:
@@ -53,30 +67,49 @@ def _wires(emulator: Any, synapses: Sequence[Any]) -> dict[str, NDArray[Any]]:
     number = {block: i for i, block in enumerate(emulator.block_info.blocks)}
     for axon, block in emulator.axons.block_map.items():
         into[axon.target].append((number[block], axon, block.n_neurons))
-    wires = [wire for synapse in synapses for wire in into[synapse]]
-    maps = [_axon_map(axon, n) for _, axon, n in wires]
-    return {
-        "wire_start": starts_of(len(into[synapse]) for synapse in synapses),
-        "wire_source": np.array([source for source, _, _ in wires], dtype=np.int64),
-        "wire_map": starts_of(len(axons) for axons, _ in maps),
-        "axon": joined([axons for axons, _ in maps], np.int32),
-        "atom": joined([atoms for _, atoms in maps], np.int32),
-    }
+    return list(into.values())
 
 
-def _axon_map(axon: Any, n_neurons: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Axon and atom for each neuron of the source."""
-    synapse = axon.target
-    n = max(n_neurons, synapse.n_axons) if axon.compartment_map is None else len(axon.compartment_map)
-    axons = np.array(axon.map_axon(np.arange(n)), dtype=np.int32)
-    atoms = np.array(axon.map_atoms(np.arange(n)), dtype=np.int32)
-    n_atoms = synapse.weights[0].shape[0] if len(synapse.weights) else 0
-    axons[(axons >= synapse.n_axons) | ((axons >= 0) & ((atoms < 0) | (atoms >= n_atoms)))] = OUT_OF_RANGE
-    return np.where(axons < OUT_OF_RANGE, UNUSED, axons).astype(np.int32), atoms
+def _links(axon: Any, n_neurons: int, table: AxonTable, flat: FlatRows) -> NDArray[np.int32]:
+    """One link for each neuron of the source."""
+    n = max(n_neurons, table.row.size) if axon.compartment_map is None else len(axon.compartment_map)
+    links = np.zeros((n, N_COLUMNS), dtype=np.int32)
+    axons, atoms = np.array(axon.map_axon(np.arange(n))), np.array(axon.map_atoms(np.arange(n)))
+    links[:, AXON] = np.maximum(axons, UNUSED)
+    links[:, ATOM] = atoms
+    links[axons >= table.row.size, AXON] = OUT_OF_RANGE
+    known = np.flatnonzero(links[:, AXON] >= 0)
+    axons, atoms = axons[known], atoms[known]
+    # Axons without use take spikes, but have no weights.
+    used = table.row[axons] != UNUSED
+    known, axons, atoms = known[used], axons[used], atoms[used]
+    wrong = (atoms < 0) | (atoms >= table.n_atoms[axons]) | (table.row[axons] == OUT_OF_RANGE)
+    links[known[wrong], AXON] = OUT_OF_RANGE
+    known, axons, atoms = known[~wrong], axons[~wrong], atoms[~wrong]
+    rows = table.row[axons] + atoms
+    links[known, WEIGHT] = flat.start[rows]
+    links[known, LENGTH] = flat.length[rows]
+    links[known, INDEX] = flat.index_start[rows]
+    links[known, BASE] = table.base[axons] + flat.first[rows]
+    return links
 
 
-def _axon_table(synapse: Any, rows: Rows, block: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First row of weights of each axon of a group, and the compartment its indices count from."""
+class AxonTable(NamedTuple):
+    """The axons of one synapse group.
+
+    Attributes:
+        row: Row of weights of atom 0, or ``UNUSED``, or ``OUT_OF_RANGE``.
+        n_atoms: Number of rows.
+        base: Compartment, among all, that indices count from.
+    """
+
+    row: NDArray[np.int64]
+    n_atoms: NDArray[np.int64]
+    base: NDArray[np.int64]
+
+
+def _axon_table(synapse: Any, rows: Rows, block: slice) -> AxonTable:
+    """Add the weights of a group to the rows, and note where each axon leads."""
     first = rows.add(synapse)
     n_atoms = np.array([len(weights) for weights in synapse.weights], dtype=np.int64)
     row = first + starts_of(n_atoms)[:-1]
@@ -85,19 +118,18 @@ def _axon_table(synapse: Any, rows: Rows, block: slice) -> tuple[NDArray[np.int6
     base = np.zeros(synapse.n_axons, dtype=np.int64)
     if synapse.axon_compartment_bases is not None:
         base[:] = synapse.axon_compartment_bases
-    table = np.arange(synapse.n_axons)
+    own = np.arange(synapse.n_axons)
     if synapse.axon_to_weight_map is not None:
-        table = np.asarray(synapse.axon_to_weight_map)[table]
-    leaves = (base + low[table] < 0) | (base + high[table] >= block.stop - block.start)
-    row = np.where(leaves, OUT_OF_RANGE, row[table])
-    return np.where(base < 0, UNUSED, row), base + block.start
+        own = np.asarray(synapse.axon_to_weight_map)[own]
+    leaves = (base + low[own] < 0) | (base + high[own] >= block.stop - block.start)
+    used = np.where(leaves, OUT_OF_RANGE, row[own])
+    return AxonTable(np.where(base < 0, UNUSED, used), n_atoms[own], base + block.start)
 
 
 def flatten_learning(emulator: Any, wiring: Wiring) -> Learning:
     """All groups that learn; traces and errors of the stock emulator become views of the flat ones."""
     state = emulator.synapses
-    groups = [(i, synapse) for i, synapse in enumerate(state.slices) if synapse.learning]
-    synapses = [synapse for _, synapse in groups]
+    synapses = [synapse for synapse in state.slices if synapse.learning]
     for synapse in synapses:
         _check_matrix(synapse, 2 * state.pes_errors[synapse].size)
     trace_start = starts_of(synapse.n_axons for synapse in synapses)
@@ -107,7 +139,6 @@ def flatten_learning(emulator: Any, wiring: Wiring) -> Learning:
     for g, synapse in enumerate(synapses):
         state.traces[synapse] = trace[trace_start[g] : trace_start[g + 1]]
         state.pes_errors[synapse] = error[error_start[g] : error_start[g + 1]]
-    rows = [wiring.axon_row[wiring.axon_start[i]] for i, _ in groups]
     sizes = [synapse.n_axons * 2 * state.pes_errors[synapse].size for synapse in synapses]
     sizes += [state.n_compartments, *(synapse.n_axons for synapse in synapses)]
     return Learning(
@@ -116,7 +147,7 @@ def flatten_learning(emulator: Any, wiring: Wiring) -> Learning:
         error=error,
         trace_start=trace_start,
         error_start=error_start,
-        weight_start=np.array([wiring.row_start[row] for row in rows], dtype=np.int64),
+        weight_start=np.array([_place(synapse.weights[0], wiring) for synapse in synapses], dtype=np.int64),
         train_epoch=np.array([synapse.train_epoch for synapse in synapses], dtype=np.int64),
         learn_epoch=np.array([synapse.learn_epoch for synapse in synapses], dtype=np.int64),
         decay=np.array([np.exp(-s.train_epoch / s.tracing_tau) for s in synapses], dtype=np.float64),
@@ -126,6 +157,12 @@ def flatten_learning(emulator: Any, wiring: Wiring) -> Learning:
         words=np.zeros(2 * max(sizes), dtype=np.uint32),
         product=np.zeros(max(sizes), dtype=np.int32),
     )
+
+
+def _place(row: NDArray[Any], wiring: Wiring) -> int:
+    """Where a row that is a view of the flat weights starts among them."""
+    offset = row.ctypes.data - wiring.weights.ctypes.data
+    return int(offset // wiring.weights.itemsize)
 
 
 def _fixed_point(synapses: Sequence[Any], *, discrete: bool) -> dict[str, NDArray[Any]]:
@@ -153,6 +190,7 @@ def _check_matrix(synapse: Any, n_columns: int) -> None:
     """
     shapes = {weights.shape for weights in synapse.weights}
     plain = synapse.axon_to_weight_map is None and synapse.axon_compartment_bases is None
+    plain &= all(np.array_equal(indices, [np.arange(n_columns)]) for indices in synapse.indices)
     if not plain or len(synapse.weights) != synapse.n_axons or shapes != {(1, n_columns)}:
         raise CapacityError(
             f"synapse group {synapse.label!r} learns, but its weights have shapes {sorted(shapes)}; PES "

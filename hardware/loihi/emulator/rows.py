@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class FlatRows(NamedTuple):
+    """Rows of weights, one after another.
+
+    Attributes:
+        start: Where each row starts in ``weights``.
+        length: Number of its weights.
+        index_start: Where its indices start in ``indices``, or -1 if they count up from ``first``.
+        first: See there; otherwise 0.
+        weights: All weights.
+        indices: All indices that do not count up.
+    """
+
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    index_start: NDArray[np.int64]
+    first: NDArray[np.int64]
+    weights: NDArray[Any]
+    indices: NDArray[np.int32]
 
 
 class Rows:
@@ -18,6 +38,7 @@ class Rows:
         self._indices: list[NDArray[Any]] = []
         self._lengths: list[NDArray[np.int64]] = []
         self._index: list[NDArray[np.int64]] = []
+        self._first: list[NDArray[np.int64]] = []
         self._n_rows = self._n_weights = self._n_indices = 0
         self._adopt: list[tuple[Any, int]] = []
 
@@ -36,9 +57,11 @@ class Rows:
             weights, indices = weights[keep], indices[keep]
         starts = starts_of(lengths)[:-1]
         if _counts_up(indices, lengths):
-            self._index.append(-1 - np.append(indices, 0)[starts])
+            self._index.append(np.full(lengths.size, -1))
+            self._first.append(np.append(indices, 0)[starts])
         else:
             self._index.append(self._n_indices + starts)
+            self._first.append(np.zeros(lengths.size, dtype=np.int64))
             self._indices.append(indices)
             self._n_indices += indices.size
         self._weights.append(weights)
@@ -47,7 +70,7 @@ class Rows:
         self._n_rows += lengths.size
         return first
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> FlatRows:
         """The flat arrays; the synapse groups' weights are views of them from now on."""
         weights = joined(self._weights, self._dtype)
         for synapse, start in self._adopt:
@@ -57,13 +80,14 @@ class Rows:
                 for rows, end in zip(synapse.weights, ends.tolist(), strict=True)
             ]
         lengths = joined(self._lengths, np.int64)
-        return {
-            "row_start": starts_of(lengths)[:-1],
-            "row_length": lengths,
-            "row_index": joined(self._index, np.int64),
-            "weights": weights,
-            "indices": joined(self._indices, np.int32),
-        }
+        return FlatRows(
+            start=starts_of(lengths)[:-1],
+            length=lengths,
+            index_start=joined(self._index, np.int64),
+            first=joined(self._first, np.int64),
+            weights=weights,
+            indices=joined(self._indices, np.int32),
+        )
 
 
 def _row_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nengo_loihi.block import Axon
 
+from spikearm.hardware.loihi.emulator.wiring import ATOM, AXON
+
 if TYPE_CHECKING:
     from spikearm.hardware.loihi.emulator.interface import CompiledEmulator
 
@@ -45,11 +47,9 @@ class SpikesIn(_BySynapse):
                 neurons = wiring.fired[wiring.fired_start[source] : wiring.fired_start[source + 1]].astype(
                     np.int64
                 )
-            places = wiring.wire_map[wire] + neurons
+            links = wiring.links[wiring.link_start[wire] + neurons]
             found += [
-                Axon.Spike(int(wiring.axon[place]), atom=int(wiring.atom[place]))
-                for place in places
-                if wiring.axon[place] >= 0
+                Axon.Spike(axon, atom=atom) for axon, atom in links[:, (AXON, ATOM)].tolist() if axon >= 0
             ]
         return found
 

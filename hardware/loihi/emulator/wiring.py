@@ -11,32 +11,31 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 UNUSED = -1
+"""In place of an axon: the neuron sends nothing along this wire."""
 OUT_OF_RANGE = -2
+"""In place of an axon: there is none, or it leads out of its block; to use it is an error."""
+AXON, ATOM, WEIGHT, LENGTH, INDEX, BASE = range(6)
+"""Columns of links: axon of the synapse group and its atom; where the weights start, and their number; where
+their compartments' indices start, or -1 if those count up; the compartment that indices count from."""
+N_COLUMNS = 6
 
 
 class Wiring(NamedTuple):
     """All ways a spike can go. Groups of synapses are ordered as the stock emulator orders them.
 
-    Spikes start at a source: an input from the host or a block. A wire is one group of axons from a source
-    to one synapse group. An axon of a group leads to as many rows of weights as it has atoms.
+    Spikes start at a source: an input from the host or a block. A wire is one group of axons from a source to
+    one synapse group; it has one link for each neuron of the source. All a spike needs lies in one link,
+    because fetching it from memory is most of the work.
 
     Attributes:
         wire_start: First wire into each synapse group, shape (n_groups + 1,).
         wire_source: Block, or ``-1 - i`` for input ``i``, shape (n_wires,).
-        wire_map: Where the map of each wire starts in ``axon`` and ``atom``, shape (n_wires + 1,).
-        axon: Axon of the synapse group for each neuron of the source, or one of the codes above.
-        atom: Atom for each neuron of the source.
-        axon_start: Where the axons of each group start in ``axon_row`` and ``axon_base``.
-        axon_row: Row of atom 0, or one of the codes above.
-        axon_base: Compartment, among all, that the axon's indices count from.
-        row_start: Where each row's weights start in ``weights``.
-        row_length: Number of its weights.
-        row_index: Where its indices start in ``indices``, or ``-1 - first`` if they simply count up.
+        link_start: First link of each wire, shape (n_wires + 1,).
+        links: Columns as named above, shape (n_links, 6).
         weights: All weights.
-        indices: Compartments, counted from the axon's base.
+        indices: Compartments that weights lead to, where these do not simply count up.
         block_start: First compartment of each block, shape (n_blocks + 1,).
-        n_axons: Axons of each group that keep a learning trace, else 0.
-        trace_start: Where those start among all traces.
+        trace_start: Where the traces of each group start among all traces; -1 if it has none.
         fired: Compartments that spiked in the step before, in order (scratch).
         fired_start: Where each block's begin, shape (n_blocks + 1,) (scratch).
         operations: Synaptic operations of each group in the last step.
@@ -45,19 +44,11 @@ class Wiring(NamedTuple):
 
     wire_start: Ints
     wire_source: Ints
-    wire_map: Ints
-    axon: NDArray[np.int32]
-    atom: NDArray[np.int32]
-    axon_start: Ints
-    axon_row: Ints
-    axon_base: Ints
-    row_start: Ints
-    row_length: Ints
-    row_index: Ints
+    link_start: Ints
+    links: NDArray[np.int32]
     weights: NDArray[Any]
     indices: NDArray[np.int32]
     block_start: Ints
-    n_axons: Ints
     trace_start: Ints
     fired: NDArray[np.int32]
     fired_start: Ints
@@ -80,19 +71,19 @@ def find_fired(wiring: Wiring, spiked: NDArray[np.bool_]) -> None:
 
 
 @njit
-def _add_row(wiring: Wiring, row: int, base: int, target: NDArray[Any]) -> int:
-    """Add one row of weights to the compartments it leads to; returns how many."""
-    n, w, index = wiring.row_length[row], wiring.row_start[row], wiring.row_index[row]
-    weights = wiring.weights[w : w + n]
+def _add_weights(wiring: Wiring, link: int, target: NDArray[Any]) -> None:
+    """Add the weights of one link to the compartments they lead to."""
+    n, start, index = wiring.links[link, LENGTH], wiring.links[link, WEIGHT], wiring.links[link, INDEX]
+    base = wiring.links[link, BASE]
+    weights = wiring.weights[start : start + n]
     if index < 0:
-        here = target[base - 1 - index : base - 1 - index + n]
+        here = target[base : base + n]
         for k in range(n):
             here[k] += weights[k]
     else:
         indices = wiring.indices[index : index + n]
         for k in range(n):
             target[base + indices[k]] += weights[k]
-    return int(n)
 
 
 @njit
@@ -105,29 +96,26 @@ def _carry(
     pending: NDArray[np.bool_],
 ) -> int:
     """Spikes of one source along one wire. Returns the spikes lost to a full trace, or ``OUT_OF_RANGE``."""
-    lost = 0
-    start, end = wiring.wire_map[wire], wiring.wire_map[wire + 1]
-    first_axon = wiring.axon_start[group]
-    learns = wiring.n_axons[group] > 0
+    lost = arrivals = operations = 0
+    start, end = wiring.link_start[wire], wiring.link_start[wire + 1]
+    first_trace = wiring.trace_start[group]
     for neuron in neurons:
-        if neuron < 0 or start + neuron >= end:
+        link = start + neuron
+        if neuron < 0 or link >= end:
             return OUT_OF_RANGE
-        axon = wiring.axon[start + neuron]
+        axon = wiring.links[link, AXON]
         if axon < 0:
             if axon == OUT_OF_RANGE:
                 return OUT_OF_RANGE
             continue
-        wiring.arrivals[group] += 1
-        if learns:
-            place = wiring.trace_start[group] + axon
-            lost += pending[place]
-            pending[place] = True
-        row = wiring.axon_row[first_axon + axon]
-        if row == OUT_OF_RANGE:
-            return OUT_OF_RANGE
-        if row >= 0:
-            base = wiring.axon_base[first_axon + axon]
-            wiring.operations[group] += _add_row(wiring, row + wiring.atom[start + neuron], base, target)
+        arrivals += 1
+        if first_trace >= 0:
+            lost += pending[first_trace + axon]
+            pending[first_trace + axon] = True
+        operations += wiring.links[link, LENGTH]
+        _add_weights(wiring, link, target)
+    wiring.arrivals[group] += arrivals
+    wiring.operations[group] += operations
     return lost
 
 

@@ -25,9 +25,7 @@ def test_programs_do_what_nengo_loihis_own_simulator_does_bit_by_bit(
             for name, values in inputs.items():
                 ported.inputs[name].value[:] = values
             theirs.step()
-            np.testing.assert_array_equal(
-                ours.step(inputs).outputs["torque"], ported.outputs["torque"].value
-            )
+            np.testing.assert_array_equal(ours.step(inputs).outputs["torque"], ported.outputs["torque"].value)
         synapses = [s for s in theirs.sims["emulator"].synapses.slices if s.learning]
         learned = [np.concatenate(synapse.weights) for synapse in synapses]
     state = ours.state_dict()
