@@ -151,28 +151,37 @@ def _multiply(trace: NDArray[Any], error: NDArray[Any], rate: int, product: NDAr
 
 
 @njit
+def _right(x: np.int32, bits: np.int32) -> np.int32:
+    """``x`` shifted to the right; by less than 32 bits, and the compiler may know it."""
+    return np.int32(x >> np.int32(bits & 31))
+
+
+@njit
 def _learn_discrete(
     learning: Learning, g: int, product: NDArray[np.int32], words: Words, weights: NDArray[Any]
 ) -> int:
     """All weights of a group, with stochastic rounding."""
     bits, clip = np.int32(learning.round_bits[g]), np.int32(learning.clip[g])
     rest, unused = np.int32((1 << bits) - 1), np.uint32(32 - bits)
-    # Shifts to the left, or to the right where negative: one of the two is by 0.
-    gain, loss = np.int32(max(learning.rate_shift[g], 0)), np.int32(max(-learning.rate_shift[g], 0))
-    widen, narrow = np.int32(max(learning.weight_shift[g], 0)), np.int32(max(-learning.weight_shift[g], 0))
-    exponent = np.int32(learning.weight_exp[g])
+    # Shifts to the left, as factors, or to the right where negative: one of the two does nothing.
+    gain, loss = np.int32(1 << max(learning.rate_shift[g], 0)), np.int32(max(-learning.rate_shift[g], 0))
+    widen, narrow = (
+        np.int32(1 << max(learning.weight_shift[g], 0)),
+        np.int32(max(-learning.weight_shift[g], 0)),
+    )
+    unit = np.int32(1 << learning.weight_exp[g])
     clipped = np.int32(0)
     for j in range(weights.size):
-        change = np.int32(np.int32(product[j] << gain) >> loss)
-        learned = np.int32(np.int32(np.int32(np.int32(weights[j]) << widen) >> narrow) + change)
+        change = _right(np.int32(product[j] * gain), loss)
+        learned = np.int32(_right(np.int32(np.int32(weights[j]) * widen), narrow) + change)
         size = np.int32(abs(learned))
         # The fraction has so few bits that comparing it with a random number of 53 bits is comparing it with
         # that number's first bits, which are those of the first of its two words.
-        draw = np.int32(words[2 * j] >> unused)
-        rounded = np.int32(np.int32(size >> bits) + np.int32(np.int32(size & rest) > draw))
+        draw = np.int32(words[2 * j] >> np.uint32(unused & np.uint32(31)))
+        rounded = np.int32(_right(size, bits) + np.int32(np.int32(size & rest) > draw))
         clipped += np.int32(rounded > clip)
         rounded = min(rounded, clip)
-        weights[j] = np.int32((np.int32(-rounded) if learned < 0 else rounded) << exponent)
+        weights[j] = np.int32((np.int32(-rounded) if learned < 0 else rounded) * unit)
     return int(clipped)
 
 
