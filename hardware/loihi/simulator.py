@@ -35,6 +35,7 @@ class Simulator(nengo_loihi.Simulator):
 
     Raises:
         ConfigError: There is no such emulator.
+        CapacityError: A connection learns in a way that the compiled emulator does not know.
     """
 
     def __init__(
@@ -64,7 +65,11 @@ class Simulator(nengo_loihi.Simulator):
         ]
         self._initial_spikes = [dict(spike_input.spikes) for spike_input in chip.inputs]
         if emulator == "compiled":
-            self._replace_emulator(CompiledEmulator, chip.seed)
+            try:
+                self._replace_emulator(CompiledEmulator, chip.seed)
+            except Exception:
+                self.close()
+                raise
 
     def _replace_emulator(self, kind: type[Any], seed: int) -> None:
         self.sims["emulator"].close()

@@ -15,15 +15,16 @@ from spikearm.hardware.loihi import CompiledEmulator, Simulator
 EMULATORS = pytest.mark.parametrize("emulator", ["compiled", "stock"])
 
 
-def make_network(sample_every=None):
+def make_network(sample_every=None, learns=True):
     with nengo.Network(seed=3) as network:
         state = nengo.Node(lambda t: np.sin(30 * t))
         noise = nengo.Node(nengo.processes.WhiteSignal(1.0, high=20, seed=4))
         ensemble = nengo.Ensemble(40, 1)
         out = nengo.Node(size_in=1)
         nengo.Connection(state, ensemble)
-        connection = nengo.Connection(ensemble, out, learning_rule_type=nengo.PES(1e-2))
-        nengo.Connection(noise, connection.learning_rule)
+        rule = nengo.PES(1e-2) if learns else None
+        connection = nengo.Connection(ensemble, out, learning_rule_type=rule)
+        nengo.Connection(noise, connection.learning_rule if learns else ensemble)
         network.probes_ = [
             nengo.Probe(ensemble, synapse=0.01, sample_every=sample_every),
             nengo.Probe(ensemble.neurons, sample_every=sample_every),
@@ -72,6 +73,22 @@ def test_simulator_gives_what_nengo_loihis_gives(simulate):
         theirs.run(0.1)
     check_equal(data(ours), data(theirs))
     assert ours.time == theirs.time
+
+
+@EMULATORS
+@pytest.mark.parametrize("precompute", [True, False])
+def test_reset_rewinds_the_host_as_well(simulate, emulator, precompute):
+    simulator = simulate(make_network(learns=False), emulator=emulator, precompute=precompute)
+    simulator.run(0.05)
+    first = data(simulator)
+    for n_steps in (7, 43):
+        simulator.reset()
+        simulator.run_steps(n_steps)
+    simulator.run_steps(7)
+    check_equal([values[:50] for values in data(simulator)][:2], first[:2])
+    simulator.reset()
+    simulator.run(0.05)
+    check_equal(data(simulator), first)
 
 
 @EMULATORS
