@@ -43,6 +43,7 @@ class LoihiProgram:
         self._told: set[str] = set()
         simulator.sims["emulator"].tell = self._tell
         simulator.sims["emulator"].prepare()
+        self._counter.count()  # compiles, too
         parts = {**loihi_parts(simulator), **port_parts(ported)}
         self._snapshot = Snapshot(parts, _fingerprint(simulator))
         self._compiled_state = self._snapshot.save()
