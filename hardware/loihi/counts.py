@@ -57,6 +57,7 @@ class LoihiCounter:
             spikes=spikes,
             synaptic_ops=float(operations.sum()),
             synaptic_ops_dense=self._dense,
+            active_macs=float(operations.sum()),
             neuron_updates=self._n_compartments,
             neuron_updates_active=active,
             learning_updates=sum((size for epoch, size in self._learning if emulator.t % epoch == 0), 0.0),
