@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests", "package"]
@@ -26,7 +28,10 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Strict types, over the package as installed."""
     session.install(".[dev]")
-    session.run("mypy")
+    config = Path("pyproject.toml").resolve()
+    # In the checkout mypy would find the folder spikearm/ and nothing else, not the installed package.
+    session.chdir(session.create_tmp())
+    session.run("mypy", "--config-file", str(config))
 
 
 @nox.session

@@ -13,6 +13,9 @@ from spikearm.hardware.cost import CostModel
 from spikearm.records import NO_COST, NO_COUNTS, Cost, FloatArray, JointState, OpCounts
 from spikearm.timesteps import n_steps
 
+_ROUNDING = 1e-5
+"""Part of a joint's limit by which sent and applied torque may differ for no reason but their format."""
+
 
 @dataclass(frozen=True)
 class Adaptation:
@@ -31,8 +34,8 @@ class TorqueController:
     """Law plus adaptation, clipped to the arm's limits.
 
     The network learns from the law's task torque with the sign turned: as long as the law has to push,
-    the network is told to push more. While the torque is cut by a limit the error is zero, because a
-    torque that never reached the arm teaches nothing.
+    the network is told to push more. After a tick whose torque was cut by a limit, in any joint, the
+    error is zero: a torque that never reached the arm teaches nothing, and it moves all joints.
 
     Args:
         law: Gives task and support torque.
@@ -89,8 +92,12 @@ class TorqueController:
         )
 
     def notify_applied(self, sent: FloatArray, applied: FloatArray) -> None:
-        """An arm that applied less than it was sent is saturated too, whatever the reason."""
-        if not np.array_equal(applied, sent):
+        """An arm that applied less than it was sent is saturated too, whatever the reason.
+
+        The tick that saturates has learned already; learning stands still from the next one on. Rounding on
+        the way to the arm, to single precision for instance, is no saturation.
+        """
+        if (np.abs(applied - sent) > _ROUNDING * self._limits).any():
             self._saturated = True
             self._law.notify_saturated(True)
 

@@ -1,12 +1,13 @@
 """Makes the picture of the README: the last two reaches, without and with adaptation.
 
-    MUJOCO_GL=egl python docs/picture.py
+Run it with ``MUJOCO_GL=egl python docs/picture.py`` where there is no display.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def render(config: RunConfig, wanted: FloatArray, actual: FloatArray, q: FloatAr
     """The arm with its payload, the desired path and the one it took."""
     plant = MujocoPlant(load_arm(config.arm), perturbation=config.perturbation, q0=q)
     camera = mujoco.MjvCamera()
-    camera.lookat[:] = wanted.mean(axis=0) + (0.0, 0.0, 0.03)
+    camera.lookat[:] = wanted.mean(axis=0) + np.array([0.0, 0.0, 0.03])
     camera.distance, camera.azimuth, camera.elevation = 0.62, 165.0, -12.0
     with mujoco.Renderer(plant.model, height=720, width=960) as renderer:
         renderer.update_scene(plant.data, camera)
@@ -55,12 +56,13 @@ def render(config: RunConfig, wanted: FloatArray, actual: FloatArray, q: FloatAr
 def draw_path(scene: Any, points: FloatArray, colour: Any, radius_m: float) -> None:
     """Short capsules along a path."""
     points = points[::10]
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         if scene.ngeom >= scene.maxgeom or np.linalg.norm(b - a) < 1e-5:
             continue
         geom = scene.geoms[scene.ngeom]
         capsule = mujoco.mjtGeom.mjGEOM_CAPSULE
-        mujoco.mjv_initGeom(geom, capsule, np.zeros(3), np.zeros(3), np.zeros(9), np.asarray(colour, np.float32))
+        rgba = np.asarray(colour, np.float32)
+        mujoco.mjv_initGeom(geom, capsule, np.zeros(3), np.zeros(3), np.zeros(9), rgba)
         mujoco.mjv_connector(geom, capsule, radius_m, a, b)
         scene.ngeom += 1
 

@@ -118,9 +118,9 @@ class ReferenceProgram:
 class HostCounter:
     """Counts what an ordinary processor does in one step of a Nengo simulator.
 
-    Synaptic operations are the multiply-accumulates of all matrix products (decoders, encoders,
-    weights). With spikes as input each spike counts with the synapses it reaches; a real value, as a
-    node gives it, counts in every step. ``synaptic_ops_dense`` counts all of them always.
+    Synaptic operations are spikes times the synapses each of them reaches, in all matrix products
+    (decoders, encoders, weights). Products with real values, as a node gives them, are multiply-accumulates
+    of the inputs that are not zero. ``synaptic_ops_dense`` counts every product in full.
 
     Args:
         simulator: The simulator, built with ``optimize=False``, so that each product has its own operator.
@@ -140,7 +140,7 @@ class HostCounter:
             for op in products
             if op.X.base in spiking
         ]
-        self._always = sum(op.A.size for op in products if op.X.base not in spiking)
+        self._real_products = [(signals[op.X], _rows(op)) for op in products if op.X.base not in spiking]
         self._dense = float(sum(op.A.size for op in products))
         self._neuron_updates = float(sum(op.J.size for op in neurons))
         self._learning_updates = float(
@@ -150,14 +150,16 @@ class HostCounter:
     def count(self) -> OpCounts:
         """Operations of the step just made."""
         spikes = sum(round(out.sum() * scale) for out, scale in self._populations)
+        real = sum(np.count_nonzero(x) * fan_out for x, fan_out in self._real_products)
         events = sum(round(out.sum() * scale) * fan_out for out, scale, fan_out in self._fan_outs)
         return OpCounts(
             spikes=float(spikes),
-            synaptic_ops=float(self._always + events),
+            synaptic_ops=float(events),
             synaptic_ops_dense=self._dense,
             neuron_updates=self._neuron_updates,
             neuron_updates_active=self._neuron_updates,
             learning_updates=self._learning_updates,
+            active_macs=float(events + real),
         )
 
 

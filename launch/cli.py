@@ -60,6 +60,11 @@ def guarded(work: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     except SpikearmError as error:
         _complain(f"{type(error).__name__}: {error}")
         return BAD_ARGUMENTS if isinstance(error, _ARGUMENT_ERRORS) else FAILED
+    except OSError as error:
+        _complain(
+            f"{error.filename or 'output'}: {error.strerror or error}; is the disk full, or not writable?"
+        )
+        return FAILED
     except KeyboardInterrupt:
         _complain("interrupted.")
         return FAILED
@@ -71,4 +76,4 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def _complain(message: str) -> None:
-    console.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+    console.print(message, style="red", highlight=False, soft_wrap=True)

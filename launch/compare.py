@@ -81,10 +81,11 @@ def _require_composable(config: RunConfig) -> None:
 def normalised_errors(runs: list[dict[str, Any]]) -> dict[str, float | None]:
     """Errors on the scale of DeWolf et al. 2020: 0 without payload, 1 with it and without adaptation.
 
-    The error of a run is the mean over its reaches of the rms tracking error. None where the payload made
-    no difference, or where a reference run is missing.
+    The error of a run is the mean distance from the desired trajectory over all its reaches, those before
+    anything was learned included. None where the payload made no difference, or where a reference run is
+    missing.
     """
-    errors = {run["label"]: sum(run["rmse_m_by_trial"]) / len(run["rmse_m_by_trial"]) for run in runs}
+    errors = {run["label"]: run["mean_error_m"] for run in runs}
     if NO_PAYLOAD not in errors or NO_ADAPTATION not in errors:
         return dict.fromkeys(errors)
     zero, one = errors[NO_PAYLOAD], errors[NO_ADAPTATION]

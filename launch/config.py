@@ -16,6 +16,7 @@ from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.loihi.config import LoihiConfig
+from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.mapping import from_mapping
 
 CONTROLLERS = ("adaptive", "osc", "pd", "pid")
@@ -42,7 +43,7 @@ class NetworkConfig:
     committee: int = 1
     n_neurons: int = 1000
     n_ensembles: int = 1
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-2
     network_dt_s: float = 0.001
 
     def __post_init__(self) -> None:
@@ -103,6 +104,8 @@ class RunConfig:
     name: str = ""
 
     def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise UnknownNameError("backend", self.backend, BACKENDS)
         if self.controller not in CONTROLLERS:
             raise UnknownNameError("controller", self.controller, CONTROLLERS)
         if self.actuation_delay not in ("none", "modelled"):

@@ -17,7 +17,8 @@ from rich.text import Text
 from spikearm.controller.tickschema import TickRecord
 from spikearm.launch.config import RunConfig
 
-console = Console(stderr=True)
+# Square brackets in paths and messages are text, not markup.
+console = Console(stderr=True, markup=False)
 _REFRESH_S = 0.125
 _WORST_BAR = 30
 
@@ -46,8 +47,14 @@ class LivePanel:
         self._shown_s = -math.inf
 
     def __enter__(self) -> Self:
-        if self._live is not None:
+        preparing = f"{self._title}: preparing"
+        if self._config.controller == "adaptive" and self._config.backend != "reference":
+            preparing += f" {self._config.backend}; on a new machine, kernels are compiled once (some 15 s)"
+        if self._live is None:
+            self._console.print(preparing, highlight=False, soft_wrap=True)
+        else:
             self._live.start()
+            self._live.update(Text(preparing, style="dim"), refresh=True)
         return self
 
     def __exit__(
@@ -133,7 +140,10 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("tracking error", f"{1e3 * summary['rmse_m']:.2f} mm rms over {summary['n_ticks']} ticks"),
         ("tick, measured here", ", ".join(f"{name} {_ms(value)}" for name, value in latency.items())),
         ("  median by stage", ", ".join(f"{name} {_ms(value)}" for name, value in stages.items())),
-        ("deadlines missed", f"{summary['deadline_misses']} of {summary['n_ticks']}"),
+        (
+            "deadlines missed",
+            f"{summary['deadline_misses']} of {summary['n_ticks']}",
+        ),
     ]
     if summary["saturated_ticks"]:
         rows.append(("torque limit reached", f"in {summary['saturated_ticks']} ticks"))
@@ -154,8 +164,11 @@ def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     ratio = f" ({chip_j / model['total']:.3g} times the bottom-up sum)" if chip_j and model["total"] else ""
     return [
         ("spikes per tick", f"{summary['spikes_per_tick']:.1f}"),
-        ("synaptic operations", f"{summary['synaptic_ops_per_tick']:.0f} per tick"),
-        ("latency, modelled", "not modelled for this substrate" if latency_s is None else _ms(latency_s)),
+        ("synaptic operations", f"{summary['synaptic_ops_per_tick']:.0f} per tick, by spikes"),
+        (
+            "latency, modelled",
+            "not modelled for this substrate" if latency_s is None else _si(latency_s, "s"),
+        ),
         ("energy, bottom-up model", f"{_joules(model['total'])} per tick: {terms}"),
         (
             "energy, chip-anchored",
@@ -170,8 +183,12 @@ def _ms(seconds: float | None) -> str:
 
 
 def _joules(joules: float) -> str:
-    """A number of joules with a prefix that keeps it readable."""
+    return _si(joules, "J")
+
+
+def _si(value: float, unit: str) -> str:
+    """A number with a prefix that keeps it readable."""
     for factor, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p")):
-        if abs(joules) >= factor:
-            return f"{joules / factor:.3g} {prefix}J"
-    return f"{joules:.3g} J"
+        if abs(value) >= factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"

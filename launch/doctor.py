@@ -12,7 +12,8 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 import numpy as np
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from spikearm.hardware.meter import make_meter
 from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
@@ -58,10 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _doctor(argv: Sequence[str]) -> int:
     command = parse(DoctorCommand, argv, prog="spikearm doctor")
     findings = examine()
-    table = Table("", "", "found", "remedy", show_edge=False)
+    table = Table(
+        "", "", Column("found", overflow="fold"), Column("remedy", overflow="fold"), show_edge=False
+    )
     for finding in findings:
-        style = _STYLES[finding.verdict]
-        table.add_row(f"[{style}]{finding.verdict}[/]", finding.subject, finding.found, finding.remedy)
+        verdict = Text(finding.verdict, style=_STYLES[finding.verdict])
+        table.add_row(verdict, finding.subject, finding.found, finding.remedy)
     console.print(table)
     if command.json:
         print_json({"findings": [vars(finding) for finding in findings]})
@@ -141,7 +144,7 @@ def _timer() -> Finding:
 def _governor() -> Finding:
     path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     if not path.is_file():
-        return Finding("clock governor", "good", "not visible (a virtual machine, or not Linux)")
+        return Finding("clock governor", "note", "not visible (a virtual machine, or not Linux)")
     governor = path.read_text(encoding="utf-8").strip()
     if governor == "performance":
         return Finding("clock governor", "good", governor)

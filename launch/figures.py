@@ -30,7 +30,7 @@ def draw_figures(folder: Path, summary: dict[str, Any]) -> list[Path]:
         The files: tracking error over reaches, latency by stage, energy by term.
     """
     drawn = [_draw_tracking(folder, summary), _draw_latency(folder)]
-    if summary["energy_model_j_per_tick"]["total"] > 0:
+    if summary["energy_model_j_per_tick"]["total"]:
         drawn.append(_draw_energy(folder, summary))
     return drawn
 
@@ -73,7 +73,9 @@ def _draw_tracking(folder: Path, summary: dict[str, Any]) -> Path:
     axes.plot(reaches, with_mm, "o-", color=_WITH, label=label)
     axes.set(xlabel="reach", ylabel="rms tracking error [mm]", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(f"{summary['arm']}, {summary['payload_kg']:g} kg unknown payload, {summary['backend']}")
+    load = f", {summary['payload_kg']:g} kg unknown payload" if summary["payload_kg"] else ""
+    substrate = f", {summary['backend']}" if summary["controller"] == "adaptive" else ""
+    axes.set_title(f"{summary['arm']}{load}{substrate}")
     axes.legend(frameon=False)
     return _save(figure, folder / "tracking.png")
 

@@ -20,6 +20,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Module and one line of help of each command; modules are imported when they are asked for."""
 
 
+_HELP = {"-h", "--help"}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -29,12 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             command = importlib.import_module(f"spikearm.launch.{module}")
             code: int = command.main(words[len(parts) :])
             return code
-    if words and words[0] in ("-h", "--help"):
+    if words and words[0] in _HELP:
         print(_overview())
         return DONE
     if words and words[0] == "--version":
         print(f"spikearm {__version__}")
         return DONE
+    if words and any(name.startswith(words[0] + " ") for name in COMMANDS) and set(words[1:]) <= _HELP:
+        print(_overview(words[0] + " "), file=sys.stdout if words[1:] else sys.stderr)
+        return DONE if words[1:] else BAD_ARGUMENTS
     if words:
         named = " ".join(word for word in words[:2] if not word.startswith("-"))
         print(UnknownNameError("command", named or words[0], COMMANDS), file=sys.stderr)
@@ -42,9 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return BAD_ARGUMENTS
 
 
-def _overview() -> str:
+def _overview(group: str = "") -> str:
+    """All commands, or those of one group."""
     width = max(map(len, COMMANDS))
-    lines = [f"  spikearm {name:<{width}}  {help_}" for name, (_, help_) in COMMANDS.items()]
+    lines = [
+        f"  spikearm {name:<{width}}  {help_}"
+        for name, (_, help_) in COMMANDS.items()
+        if name.startswith(group)
+    ]
     return "\n".join(
         ["usage: spikearm COMMAND [OPTIONS]", "", *lines, "", "spikearm COMMAND --help explains the options."]
     )

@@ -16,9 +16,10 @@ from typing import Any
 
 from spikearm.controller.clock import FreeRunning, RealTime
 from spikearm.controller.loop import Loop, LoopResult
-from spikearm.controller.ticklog import TickLog
+from spikearm.controller.ticklog import TickLog, read_ticks
 from spikearm.controller.tickschema import TickRecord, schema_for
 from spikearm.hardware.backend import Program
+from spikearm.hardware.cost import CostModel
 from spikearm.hardware.crossbar.learning import Wear
 from spikearm.hardware.crossbar.program import CrossbarProgram
 from spikearm.hardware.meter import make_meter
@@ -26,7 +27,7 @@ from spikearm.launch.compose import Run, compose
 from spikearm.launch.config import RunConfig
 from spikearm.launch.mapping import to_mapping
 from spikearm.launch.run_folder import make_run_folder, write_json, write_run_json
-from spikearm.launch.summary import summarise
+from spikearm.launch.summary import mean_counts, summarise
 
 WITHOUT_ADAPTATION = "without-adaptation"
 """Folder, inside that of an adaptive run, of the same reaches without the network."""
@@ -114,6 +115,8 @@ def _execute_in(
     if isinstance(run.program, CrossbarProgram):
         summary["wear"] = [_wear(wear) for wear in run.program.wear]
     write_json(folder / "summary.json", summary)
+    if ledger is not None:
+        write_json(folder / "ledger.json", ledger_document(ledger, folder, config.control_dt_s))
     return summary
 
 
@@ -139,6 +142,27 @@ def _with_rest(
             on_tick(record)
 
     return on_tick_with_rest
+
+
+def ledger_document(cost_model: CostModel, folder: Path, control_dt_s: float) -> dict[str, Any]:
+    """Every joule of the average tick: how many operations, what each is taken to cost, who says so."""
+    lines = cost_model.ledger(mean_counts(read_ticks(folder)), control_dt_s)
+    return {
+        "cost_model": cost_model.name,
+        "chip_scope": cost_model.chip_scope,
+        "lines": [
+            {
+                "tier": line.tier,
+                "term": line.term,
+                "operation": line.figure.count,
+                "per_tick": line.n,
+                "joules_per_operation": line.figure.amount,
+                "joules_per_tick": line.joules,
+                "source": line.figure.source,
+            }
+            for line in lines
+        ],
+    }
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from spikearm.controller.loop import LoopResult
 from spikearm.controller.ticklog import read_ticks
 from spikearm.errors import JournalError
 from spikearm.launch.config import RunConfig
-from spikearm.records import FloatArray
+from spikearm.records import COUNT_NAMES, FloatArray, OpCounts
 
 STAGES = ("read", "law", "network", "write", "log")
 
@@ -39,7 +39,6 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
             f"{folder} has no ticks: the run was interrupted before the first, or the disk is full."
         )
     error_m = column(table, "position_error_m")
-    energy_model = {term: float(column(table, name).mean()) for term, name in energy_terms(table).items()}
     latency_model_s = float(column(table, "latency_model_s").mean())
     return {
         "backend": config.backend,
@@ -51,12 +50,13 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         "control_dt_s": config.control_dt_s,
         "payload_kg": config.perturbation.payload_kg,
         "rmse_m": rms(error_m),
-        "rmse_m_by_trial": rmse_by_trial(table),
+        "rmse_m_by_trial": rmse_by_trial(table, complete=not result.interrupted),
+        "mean_error_m": float(error_m.mean()),
         "final_error_m": float(error_m[-1]),
         "latency_measured_s": _latency(whole_ticks_s(table)),
         "latency_stages_s": {stage: _median_or_none(column(table, f"latency_{stage}_s")) for stage in STAGES},
         "latency_model_s_mean": latency_model_s if latency_model_s > 0 else None,
-        "energy_model_j_per_tick": {**energy_model, "total": sum(energy_model.values())},
+        "energy_model_j_per_tick": _energy_model(table),
         "energy_chip_j_per_tick": _mean_or_none(table, "energy_chip_j"),
         "energy_chip_scope": chip_scope or None,
         "energy_measured_j_per_tick": _mean_or_none(table, "energy_measured_j"),
@@ -90,11 +90,28 @@ def rms(values: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def rmse_by_trial(table: pa.Table) -> list[float]:
-    """Root mean square error of each reach [m]."""
+def rmse_by_trial(table: pa.Table, *, complete: bool = True) -> list[float]:
+    """Root mean square error of each reach [m].
+
+    Args:
+        table: The ticks.
+        complete: Whether the last reach was finished; an unfinished one counts only if it is the only one.
+    """
     reach = column(table, "reach")
     error_m = column(table, "position_error_m")
-    return [rms(error_m[reach == r]) for r in np.unique(reach)]
+    errors = [rms(error_m[reach == r]) for r in np.unique(reach)]
+    return errors if complete or len(errors) == 1 else errors[:-1]
+
+
+def mean_counts(table: pa.Table) -> OpCounts:
+    """Operations of the average tick."""
+    return OpCounts(*(float(column(table, name).mean()) for name in COUNT_NAMES))
+
+
+def _energy_model(table: pa.Table) -> dict[str, float | None]:
+    """Mean energy of a tick by term; without a network there is nothing to model, which is not zero."""
+    terms = {term: float(column(table, name).mean()) for term, name in energy_terms(table).items()}
+    return {**terms, "total": sum(terms.values()) if terms else None}
 
 
 def whole_ticks_s(table: pa.Table) -> FloatArray:

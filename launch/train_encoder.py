@@ -129,10 +129,23 @@ def _card(command: TrainEncoderCommand, arm: ArmSpec, trained: TrainedEncoder, p
         data=f"{command.n_tasks} random perturbations (payload with offset, friction, damping, actuator "
         f"gain, force, force field, gravity tilt), {command.n_samples} states each along random reaches "
         "near home, missing torque by inverse dynamics; made by the command itself",
-        command=f"spikearm train encoder --arm {command.arm} --seed {command.training.seed}"
-        + (" --noise-aware" if command.noise_aware else ""),
+        command=_command_line(command),
         n_bytes=path.stat().st_size,
     )
+
+
+def _command_line(command: TrainEncoderCommand) -> str:
+    """What makes the same weights again: the arm, the seed, and every setting that is not the default."""
+    words = ["spikearm train encoder", f"--arm {command.arm}", f"--seed {command.training.seed}"]
+    told = ("arm", "seed", "out", "json", "training")
+    for settings, default in ((command, TrainEncoderCommand()), (command.training, TrainingConfig())):
+        for name, value in vars(settings).items():
+            if name not in told and value != getattr(default, name):
+                values = value if isinstance(value, tuple) else (value,)
+                # A switch is its name alone.
+                given = [] if value is True else map(str, values)
+                words.append(" ".join([f"--{name.replace('_', '-')}", *given]))
+    return " ".join(words)
 
 
 def _document(trained: TrainedEncoder, path: Path) -> dict[str, Any]:
@@ -149,8 +162,8 @@ def _require_torch() -> None:
         import torch
     except ImportError as error:
         raise ConfigError(
-            "training needs PyTorch, which is not installed; install it with `pip install 'spikearm[train]'` "
-            "(on Linux add `--extra-index-url` of the CPU build to spare gigabytes of CUDA)."
+            'training needs PyTorch, which is not installed; install it with `pip install ".[train]"` '
+            "(on Linux, PyTorch's own package index for the CPU spares gigabytes of CUDA)."
         ) from error
     # More threads than this gain nothing on matrices this small, and change rounding.
     torch.set_num_threads(1)

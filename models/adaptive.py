@@ -37,7 +37,7 @@ class AdaptiveNetwork:
             each copy errs in its own way. One elsewhere.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into, equal in distribution; substrates limit the size of one.
-        learning_rate: PES learning rate, as Nengo defines it.
+        learning_rate: PES learning rate, as Nengo defines it for one ensemble of all neurons.
         tau_input_s: Synapse into the ensemble [s].
         tau_training_s: Filter of the activities that learn [s].
         tau_output_s: Filter of the torque [s].
@@ -53,7 +53,7 @@ class AdaptiveNetwork:
     committee: int = 1
     n_neurons: int = 1000
     n_ensembles: int = 1
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-2
     tau_input_s: float = 0.012
     tau_training_s: float = 0.012
     tau_output_s: float = 0.012
@@ -150,13 +150,15 @@ class AdaptiveNetwork:
 
     def _add_learning(self, ensemble: nengo.Ensemble, error: nengo.Node, learned: nengo.Node) -> None:
         """Decoders that start at zero and follow the error."""
+        # PES divides by the neurons of its own ensemble: parts would otherwise learn faster than the whole.
+        rate = self.learning_rate / self.n_ensembles
         connection = nengo.Connection(
             ensemble,
             learned,
             function=self._nothing,
             solver=NoSolver(np.zeros((ensemble.n_neurons, self.n_joints))),
             synapse=self.tau_output_s,
-            learning_rule_type=nengo.PES(self.learning_rate, pre_synapse=nengo.Lowpass(self.tau_training_s)),
+            learning_rule_type=nengo.PES(rate, pre_synapse=nengo.Lowpass(self.tau_training_s)),
             label="learned",
         )
         nengo.Connection(error, connection.learning_rule, transform=1.0 / self.torque_scale, synapse=None)

@@ -50,7 +50,8 @@ class OpCounts:
 
     Attributes:
         spikes: Spikes fired by all neurons.
-        synaptic_ops: Spike events times the synapses each of them reaches.
+        synaptic_ops: Spike events times the synapses each of them reaches; inputs that are real values
+            are not spikes, see ``active_macs``.
         synaptic_ops_dense: Synapses that exist, used or not: what a clocked processor pays every step.
         neuron_updates: Neurons whose state was advanced.
         neuron_updates_active: Those of them that received input or fired in this step.
@@ -66,7 +67,7 @@ class OpCounts:
         row_activations: Rows driven during reads, over all tiles.
         read_conductance_siemens: Sum of G+ + G- over the cells of driven rows, each weighted with the
             square of its relative read voltage [S]; times V_read^2 t_read it is the energy of the cells.
-        active_macs: Cells (pairs) that took part in a read with a non-zero input.
+        active_macs: Multiply-accumulates whose input is not zero, spikes and real values alike.
         conversions: Analog-to-digital conversions.
         serial_conversions: Conversions one after another on the longest chain (columns share converters).
         digital_ops: Shift-adds and scalings behind the converters.

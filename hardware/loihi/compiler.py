@@ -12,16 +12,14 @@ from nengo_loihi.builder import Model
 
 from spikearm.errors import CapacityError, ConfigError
 from spikearm.hardware.loihi.config import LoihiConfig
-from spikearm.hardware.loihi.learning import learn_in_one_piece
 from spikearm.hardware.loihi.reproducible import make_reproducible
+from spikearm.hardware.loihi.simulator import Simulator
 
 _KNOWN_WARNINGS = (
     # True of every network that is not written for Loihi alone: on the chip, membranes start at 0.
     ("NengoLoihi does not support initial values", UserWarning),
     # A controller reads what the chip answers before it sends the next state; nothing is known ahead.
     ("Model is precomputable", UserWarning),
-    # The emulator fills integer arrays with NaN before it writes the real values.
-    ("invalid value encountered in cast", RuntimeWarning),
 )
 
 
@@ -34,7 +32,7 @@ _ON_CHIP_NEURONS = (
 )
 
 
-def build_simulator(network: nengo.Network, config: LoihiConfig) -> nengo_loihi.Simulator:
+def build_simulator(network: nengo.Network, config: LoihiConfig) -> Simulator:
     """Split a network between host and chip, discretise the chip's part and load the emulator.
 
     Raises:
@@ -47,18 +45,16 @@ def build_simulator(network: nengo.Network, config: LoihiConfig) -> nengo_loihi.
     model.pes_wgt_exp = config.pes_wgt_exp
     model.decode_tau = config.decode_tau_s
     make_reproducible(model, network)
-    simulator = _build(network, model)
-    learn_in_one_piece(simulator.sims["emulator"])
-    return simulator
+    return _build(network, model)
 
 
-def _build(network: nengo.Network, model: Model) -> nengo_loihi.Simulator:
+def _build(network: nengo.Network, model: Model) -> Simulator:
     """nengo-loihi's builder, with its errors in our words."""
     with warnings.catch_warnings():
         for message, category in _KNOWN_WARNINGS:
             warnings.filterwarnings("ignore", message=message, category=category)
         try:
-            return nengo_loihi.Simulator(network, dt=0.001, model=model, target="sim", precompute=False)
+            return Simulator(network, dt=0.001, model=model, target="sim", precompute=False)
         except BuildError as error:
             problem = f"network {network.label!r} does not compile for Loihi: {error}"
             if "exceeded max" in str(error):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import nengo_loihi
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.records import FloatArray, OpCounts
 
 MESH_COLUMNS = 8
@@ -26,74 +27,70 @@ class LoihiCounter:
         simulator: The loaded simulator.
     """
 
-    def __init__(self, simulator: nengo_loihi.Simulator) -> None:
-        emulator = simulator.sims["emulator"]
+    def __init__(self, simulator: Simulator) -> None:
+        self._emulator = emulator = simulator.sims["emulator"]
         blocks = list(emulator.block_info.blocks)
-        self._emulator = emulator
-        self._sizes = [block.n_neurons for block in blocks]
-        self._synapses = [
-            (core, emulator.synapses.spikes_in[synapse], _FanOut(synapse))
-            for core, block in enumerate(blocks)
-            for synapse in block.synapses
-        ]
+        core_of = {synapse: core for core, block in enumerate(blocks) for synapse in block.synapses}
+        self._cores = np.array([core_of[synapse] for synapse in emulator.synapses.slices], dtype=np.int64)
+        self._sizes = np.array([block.n_neurons for block in blocks], dtype=np.float64)
         self._learning = [
             (synapse.learn_epoch, float(synapse.size()))
             for synapse in emulator.synapses.slices
             if synapse.learning
         ]
-        self._n_compartments = float(sum(self._sizes))
-        self._dense = float(sum(synapse.n_axons * fan.mean for synapse, fan in self._with_synapses()))
+        self._n_compartments = float(self._sizes.sum())
+        self._dense = sum((_reach(synapse) for synapse in emulator.synapses.slices), 0.0)
         self._routes = _routes(blocks, emulator.block_info.slices)
         self._values_per_step = _host_values(simulator)
 
     def count(self) -> OpCounts:
         """Operations of the step just made."""
-        compartment, t = self._emulator.compartment, self._emulator.t
-        spiked = compartment.spiked
-        by_core = [0.0] * len(self._sizes)
-        for core, spikes, fan_out in self._synapses:
-            by_core[core] += fan_out.operations(spikes)
-        busiest = max(range(len(by_core)), key=by_core.__getitem__)
-        messages, east_west, north_south = self._routes[spiked].sum(axis=0).tolist()
-        from_host = sum(len(idx) for queue in self._emulator.inputs for idx in queue.spikes.values())
+        emulator = self._emulator
+        compartment = emulator.compartment
+        operations = np.bincount(self._cores, emulator.wiring.operations, self._sizes.size)
+        busiest = int(operations.argmax())
+        spikes, active, messages, east_west, north_south = _add_up(
+            compartment.spiked, compartment.input[0], self._routes
+        )
+        from_host = sum(len(idx) for queue in emulator.inputs for idx in queue.spikes.values())
         return OpCounts(
-            spikes=float(np.count_nonzero(spiked)),
-            synaptic_ops=sum(by_core),
+            spikes=spikes,
+            synaptic_ops=float(operations.sum()),
             synaptic_ops_dense=self._dense,
+            active_macs=float(operations.sum()),
             neuron_updates=self._n_compartments,
-            neuron_updates_active=float(np.count_nonzero(spiked | (compartment.input[0] != 0))),
-            learning_updates=sum((size for epoch, size in self._learning if t % epoch == 0), 0.0),
+            neuron_updates_active=active,
+            learning_updates=sum((size for epoch, size in self._learning if emulator.t % epoch == 0), 0.0),
             spike_messages=messages,
             hops_east_west=east_west,
             hops_north_south=north_south,
             host_messages=from_host + self._values_per_step,
-            busiest_core_synaptic_ops=by_core[busiest],
+            busiest_core_synaptic_ops=float(operations[busiest]),
             busiest_core_neuron_updates=float(self._sizes[busiest]),
         )
 
-    def _with_synapses(self) -> list[tuple[Any, _FanOut]]:
-        fans = {id(spikes): fan for _, spikes, fan in self._synapses}
-        queues = self._emulator.synapses.spikes_in
-        return [(synapse, fans[id(queues[synapse])]) for synapse in self._emulator.synapses.slices]
+
+@njit(cache=True)
+def _add_up(
+    spiked: NDArray[np.bool_], received: NDArray[Any], routes: FloatArray
+) -> tuple[float, float, float, float, float]:
+    """Spikes, active compartments, and messages and hops that the spikes cause."""
+    spikes, active, messages, east_west, north_south = 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(spiked.size):
+        if spiked[i]:
+            spikes += 1.0
+            messages += routes[i, 0]
+            east_west += routes[i, 1]
+            north_south += routes[i, 2]
+        if spiked[i] or received[i] != 0:
+            active += 1.0
+    return spikes, active, messages, east_west, north_south
 
 
-class _FanOut:
-    """How many synapses a spike on each axon of a synapse group reaches."""
-
-    def __init__(self, synapse: Any) -> None:
-        reached = [
-            0 if synapse.axon_compartment_base(axon) is None else synapse.axon_weights_indices(axon)[0].size
-            for axon in range(synapse.n_axons)
-        ]
-        self._by_axon = reached
-        self._uniform = float(reached[0]) if len(set(reached)) == 1 else None
-        self.mean = sum(reached) / len(reached)
-
-    def operations(self, spikes: list[Any]) -> float:
-        """Synaptic operations caused by these spikes."""
-        if self._uniform is not None:
-            return self._uniform * len(spikes)
-        return float(sum(self._by_axon[spike.axon_idx] for spike in spikes))
+def _reach(synapse: Any) -> float:
+    """Synapses reached if every axon of a group gets one spike."""
+    used = (axon for axon in range(synapse.n_axons) if synapse.axon_compartment_base(axon) is not None)
+    return float(sum(synapse.axon_weights_indices(axon)[0].size for axon in used))
 
 
 def _routes(blocks: list[Any], slices: Any) -> FloatArray:
@@ -126,7 +123,7 @@ def _path(source: int, target: int) -> tuple[float, float, float]:
     return 1.0, float(abs(column_t - column_s)), float(abs(row_t - row_s))
 
 
-def _host_values(simulator: nengo_loihi.Simulator) -> float:
+def _host_values(simulator: Simulator) -> float:
     """Real values exchanged with the host in every step: errors to the chip, voltages from it."""
     model = simulator.model
     errors = sum(sender.size_in for sender in model.host2chip_pes_senders)

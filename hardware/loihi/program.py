@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import warnings
 from collections.abc import Mapping
 
-import nengo_loihi
 import numpy as np
 
 from spikearm.errors import ClosedError
 from spikearm.hardware.backend import StepResult
 from spikearm.hardware.loihi.counts import LoihiCounter
+from spikearm.hardware.loihi.host import Lockstep
+from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.hardware.loihi.state import loihi_parts
 from spikearm.hardware.nengo_state import Snapshot, StateArray, simulator_fingerprint
 from spikearm.hardware.ports import Ports
@@ -34,12 +34,16 @@ class LoihiProgram:
         ported: The network and its ports.
     """
 
-    def __init__(self, simulator: nengo_loihi.Simulator, ported: PortedNetwork) -> None:
+    def __init__(self, simulator: Simulator, ported: PortedNetwork) -> None:
         self._simulator = simulator
         self._dt_s = float(simulator.dt)
         self._ports = Ports(ported)
         self._counter = LoihiCounter(simulator)
-        self._warned: set[str] = set()
+        self._lockstep = Lockstep(simulator)
+        self._told: set[str] = set()
+        simulator.sims["emulator"].tell = self._tell
+        simulator.sims["emulator"].prepare()
+        self._counter.count()  # compiles, too
         parts = {**loihi_parts(simulator), **port_parts(ported)}
         self._snapshot = Snapshot(parts, _fingerprint(simulator))
         self._compiled_state = self._snapshot.save()
@@ -58,11 +62,7 @@ class LoihiProgram:
         """
         self._refuse_if_closed()
         self._ports.write(inputs)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            self._simulator.step()
-        for warning in caught:
-            self._pass_on(warning)
+        self._lockstep.step()
         return StepResult(self._ports.read(), self._counter.count())
 
     def reset(self) -> None:
@@ -93,17 +93,14 @@ class LoihiProgram:
         if self._simulator.closed:
             raise ClosedError("this program is closed; compile the network again to go on.")
 
-    def _pass_on(self, warning: warnings.WarningMessage) -> None:
+    def _tell(self, message: str) -> None:
         """What the chip cut or let overflow: worth knowing once, not a thousand times a second."""
-        message = str(warning.message)
-        if warning.category is not UserWarning:
-            warnings.warn_explicit(message, warning.category, warning.filename, warning.lineno)
-        elif message not in self._warned:
-            self._warned.add(message)
+        if message not in self._told:
+            self._told.add(message)
             logger.warning("Loihi emulator: %s", message)
 
 
-def _fingerprint(simulator: nengo_loihi.Simulator) -> bytes:
+def _fingerprint(simulator: Simulator) -> bytes:
     """A digest of the chip's structure, parameters and weights and of the host's network."""
     digest = hashlib.sha256()
     if "host" in simulator.sims:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import nengo_loihi
 import numpy as np
 
+from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.hardware.nengo_state import (
     ArrayPart,
     Part,
@@ -18,13 +18,12 @@ from spikearm.hardware.nengo_state import (
 _COMPARTMENT_ARRAYS = ("input", "current", "voltage", "spiked", "spike_count", "ref_count")
 
 
-def loihi_parts(simulator: nengo_loihi.Simulator) -> dict[str, Part]:
+def loihi_parts(simulator: Simulator) -> dict[str, Part]:
     """Every piece of state of a simulator between two steps: host, chip and the way between them."""
     emulator = simulator.sims["emulator"]
     parts: dict[str, Part] = {}
     if "host" in simulator.sims:
         parts.update(simulator_parts(simulator.sims["host"], "host"))
-    parts["steps"] = AttributePart(simulator, "_n_steps")
     parts["chip/t"] = AttributePart(emulator, "t")
     parts["chip/random"] = RandomPart(emulator.rng)
     for name in _COMPARTMENT_ARRAYS:
@@ -33,9 +32,7 @@ def loihi_parts(simulator: nengo_loihi.Simulator) -> dict[str, Part]:
         parts[f"chip/weights{i}"] = RowsPart(synapse.weights)
         parts[f"chip/trace{i}"] = ArrayPart(emulator.synapses.traces[synapse])
         parts[f"chip/error{i}"] = ArrayPart(emulator.synapses.pes_errors[synapse])
-        parts[f"chip/trace_spikes{i}"] = IndexSetPart(
-            emulator.synapses.trace_spikes[synapse], synapse.n_axons
-        )
+        parts[f"chip/trace_spikes{i}"] = ArrayPart(emulator.pending(synapse))
     for i, spike_input in enumerate(emulator.inputs):
         parts[f"to_chip/{i}"] = SpikeQueuePart(spike_input)
     for i, receiver in enumerate(probes_receivers(simulator).values()):
@@ -43,7 +40,7 @@ def loihi_parts(simulator: nengo_loihi.Simulator) -> dict[str, Part]:
     return parts
 
 
-def probes_receivers(simulator: nengo_loihi.Simulator) -> dict[Any, Any]:
+def probes_receivers(simulator: Simulator) -> dict[Any, Any]:
     """Probes on the chip, and the step function of the host node each sends to."""
     receivers: dict[Any, Any] = simulator._runner.probes_receivers  # noqa: SLF001 no public access
     return receivers
@@ -94,33 +91,6 @@ class RowsPart:
         for row in self._rows:
             row[...] = saved[start : start + row.size].reshape(row.shape)
             start += row.size
-
-
-class IndexSetPart:
-    """A set of indices below ``size``, as a mask."""
-
-    def __init__(self, live: set[int], size: int) -> None:
-        self._live = live
-        self._size = size
-
-    def save(self) -> StateArray:
-        """True where an index is in the set."""
-        mask = np.zeros(self._size, dtype=np.bool_)
-        mask[list(self._live)] = True
-        return mask
-
-    def objection(self, saved: StateArray) -> str | None:
-        """It must be a mask of the right length."""
-        if saved.shape != (self._size,) or saved.dtype != np.bool_:
-            return f"is not a mask of {self._size} axons"
-        return None
-
-    def load(self, saved: StateArray) -> None:
-        """Replace the members of the set."""
-        self._live.clear()
-        # As NumPy integers, like the emulator's own, in ascending order: the order in which the set is
-        # walked decides nothing, because each index is visited once.
-        self._live.update(np.flatnonzero(saved))
 
 
 class SpikeQueuePart:

@@ -116,6 +116,16 @@ def test_learning_stops_when_the_arm_applied_less_than_it_was_sent():
     assert [step["error"].tolist() for step in program.inputs] == [[-1.0, 0.0], [0.0, 0.0], [-1.0, 0.0]]
 
 
+def test_torque_rounded_on_its_way_to_the_arm_is_no_saturation():
+    law = FixedLaw((1.0 / 3.0, 0.1), (0.0, 0.0))
+    adaptive = controller(law, CountingProgram())
+    sent = np.array((10.0 / 3.0, -0.1))
+    adaptive.notify_applied(sent, sent.astype(np.float32).astype(np.float64))
+    assert not any(law.told)
+    adaptive.notify_applied(sent, 0.99 * sent)
+    assert law.told[-1]
+
+
 def test_delayed_torque_is_no_saturation():
     law, program = FixedLaw((1.0, 0.0), (0.0, 0.0)), CountingProgram()
     adaptive = controller(law, program)

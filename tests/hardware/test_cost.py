@@ -17,6 +17,29 @@ def test_an_estimate_has_every_term(table):
     assert all(joules > 0 for joules in table.estimate(COUNTS, 0.001).energy_j.values())
 
 
+def test_loihi_figures_are_the_published_ones():
+    """Davies et al. 2018, Table 2: energies, one operation at a time."""
+    published_j = {
+        "synaptic_ops": 23.6e-12,
+        "neuron_updates": 52e-12,
+        "neuron_updates_active": 81e-12 - 52e-12,
+        "learning_updates": 120e-12,
+        "spike_messages": 1.7e-12,
+        "hops_east_west": 3.0e-12,
+        "hops_north_south": 4.0e-12,
+    }
+    for name, joules in published_j.items():
+        assert LOIHI_COST.estimate(OpCounts(**{name: 1.0}), 0.0).total_j == pytest.approx(joules)
+    assert LOIHI_COST.estimate(COUNTS, 0.001).energy_chip_j == pytest.approx(0.121e-3)
+
+
+def test_host_figures_are_the_published_ones():
+    """Degnan et al. 2015: 8.6 nJ per synapse and per neuron, each step; DeWolf et al. 2020: 0.554 W."""
+    for name in ("synaptic_ops_dense", "neuron_updates", "learning_updates"):
+        assert HOST_COST.estimate(OpCounts(**{name: 1.0}), 0.0).total_j == pytest.approx(8.6e-9)
+    assert HOST_COST.estimate(COUNTS, 0.001).energy_chip_j == pytest.approx(0.554e-3)
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_cost_is_additive_over_steps(table):
     once, twice = table.estimate(COUNTS, 0.001), table.estimate(COUNTS + COUNTS, 0.002)

@@ -29,6 +29,7 @@ def refused(spikearm, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        (("--controller", "osc", "--backend", "lohi"), "Did you mean 'loihi'?"),
         (("--backend", "lohi"), "no backend named 'lohi'. Known: 'crossbar', 'loihi', 'reference'. Did you"),
         (
             ("--arm", "iiwa"),
@@ -159,7 +160,7 @@ def test_unwritable_folder_is_refused_before_any_work(spikearm, tmp_path, comman
         (("rnu",), "Did you mean 'run'?"),
         (("compar", "--json"), "Did you mean 'compare'?"),
         (("train", "encodr"), "Did you mean 'train encoder'?"),
-        (("logs",), "Did you mean"),
+        (("logs",), "spikearm logs recover"),
         (("--jsn",), "no command named '--jsn'"),
         ((), "usage: spikearm COMMAND"),
     ],

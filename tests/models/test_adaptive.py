@@ -150,9 +150,18 @@ def test_closed_loop_learns_the_missing_torque(start, network):
     missing = np.array([3.0, -2.0])
     running = start(network)
     torque = np.zeros(N_JOINTS)
-    for _ in range(3000):
-        torque = running.run(STATE, torque - missing, 1)
-    np.testing.assert_allclose(torque, missing, atol=0.3)
+    torques = [torque := running.run(STATE, torque - missing, 1) for _ in range(3000)]
+    # In the mean over many spikes: what is represented, not its ripple.
+    np.testing.assert_allclose(np.mean(torques[-1000:], axis=0), missing, atol=0.1)
+
+
+@pytest.mark.parametrize("n_ensembles", [2, 4])
+def test_parts_learn_as_fast_as_the_whole(network, start, n_ensembles):
+    error = np.full(N_JOINTS, -2.0)
+    large = dataclasses.replace(network, n_neurons=1200)
+    parts = dataclasses.replace(large, n_ensembles=n_ensembles)
+    whole, split = (start(spec).run(STATE, error, 300) for spec in (large, parts))
+    np.testing.assert_allclose(split, whole, rtol=0.15)
 
 
 @pytest.mark.parametrize("n_ensembles", [1, 2, 5])

@@ -88,7 +88,7 @@ def test_state_is_exact_at_every_phase_of_the_learning_epoch(make_network, compi
         ("to_chip/0", np.zeros((2, 3), dtype=np.int64), "is not a list of"),
         ("to_host/0", np.zeros((0, 3)), "is not a list of times with 2 values"),
         ("chip/t", np.array(1.5), "is not a whole number"),
-        ("chip/trace_spikes0", np.zeros(3, dtype=bool), "is not a mask of 60 axons"),
+        ("chip/trace_spikes0", np.zeros(3, dtype=bool), r"is bool of shape \(3,\), not bool of \(60,\)"),
         ("chip/weights0", np.zeros(3, dtype=np.int32), r"is int32 of shape \(3,\), not int32 of \(240,\)"),
     ],
 )

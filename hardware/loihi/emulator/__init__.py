@@ -1,0 +1,1 @@
+"""nengo-loihi's emulator, compiled."""

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from spikearm.launch.config import RunConfig
+from spikearm.launch.display import LivePanel, _joules, error_bars, show_summary
+from spikearm.launch.run import execute
+
+
+def terminal(is_terminal: bool) -> Console:
+    return Console(file=io.StringIO(), force_terminal=is_terminal, width=120)
+
+
+def shown(console: Console) -> str:
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def config(tmp_path) -> RunConfig:
+    return RunConfig(controller="osc", trials=3, duration_s=0.06, out=tmp_path)
+
+
+def test_a_line_per_reach_where_there_is_no_terminal(config):
+    console = terminal(False)
+    with LivePanel(config, "title", terminal=console) as panel:
+        finished = execute(config, on_tick=panel.on_tick)
+    lines = [line for line in shown(console).splitlines() if "reach" in line]
+    expected = [
+        f"title: reach {i + 1}/3, rmse {1e3 * error:.2f} mm"
+        for i, error in enumerate(finished.summary["rmse_m_by_trial"])
+    ]
+    assert lines == expected
+    assert "\x1b" not in shown(console)
+
+
+def test_a_panel_on_a_terminal(config):
+    console = terminal(True)
+    with LivePanel(config, "title", terminal=console) as panel:
+        execute(config, on_tick=panel.on_tick)
+    assert "reach 1/3" in shown(console)
+    assert "deadlines missed" in shown(console)
+
+
+def test_panel_leaves_the_cursor_visible_when_a_run_fails(config):
+    console = terminal(True)
+    with pytest.raises(RuntimeError), LivePanel(config, "title", terminal=console):
+        raise RuntimeError
+    assert shown(console).endswith("\x1b[?25h") or "\x1b[?25h" in shown(console)
+
+
+def test_bars_are_in_proportion_and_numbered():
+    lines = error_bars([0.004, 0.002], [0.008, 0.008]).plain.splitlines()
+    assert [line.count("█") for line in lines] == [15, 8]
+    assert [line.count("█") + line.count("░") for line in lines] == [30, 30]
+    assert "reach   1" in lines[0]
+    assert "2.00 mm" in lines[1]
+
+
+def test_bars_of_errors_of_zero_do_not_divide_by_it():
+    assert "0.00 mm" in error_bars([0.0]).plain
+
+
+@pytest.mark.parametrize(
+    ("joules", "text"),
+    [
+        (2.0, "2 J"),
+        (1.5e-3, "1.5 mJ"),
+        (5.54e-4, "554 µJ"),
+        (9.65e-8, "96.5 nJ"),
+        (3e-12, "3 pJ"),
+        (0.0, "0 J"),
+    ],
+)
+def test_energies_get_the_prefix_that_keeps_them_readable(joules, text):
+    assert _joules(joules) == text
+
+
+def test_summary_never_adds_the_two_kinds_of_energy(short_run, capsys):
+    show_summary(short_run.summary)
+    err = capsys.readouterr().err
+    assert "energy, bottom-up model" in err
+    assert "energy, chip-anchored" in err
+    assert str(short_run.folder) in "".join(err.split())

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from spikearm.launch import doctor
+from spikearm.launch.doctor import Finding, examine
+
+
+def finding(subject: str) -> Finding:
+    (found,) = (f for f in examine() if f.subject == subject)
+    return found
+
+
+def test_package_that_cannot_be_imported_is_bad_and_fails_the_command(spikearm, monkeypatch):
+    def broken(module):
+        raise ImportError("libnothing.so: cannot open shared object file")
+
+    monkeypatch.setattr(doctor, "import_module", broken)
+    ended = spikearm("doctor", "--json")
+    assert ended.code == 1
+    bad = [f for f in ended.document["findings"] if f["verdict"] == "bad"]
+    assert {f["subject"] for f in bad} >= {"numpy", "mujoco", "nengo", "nengo-loihi"}
+    assert "libnothing.so" in bad[0]["found"]
+    assert bad[0]["remedy"] == f"pip install --force-reinstall {bad[0]['subject']}"
+
+
+@pytest.mark.parametrize(("value", "verdict"), [("1", "good"), ("8", "note"), (None, "note")])
+def test_threads_of_linear_algebra_are_noted(monkeypatch, value, verdict):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    if value is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert finding("threads").verdict == verdict
+
+
+def test_busy_machine_is_noted(monkeypatch):
+    monkeypatch.setattr("os.getloadavg", lambda: (1000.0, 0.0, 0.0), raising=False)
+    assert finding("processors").verdict == "note"
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0), raising=False)
+    assert finding("processors").verdict == "good"
+
+
+def test_folder_that_cannot_be_written_is_noted(monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    found = finding("run folder")
+    assert (found.verdict, found.remedy) == ("note", "give runs another place with --out")
+
+
+def test_meter_is_named(monkeypatch):
+    class Meter:
+        name = "RAPL package-0"
+
+    monkeypatch.setattr(doctor, "make_meter", Meter)
+    assert finding("energy meter").found == "RAPL package-0"
+    monkeypatch.setattr(doctor, "make_meter", lambda: None)
+    assert "energy_measured stays empty" in finding("energy meter").found
+
+
+def test_remedies_with_brackets_are_shown_whole(spikearm, monkeypatch):
+    monkeypatch.setattr(doctor, "examine", lambda: [Finding("a", "note", "x[1]", "pip install 'y[z]'")])
+    assert "pip install 'y[z]'" in spikearm("doctor").err

@@ -1,0 +1,125 @@
+"""Training from the command line: tiny, but the whole way from perturbations to weights that run."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+from spikearm.envs.arms import ARMS
+from spikearm.errors import ConfigError
+from spikearm.launch.train_encoder import TrainEncoderCommand
+from spikearm.models.encoder import load_encoder
+
+TINY = (
+    *("train", "encoder", "--arm", "planar2", "--n-tasks", 12, "--n-samples", 12),
+    *("--n-steps", 4, "--n-hidden", 6, "--n-features", 3, "--n-neurons", 32, "--batch-tasks", 4),
+)
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="training is an extra; torch is not installed"
+)
+
+
+@needs_torch
+def test_trained_weights_are_used_by_a_run(spikearm, tmp_path):
+    ended = spikearm(*TINY, "--out", tmp_path, "--json")
+    assert ended.code == 0
+    document = ended.document
+    path = tmp_path / "encoder-planar2.npz"
+    assert document["path"] == str(path)
+    for name in ("train_loss", "validation_loss", "raw_state_loss"):
+        assert 0 < document[name] < 10
+    words = ("run", "--arm", "planar2", "--trials", 1, "--duration-s", 0.02, "--encoder", path)
+    assert spikearm(*words, "--out", tmp_path / "runs", "--json").code == 0
+
+
+@needs_torch
+def test_same_seed_same_weights(spikearm, tmp_path):
+    encoders = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert spikearm(*TINY, "--seed", seed, "--out", tmp_path / name).code == 0
+        encoders.append(load_encoder(tmp_path / name / "encoder-planar2.npz"))
+    np.testing.assert_array_equal(encoders[0].w1, encoders[1].w1)
+    np.testing.assert_array_equal(encoders[0].w3, encoders[1].w3)
+    assert not np.array_equal(encoders[0].w1, encoders[2].w1)
+
+
+@needs_torch
+def test_model_card_says_how_to_make_the_weights_again(spikearm, tmp_path):
+    assert spikearm(*TINY, "--seed", 3, "--out", tmp_path).code == 0
+    card = (tmp_path / "encoder-planar2.md").read_text()
+    for words in (
+        "State encoder for planar2",
+        "seed | 3",
+        "validation loss",
+        "12 random perturbations",
+        "date",
+    ):
+        assert words in card
+    for option in (
+        "--arm planar2",
+        "--seed 3",
+        "--n-tasks 12",
+        "--n-samples 12",
+        "--n-steps 4",
+        "--n-hidden 6",
+    ):
+        assert option in card
+
+
+@needs_torch
+def test_place_that_cannot_be_written_is_refused_before_training(spikearm, tmp_path):
+    (tmp_path / "file").touch()
+    ended = spikearm(*TINY, "--out", tmp_path / "file" / "weights")
+    assert (ended.code, ended.out) == (1, "")
+    assert "RunFolderError: cannot make" in ended.complaint
+    assert "drawing" not in ended.err
+
+
+@needs_torch
+def test_unknown_arm_gets_a_suggestion(spikearm, tmp_path):
+    ended = spikearm("train", "encoder", "--arm", "planer2", "--out", tmp_path)
+    assert ended.code == 2
+    assert "Did you mean 'planar2'?" in ended.complaint
+
+
+@needs_torch
+def test_tasks_are_finite_and_of_every_size():
+    from spikearm.launch.encoder_data import draw_tasks
+
+    arm = ARMS["planar3"]
+    tasks = draw_tasks(arm, np.random.default_rng(0), n_tasks=30, n_samples=10)
+    assert tasks.states.shape == (30, 10, 6)
+    assert tasks.torques.shape == (30, 10, 3)
+    assert np.isfinite(tasks.states).all()
+    assert np.isfinite(tasks.torques).all()
+    sizes = np.sqrt((tasks.torques**2).mean(axis=(1, 2)))
+    assert 0.05 * arm.torque_scale_nm < np.median(sizes) < 2.0 * arm.torque_scale_nm
+    again = draw_tasks(arm, np.random.default_rng(0), n_tasks=30, n_samples=10)
+    np.testing.assert_array_equal(again.torques, tasks.torques)
+
+
+class NoTorch:
+    """Stands before all other finders and finds no torch."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError(name)
+
+
+def test_training_without_torch_says_what_to_install(spikearm, monkeypatch, tmp_path):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [NoTorch, *sys.meta_path])
+    ended = spikearm(*TINY, "--out", tmp_path / "weights")
+    assert (ended.code, ended.out) == (2, "")
+    assert 'pip install ".[train]"' in ended.complaint
+    assert not (tmp_path / "weights").exists()
+
+
+@pytest.mark.parametrize("settings", [{"n_tasks": 9}, {"n_samples": 9}])
+def test_too_few_tasks_or_samples_are_refused(settings):
+    with pytest.raises(ConfigError, match="n_tasks and n_samples must be at least 10"):
+        TrainEncoderCommand(**settings)
