@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,22 +10,12 @@ import numpy as np
 from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import DotInc
 
-from spikearm.errors import ClosedError
-from spikearm.hardware.backend import StepResult
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.host_cost import HOST_COST
-from spikearm.hardware.nengo_state import (
-    ArrayPart,
-    Part,
-    Snapshot,
-    StateArray,
-    simulator_fingerprint,
-    simulator_parts,
-    step_functions,
-)
-from spikearm.hardware.ports import Ports
+from spikearm.hardware.nengo_state import simulator_fingerprint, simulator_parts, step_functions
+from spikearm.hardware.simulated import SimulatedProgram
 from spikearm.models.network import NetworkSpec, PortedNetwork
-from spikearm.records import FloatArray, OpCounts
+from spikearm.records import OpCounts
 from spikearm.timesteps import n_steps
 
 
@@ -47,7 +36,7 @@ class ReferenceBackend:
         return ReferenceProgram(spec.build(seed=seed), dt_s=dt_s)
 
 
-class ReferenceProgram:
+class ReferenceProgram(SimulatedProgram):
     """A network running in ``nengo.Simulator``; memory does not grow, because no probe is kept.
 
     Args:
@@ -58,61 +47,20 @@ class ReferenceProgram:
     def __init__(self, ported: PortedNetwork, *, dt_s: float) -> None:
         # The optimiser saves 4 us of 85 us per step, but merges signals in an order that changes from
         # process to process, so that no state could be loaded in another one.
-        self._simulator = nengo.Simulator(ported.network, dt=dt_s, progress_bar=False, optimize=False)
-        self._dt_s = dt_s
-        self._steps = step_functions(self._simulator)
-        self._ports = Ports(ported)
-        self._counter = HostCounter(self._simulator)
-        parts = {**simulator_parts(self._simulator), **port_parts(ported)}
-        self._snapshot = Snapshot(parts, simulator_fingerprint(self._simulator))
-        self._compiled_state = self._snapshot.save()
+        simulator = nengo.Simulator(ported.network, dt=dt_s, progress_bar=False, optimize=False)
+        self._steps = step_functions(simulator)
+        self._counter = HostCounter(simulator)
+        parts, fingerprint = simulator_parts(simulator), simulator_fingerprint(simulator)
+        super().__init__(simulator, ported, dt_s=dt_s, parts=parts, fingerprint=fingerprint)
 
-    @property
-    def dt_s(self) -> float:
-        """Network time step [s]."""
-        return self._dt_s
-
-    def step(self, inputs: Mapping[str, FloatArray]) -> StepResult:
-        """Advance by one step.
-
-        Raises:
-            PortError: An input is missing, unknown, of the wrong shape, or not finite.
-            ClosedError: The program is closed.
-        """
-        self._refuse_if_closed()
-        self._ports.write(inputs)
+    def _advance(self) -> None:
         # What nengo.Simulator.step does, without its probes and its book-keeping (6 us).
         with np.errstate(invalid="raise", divide="ignore"):
             for step in self._steps:
                 step()
-        return StepResult(self._ports.read(), self._counter.count())
 
-    def reset(self) -> None:
-        """Go back to the compiled state."""
-        self._refuse_if_closed()
-        self._snapshot.load(self._compiled_state)
-
-    def state_dict(self) -> dict[str, StateArray]:
-        """Everything needed to resume exactly."""
-        self._refuse_if_closed()
-        return self._snapshot.save()
-
-    def load_state_dict(self, state: Mapping[str, StateArray]) -> None:
-        """Resume from a saved state.
-
-        Raises:
-            StateError: The state belongs to another network, or is incomplete.
-        """
-        self._refuse_if_closed()
-        self._snapshot.load(state)
-
-    def close(self) -> None:
-        """Release the simulator."""
-        self._simulator.close()
-
-    def _refuse_if_closed(self) -> None:
-        if self._simulator.closed:
-            raise ClosedError("this program is closed; compile the network again to go on.")
+    def _count(self) -> OpCounts:
+        return self._counter.count()
 
 
 class HostCounter:
@@ -161,13 +109,6 @@ class HostCounter:
             learning_updates=self._learning_updates,
             active_macs=float(events + real),
         )
-
-
-def port_parts(ported: PortedNetwork) -> dict[str, Part]:
-    """The values on the ports, which are state too: a node reads and writes them."""
-    parts: dict[str, Part] = {f"in/{name}": ArrayPart(port.value) for name, port in ported.inputs.items()}
-    parts.update({f"out/{name}": ArrayPart(port.value) for name, port in ported.outputs.items()})
-    return parts
 
 
 def _rows(product: Any) -> int:
