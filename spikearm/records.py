@@ -56,6 +56,8 @@ class OpCounts:
         neuron_updates: Neurons whose state was advanced.
         neuron_updates_active: Those of them that received input or fired in this step.
         learning_updates: Weights visited by a learning rule.
+        saturated_weights: Learned weights that would have left their range and were cut.
+        overflows: Times that a neuron's input or current left its register and wrapped around.
         spike_messages: Spikes sent from one core to another.
         hops_east_west: Mesh links crossed in one direction of the chip by all messages.
         hops_north_south: Mesh links crossed in the other direction.
@@ -83,6 +85,8 @@ class OpCounts:
     neuron_updates: float = 0.0
     neuron_updates_active: float = 0.0
     learning_updates: float = 0.0
+    saturated_weights: float = 0.0
+    overflows: float = 0.0
     spike_messages: float = 0.0
     hops_east_west: float = 0.0
     hops_north_south: float = 0.0

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.hardware.loihi.emulator.kernel import CUT_WEIGHTS, OVER_Q
 from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.records import FloatArray, OpCounts
 
@@ -52,6 +53,7 @@ class LoihiCounter:
         spikes, active, messages, east_west, north_south = _add_up(
             compartment.spiked, compartment.input[0], self._routes
         )
+        events = emulator.events[-1]
         from_host = sum(len(idx) for queue in emulator.inputs for idx in queue.spikes.values())
         return OpCounts(
             spikes=spikes,
@@ -61,6 +63,8 @@ class LoihiCounter:
             neuron_updates=self._n_compartments,
             neuron_updates_active=active,
             learning_updates=sum((size for epoch, size in self._learning if emulator.t % epoch == 0), 0.0),
+            saturated_weights=float(events[CUT_WEIGHTS]),
+            overflows=float(events[OVER_Q:].sum()),
             spike_messages=messages,
             hops_east_west=east_west,
             hops_north_south=north_south,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spikearm.hardware.loihi.config import LoihiConfig
 from spikearm.hardware.loihi.counts import _path
 
 N = 60
@@ -59,3 +60,26 @@ def test_spikes_to_another_tile_count_hops(make_network, compiled, drive):
     program = compiled(make_network(N, n_ensembles=3))
     total = sum(program.step(drive(i)).counts.hops_east_west for i in range(60))
     assert total > 0
+
+
+def test_learned_weights_that_are_cut_are_counted(make_network, compiled, drive):
+    """A lasting error drives ten neurons' decoders to the end of a narrow range."""
+    program = compiled(make_network(10, learning_rate=5e-4), LoihiConfig(pes_wgt_exp=0))
+    counts = [program.step(drive(i, error=(-10.0, 10.0))).counts for i in range(3000)]
+    cut = np.array([count.saturated_weights for count in counts])
+    assert cut[:40].sum() == 0
+    assert 0 < cut.max() <= 10 * 4
+    assert not cut[np.arange(1, 3001) % 4 != 0].any()  # weights change every fourth step
+    assert not any(count.overflows for count in counts)
+
+
+def test_overflows_are_counted(make_network, compiled, drive):
+    program = compiled(make_network(10))
+    emulator = program._simulator.sims["emulator"]
+    synapse = next(s for s in emulator.synapses.slices if s.learning)
+    overflows = []
+    for i in range(100):
+        for row in synapse.weights:
+            row[...] = 2**21  # one bit more than the input of a neuron holds
+        overflows.append(program.step(drive(i)).counts.overflows)
+    assert max(overflows) > 0
