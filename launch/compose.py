@@ -21,6 +21,7 @@ from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import WeightsError
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.registry import make_backend
+from spikearm.hardware.utilisation import Describes, Utilisation
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.reaches import draw_reaches
 from spikearm.models.adaptive import AdaptiveNetwork
@@ -42,6 +43,7 @@ class Run:
         controller: The law and, if the run has one, the network.
         schedule: Targets of all ticks.
         cost_model: Of the network's substrate; None without a network.
+        utilisation: How much of its substrate the network takes up, where the substrate can tell.
     """
 
     arm: ArmSpec
@@ -49,6 +51,7 @@ class Run:
     controller: TorqueController
     schedule: Schedule
     cost_model: CostModel | None
+    utilisation: Utilisation | None
 
 
 def compose(config: RunConfig) -> Run:
@@ -89,7 +92,11 @@ def compose(config: RunConfig) -> Run:
         control_dt_s=config.control_dt_s,
         adaptation=adaptation,
     )
-    return Run(arm, plant, controller, schedule, adaptation.cost_model if adaptation else None)
+    if adaptation is None:
+        return Run(arm, plant, controller, schedule, None, None)
+    program = adaptation.program
+    utilisation = program.utilisation if isinstance(program, Describes) else None
+    return Run(arm, plant, controller, schedule, adaptation.cost_model, utilisation)
 
 
 def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:

@@ -176,7 +176,9 @@ def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         if summary[key] > 0
     ]
     ratio = f" ({chip_j / model['total']:.3g} times the bottom-up sum)" if chip_j and model["total"] else ""
+    fill = summary["utilisation"]
     return [
+        *([] if fill is None else [("substrate in use", fill)]),
         ("spikes per tick", f"{summary['spikes_per_tick']:.1f}"),
         ("synaptic operations", f"{summary['synaptic_ops_per_tick']:.0f} per tick, by spikes"),
         *limits,

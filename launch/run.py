@@ -107,7 +107,10 @@ def _execute_in(
         )
         result: LoopResult = loop.run()
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
+    summary["utilisation"] = None if run.utilisation is None else run.utilisation.line()
     write_json(folder / "summary.json", summary)
+    if run.utilisation is not None:
+        write_json(folder / "utilisation.json", run.utilisation.document())
     if ledger is not None:
         write_json(folder / "ledger.json", ledger_document(ledger, folder, config.control_dt_s))
     return summary

@@ -10,6 +10,7 @@ import numpy as np
 
 from spikearm.errors import ClosedError
 from spikearm.hardware.backend import StepResult
+from spikearm.hardware.loihi.capacity import utilisation_of
 from spikearm.hardware.loihi.counts import LoihiCounter
 from spikearm.hardware.loihi.host import Lockstep
 from spikearm.hardware.loihi.simulator import Simulator
@@ -17,6 +18,7 @@ from spikearm.hardware.loihi.state import loihi_parts
 from spikearm.hardware.nengo_state import Snapshot, StateArray, simulator_fingerprint
 from spikearm.hardware.ports import Ports
 from spikearm.hardware.reference import port_parts
+from spikearm.hardware.utilisation import Utilisation
 from spikearm.models.network import PortedNetwork
 from spikearm.records import FloatArray
 
@@ -38,6 +40,7 @@ class LoihiProgram:
         self._simulator = simulator
         self._dt_s = float(simulator.dt)
         self._ports = Ports(ported)
+        self._utilisation = utilisation_of(simulator.model)
         self._counter = LoihiCounter(simulator)
         self._lockstep = Lockstep(simulator)
         self._told: set[str] = set()
@@ -47,6 +50,11 @@ class LoihiProgram:
         parts = {**loihi_parts(simulator), **port_parts(ported)}
         self._snapshot = Snapshot(parts, _fingerprint(simulator))
         self._compiled_state = self._snapshot.save()
+
+    @property
+    def utilisation(self) -> Utilisation:
+        """Use of each core of the chip."""
+        return self._utilisation
 
     @property
     def dt_s(self) -> float:

@@ -34,6 +34,7 @@ PROMISED = {
         "synaptic_ops_per_tick",
         "saturated_weights_per_tick",
         "overflows_per_tick",
+        "utilisation",
         "deadline_misses",
         "run_dir",
     ),
