@@ -8,21 +8,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.hardware.loihi.cost import LEARNING_UPDATE_S, NEURON_UPDATE_S, SYNAPTIC_OP_S
 from spikearm.hardware.loihi.emulator.kernel import CUT_WEIGHTS, OVER_Q
+from spikearm.hardware.loihi.placement import n_tiles, path
 from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.records import FloatArray, OpCounts
-
-MESH_COLUMNS = 8
-"""Tiles from west to east; 4 rows, 4 cores per tile (Davies et al. 2018)."""
-CORES_PER_TILE = 4
 
 
 class LoihiCounter:
     """Counts from the state the emulator is in after a step.
 
-    Blocks are placed one per core, in the order they were built, cores tile by tile and tiles row by row;
-    messages go along rows first (dimension-ordered routing). This is a plain placement, not an
-    optimised one. What the host computes is not counted; what it exchanges with the chip is.
+    What the host computes is not counted; what it exchanges with the chip is. The busiest core is the one
+    whose synaptic operations, neuron updates and learning take longest together by the figures of the cost
+    model; every core waits for it.
 
     Args:
         simulator: The loaded simulator.
@@ -34,11 +32,11 @@ class LoihiCounter:
         core_of = {synapse: core for core, block in enumerate(blocks) for synapse in block.synapses}
         self._cores = np.array([core_of[synapse] for synapse in emulator.synapses.slices], dtype=np.int64)
         self._sizes = np.array([block.n_neurons for block in blocks], dtype=np.float64)
-        self._learning = [
-            (synapse.learn_epoch, float(synapse.size()))
-            for synapse in emulator.synapses.slices
-            if synapse.learning
-        ]
+        learning = [synapse for synapse in emulator.synapses.slices if synapse.learning]
+        self._learning_cores = np.array([core_of[synapse] for synapse in learning], dtype=np.int64)
+        self._learn_epochs = np.array([synapse.learn_epoch for synapse in learning], dtype=np.int64)
+        self._learned_sizes = np.array([synapse.size() for synapse in learning], dtype=np.float64)
+        self._n_tiles = float(n_tiles(len(blocks)))
         self._n_compartments = float(self._sizes.sum())
         self._dense = sum((_reach(synapse) for synapse in emulator.synapses.slices), 0.0)
         self._routes = _routes(blocks, emulator.block_info.slices)
@@ -49,7 +47,10 @@ class LoihiCounter:
         emulator = self._emulator
         compartment = emulator.compartment
         operations = np.bincount(self._cores, emulator.wiring.operations, self._sizes.size)
-        busiest = int(operations.argmax())
+        due = self._learned_sizes * (emulator.t % self._learn_epochs == 0)
+        learning = np.bincount(self._learning_cores, due, self._sizes.size)
+        core_s = operations * SYNAPTIC_OP_S + self._sizes * NEURON_UPDATE_S + learning * LEARNING_UPDATE_S
+        busiest = int(core_s.argmax())
         spikes, active, messages, east_west, north_south = _add_up(
             compartment.spiked, compartment.input[0], self._routes
         )
@@ -62,7 +63,7 @@ class LoihiCounter:
             active_macs=float(operations.sum()),
             neuron_updates=self._n_compartments,
             neuron_updates_active=active,
-            learning_updates=sum((size for epoch, size in self._learning if emulator.t % epoch == 0), 0.0),
+            learning_updates=float(due.sum()),
             saturated_weights=float(events[CUT_WEIGHTS]),
             overflows=float(events[OVER_Q:].sum()),
             spike_messages=messages,
@@ -71,6 +72,8 @@ class LoihiCounter:
             host_messages=from_host + self._values_per_step,
             busiest_core_synaptic_ops=float(operations[busiest]),
             busiest_core_neuron_updates=float(self._sizes[busiest]),
+            busiest_core_learning_updates=float(learning[busiest]),
+            tiles=self._n_tiles,
         )
 
 
@@ -109,7 +112,7 @@ def _routes(blocks: list[Any], slices: Any) -> FloatArray:
         for axon in block.axons:
             target = core_of[id(axon.target)]
             if target != core:
-                routes[slices[block]] += np.outer(_connected(axon, block.n_neurons), _path(core, target))
+                routes[slices[block]] += np.outer(_connected(axon, block.n_neurons), path(core, target))
     return routes
 
 
@@ -118,13 +121,6 @@ def _connected(axon: Any, n_neurons: int) -> NDArray[np.bool_]:
     indices = axon.map_axon(np.arange(n_neurons))
     connected: NDArray[np.bool_] = np.asarray(indices) >= 0
     return connected
-
-
-def _path(source: int, target: int) -> tuple[float, float, float]:
-    """One message from core to core: itself, hops along the row, hops along the column."""
-    row_s, column_s = divmod(source // CORES_PER_TILE, MESH_COLUMNS)
-    row_t, column_t = divmod(target // CORES_PER_TILE, MESH_COLUMNS)
-    return 1.0, float(abs(column_t - column_s)), float(abs(row_t - row_s))
 
 
 def _host_values(simulator: Simulator) -> float:
