@@ -14,6 +14,9 @@ from spikearm.hardware.loihi.placement import n_tiles, path
 from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.records import FloatArray, OpCounts
 
+# Handed to compiled code, not read by it: its cache would not notice a change in another file.
+_FIGURES_S = (SYNAPTIC_OP_S, NEURON_UPDATE_S, LEARNING_UPDATE_S)
+
 
 class LoihiCounter:
     """Counts from the state the emulator is in after a step.
@@ -32,10 +35,9 @@ class LoihiCounter:
         core_of = {synapse: core for core, block in enumerate(blocks) for synapse in block.synapses}
         self._cores = np.array([core_of[synapse] for synapse in emulator.synapses.slices], dtype=np.int64)
         self._sizes = np.array([block.n_neurons for block in blocks], dtype=np.float64)
-        learning = [synapse for synapse in emulator.synapses.slices if synapse.learning]
-        self._learning_cores = np.array([core_of[synapse] for synapse in learning], dtype=np.int64)
-        self._learn_epochs = np.array([synapse.learn_epoch for synapse in learning], dtype=np.int64)
-        self._learned_sizes = np.array([synapse.size() for synapse in learning], dtype=np.float64)
+        groups = list(emulator.synapses.slices)
+        self._learn_epochs = np.array([s.learn_epoch if s.learning else 1 for s in groups], dtype=np.int64)
+        self._learned_sizes = np.array([s.size() if s.learning else 0 for s in groups], dtype=np.float64)
         self._n_tiles = float(n_tiles(len(blocks)))
         self._n_compartments = float(self._sizes.sum())
         self._dense = sum((_reach(synapse) for synapse in emulator.synapses.slices), 0.0)
@@ -46,11 +48,16 @@ class LoihiCounter:
         """Operations of the step just made."""
         emulator = self._emulator
         compartment = emulator.compartment
-        operations = np.bincount(self._cores, emulator.wiring.operations, self._sizes.size)
-        due = self._learned_sizes * (emulator.t % self._learn_epochs == 0)
-        learning = np.bincount(self._learning_cores, due, self._sizes.size)
-        core_s = operations * SYNAPTIC_OP_S + self._sizes * NEURON_UPDATE_S + learning * LEARNING_UPDATE_S
-        busiest = int(core_s.argmax())
+        operations, learning = _by_core(
+            emulator.wiring.operations,
+            self._cores,
+            self._learned_sizes,
+            self._learn_epochs,
+            emulator.t,
+            self._sizes.size,
+        )
+        busiest = _slowest(operations, self._sizes, learning, _FIGURES_S)
+        synaptic_ops = float(operations.sum())
         spikes, active, messages, east_west, north_south = _add_up(
             compartment.spiked, compartment.input[0], self._routes
         )
@@ -58,12 +65,12 @@ class LoihiCounter:
         from_host = sum(len(idx) for queue in emulator.inputs for idx in queue.spikes.values())
         return OpCounts(
             spikes=spikes,
-            synaptic_ops=float(operations.sum()),
+            synaptic_ops=synaptic_ops,
             synaptic_ops_dense=self._dense,
-            active_macs=float(operations.sum()),
+            active_macs=synaptic_ops,
             neuron_updates=self._n_compartments,
             neuron_updates_active=active,
-            learning_updates=float(due.sum()),
+            learning_updates=float(learning.sum()),
             saturated_weights=float(events[CUT_WEIGHTS]),
             overflows=float(events[OVER_Q:].sum()),
             spike_messages=messages,
@@ -75,6 +82,33 @@ class LoihiCounter:
             busiest_core_learning_updates=float(learning[busiest]),
             tiles=self._n_tiles,
         )
+
+
+@njit(cache=True)
+def _by_core(
+    operations: NDArray[np.int64],
+    core_of: NDArray[np.int64],
+    learned_sizes: FloatArray,
+    learn_epochs: NDArray[np.int64],
+    t: int,
+    n_cores: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Synaptic operations and learning updates of each core, from those of groups of synapses."""
+    total, learning = np.zeros(n_cores), np.zeros(n_cores)
+    for g in range(core_of.size):
+        total[core_of[g]] += operations[g]
+        if t % learn_epochs[g] == 0:
+            learning[core_of[g]] += learned_sizes[g]
+    return total, learning
+
+
+@njit(cache=True)
+def _slowest(
+    operations: FloatArray, sizes: FloatArray, learning: FloatArray, figures_s: tuple[float, float, float]
+) -> int:
+    """The core that takes longest, with these figures [s] per operation of each kind."""
+    core_s = operations * figures_s[0] + sizes * figures_s[1] + learning * figures_s[2]
+    return int(core_s.argmax())
 
 
 @njit(cache=True)
