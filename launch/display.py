@@ -21,6 +21,15 @@ from spikearm.launch.config import RunConfig
 console = Console(stderr=True, markup=False)
 _REFRESH_S = 0.125
 _WORST_BAR = 30
+_CHIP_LIMITS = (
+    ("learned weights cut", "saturated_weights_per_tick", "a larger pes_wgt_exp or more neurons help"),
+    (
+        "neurons' overflows",
+        "overflows_per_tick",
+        "torques may jump; fewer neurons or a smaller pes_wgt_exp help",
+    ),
+)
+"""Row, name in the summary and remedy of what happens at the limits of a substrate's registers."""
 
 
 class LivePanel:
@@ -161,10 +170,18 @@ def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     model = summary["energy_model_j_per_tick"]
     terms = ", ".join(f"{term} {_joules(value)}" for term, value in model.items() if term != "total")
     latency_s, chip_j = summary["latency_model_s_mean"], summary["energy_chip_j_per_tick"]
+    limits = [
+        (name, f"{summary[key]:.3g} per tick: {remedy}")
+        for name, key, remedy in _CHIP_LIMITS
+        if summary[key] > 0
+    ]
     ratio = f" ({chip_j / model['total']:.3g} times the bottom-up sum)" if chip_j and model["total"] else ""
+    fill = summary["utilisation"]
     return [
+        *([] if fill is None else [("substrate in use", fill)]),
         ("spikes per tick", f"{summary['spikes_per_tick']:.1f}"),
         ("synaptic operations", f"{summary['synaptic_ops_per_tick']:.0f} per tick, by spikes"),
+        *limits,
         (
             "latency, modelled",
             "not modelled for this substrate" if latency_s is None else _si(latency_s, "s"),

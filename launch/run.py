@@ -23,6 +23,7 @@ from spikearm.hardware.cost import CostModel
 from spikearm.hardware.crossbar.learning import Wear
 from spikearm.hardware.crossbar.program import CrossbarProgram
 from spikearm.hardware.meter import make_meter
+from spikearm.hardware.utilisation import Describes
 from spikearm.launch.compose import Run, compose
 from spikearm.launch.config import RunConfig
 from spikearm.launch.mapping import to_mapping
@@ -114,7 +115,11 @@ def _execute_in(
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
     if isinstance(run.program, CrossbarProgram):
         summary["wear"] = [_wear(wear) for wear in run.program.wear]
+    utilisation = run.program.utilisation if isinstance(run.program, Describes) else None
+    summary["utilisation"] = None if utilisation is None else utilisation.line()
     write_json(folder / "summary.json", summary)
+    if utilisation is not None:
+        write_json(folder / "utilisation.json", utilisation.document())
     if ledger is not None:
         write_json(folder / "ledger.json", ledger_document(ledger, folder, config.control_dt_s))
     return summary

@@ -62,6 +62,8 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         "energy_measured_j_per_tick": _mean_or_none(table, "energy_measured_j"),
         "spikes_per_tick": float(column(table, "spikes").mean()),
         "synaptic_ops_per_tick": float(column(table, "synaptic_ops").mean()),
+        "saturated_weights_per_tick": float(column(table, "saturated_weights").mean()),
+        "overflows_per_tick": float(column(table, "overflows").mean()),
         "deadline_misses": result.deadline_misses,
         "saturated_ticks": int(column(table, "saturated").sum()),
         "unrecorded_ticks": result.n_lost,

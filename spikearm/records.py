@@ -56,12 +56,17 @@ class OpCounts:
         neuron_updates: Neurons whose state was advanced.
         neuron_updates_active: Those of them that received input or fired in this step.
         learning_updates: Weights visited by a learning rule.
+        saturated_weights: Learned weights that would have left their range and were cut.
+        overflows: Times that a neuron's input or current left its register and wrapped around.
         spike_messages: Spikes sent from one core to another.
         hops_east_west: Mesh links crossed in one direction of the chip by all messages.
         hops_north_south: Mesh links crossed in the other direction.
         host_messages: Values exchanged between the chip and its host.
-        busiest_core_synaptic_ops: Synaptic operations on the core that had most (sets the step's latency).
+        busiest_core_synaptic_ops: Synaptic operations on the core that took longest, which sets the
+            step's latency.
         busiest_core_neuron_updates: Neuron updates on that core.
+        busiest_core_learning_updates: Weights visited by a learning rule on that core.
+        tiles: Tiles of cores that waited for one another at the end of the step.
         tile_reads: Matrix-vector products carried out by single tiles.
         serial_tile_reads: Tile reads on the longest chain of tiles that wait for one another.
         row_activations: Rows driven during reads, over all tiles.
@@ -83,12 +88,16 @@ class OpCounts:
     neuron_updates: float = 0.0
     neuron_updates_active: float = 0.0
     learning_updates: float = 0.0
+    saturated_weights: float = 0.0
+    overflows: float = 0.0
     spike_messages: float = 0.0
     hops_east_west: float = 0.0
     hops_north_south: float = 0.0
     host_messages: float = 0.0
     busiest_core_synaptic_ops: float = 0.0
     busiest_core_neuron_updates: float = 0.0
+    busiest_core_learning_updates: float = 0.0
+    tiles: float = 0.0
     tile_reads: float = 0.0
     serial_tile_reads: float = 0.0
     row_activations: float = 0.0

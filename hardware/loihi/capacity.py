@@ -1,4 +1,4 @@
-"""Whether a network fits on the chip, said in the words of the network.
+"""Whether a network fits on the chip, and how much of it it takes up, in the words of the network.
 
 Limits of one core and the number of cores: Davies et al. 2018, IEEE Micro 38(1), 82-99.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import nengo
 
 from spikearm.errors import CapacityError
+from spikearm.hardware.utilisation import Part, Use, Utilisation
 
 MAX_IN_AXONS = 4096
 N_CORES = 128
@@ -20,6 +21,13 @@ _UNITS = {
     "in-axons": "input axons",
     "out-axons": "output axons",
     "synapses": "bits of synapse memory",
+}
+
+_TABLE = {
+    "compartments": "compartments",
+    "in-axons": "input axons",
+    "out-axons": "output axons",
+    "synapses": "synapse memory bits",
 }
 
 
@@ -62,6 +70,22 @@ def check_built_model(model: Any) -> None:
         raise CapacityError(
             f"the network needs {len(model.blocks)} cores, a Loihi chip has {N_CORES}; use fewer neurons."
         )
+
+
+def utilisation_of(model: Any) -> Utilisation:
+    """Use of each core by a built model; one block per core, in the order in which they are placed.
+
+    Args:
+        model: The ``nengo_loihi.builder.Model`` of a built network.
+    """
+    parts = (
+        Part(
+            str(block.label),
+            {_TABLE[name]: Use(int(used), int(limit)) for name, (used, limit) in block.utilization().items()},
+        )
+        for block in model.blocks
+    )
+    return Utilisation("cores", N_CORES, tuple(parts))
 
 
 def _parts(n_neurons: int) -> int:

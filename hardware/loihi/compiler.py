@@ -12,6 +12,7 @@ from nengo_loihi.builder import Model
 
 from spikearm.errors import CapacityError, ConfigError
 from spikearm.hardware.loihi.config import LoihiConfig
+from spikearm.hardware.loihi.ranges import pes_ranges
 from spikearm.hardware.loihi.reproducible import make_reproducible
 from spikearm.hardware.loihi.simulator import Simulator
 
@@ -40,20 +41,25 @@ def build_simulator(network: nengo.Network, config: LoihiConfig) -> Simulator:
         ConfigError: The chip cannot do what the network asks for.
     """
     _check_neurons(network)
+    return _build(network, config)
+
+
+def _model(network: nengo.Network, config: LoihiConfig) -> Model:
+    """An empty model with all that is set before the network is built into it."""
     model = Model(dt=0.001, label=network.label)
-    model.pes_error_scale = config.pes_error_scale
-    model.pes_wgt_exp = config.pes_wgt_exp
+    model.pes_error_scale, model.pes_wgt_exp = pes_ranges(network, config)
     model.decode_tau = config.decode_tau_s
     make_reproducible(model, network)
-    return _build(network, model)
+    return model
 
 
-def _build(network: nengo.Network, model: Model) -> Simulator:
+def _build(network: nengo.Network, config: LoihiConfig) -> Simulator:
     """nengo-loihi's builder, with its errors in our words."""
     with warnings.catch_warnings():
         for message, category in _KNOWN_WARNINGS:
             warnings.filterwarnings("ignore", message=message, category=category)
         try:
+            model = _model(network, config)
             return Simulator(network, dt=0.001, model=model, target="sim", precompute=False)
         except BuildError as error:
             problem = f"network {network.label!r} does not compile for Loihi: {error}"

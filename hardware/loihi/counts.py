@@ -8,20 +8,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.hardware.loihi.cost import LEARNING_UPDATE_S, NEURON_UPDATE_S, SYNAPTIC_OP_S
+from spikearm.hardware.loihi.emulator.kernel import CUT_WEIGHTS, OVER_Q
+from spikearm.hardware.loihi.placement import n_tiles, path
 from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.records import FloatArray, OpCounts
 
-MESH_COLUMNS = 8
-"""Tiles from west to east; 4 rows, 4 cores per tile (Davies et al. 2018)."""
-CORES_PER_TILE = 4
+# Handed to compiled code, not read by it: its cache would not notice a change in another file.
+_FIGURES_S = (SYNAPTIC_OP_S, NEURON_UPDATE_S, LEARNING_UPDATE_S)
 
 
 class LoihiCounter:
     """Counts from the state the emulator is in after a step.
 
-    Blocks are placed one per core, in the order they were built, cores tile by tile and tiles row by row;
-    messages go along rows first (dimension-ordered routing). This is a plain placement, not an
-    optimised one. What the host computes is not counted; what it exchanges with the chip is.
+    What the host computes is not counted; what it exchanges with the chip is. The busiest core is the one
+    whose synaptic operations, neuron updates and learning take longest together by the figures of the cost
+    model; every core waits for it.
 
     Args:
         simulator: The loaded simulator.
@@ -33,11 +35,10 @@ class LoihiCounter:
         core_of = {synapse: core for core, block in enumerate(blocks) for synapse in block.synapses}
         self._cores = np.array([core_of[synapse] for synapse in emulator.synapses.slices], dtype=np.int64)
         self._sizes = np.array([block.n_neurons for block in blocks], dtype=np.float64)
-        self._learning = [
-            (synapse.learn_epoch, float(synapse.size()))
-            for synapse in emulator.synapses.slices
-            if synapse.learning
-        ]
+        groups = list(emulator.synapses.slices)
+        self._learn_epochs = np.array([s.learn_epoch if s.learning else 1 for s in groups], dtype=np.int64)
+        self._learned_sizes = np.array([s.size() if s.learning else 0 for s in groups], dtype=np.float64)
+        self._n_tiles = float(n_tiles(len(blocks)))
         self._n_compartments = float(self._sizes.sum())
         self._dense = sum((_reach(synapse) for synapse in emulator.synapses.slices), 0.0)
         self._routes = _routes(blocks, emulator.block_info.slices)
@@ -47,27 +48,67 @@ class LoihiCounter:
         """Operations of the step just made."""
         emulator = self._emulator
         compartment = emulator.compartment
-        operations = np.bincount(self._cores, emulator.wiring.operations, self._sizes.size)
-        busiest = int(operations.argmax())
+        operations, learning = _by_core(
+            emulator.wiring.operations,
+            self._cores,
+            self._learned_sizes,
+            self._learn_epochs,
+            emulator.t,
+            self._sizes.size,
+        )
+        busiest = _slowest(operations, self._sizes, learning, _FIGURES_S)
+        synaptic_ops = float(operations.sum())
         spikes, active, messages, east_west, north_south = _add_up(
             compartment.spiked, compartment.input[0], self._routes
         )
+        events = emulator.events[-1]
         from_host = sum(len(idx) for queue in emulator.inputs for idx in queue.spikes.values())
         return OpCounts(
             spikes=spikes,
-            synaptic_ops=float(operations.sum()),
+            synaptic_ops=synaptic_ops,
             synaptic_ops_dense=self._dense,
-            active_macs=float(operations.sum()),
+            active_macs=synaptic_ops,
             neuron_updates=self._n_compartments,
             neuron_updates_active=active,
-            learning_updates=sum((size for epoch, size in self._learning if emulator.t % epoch == 0), 0.0),
+            learning_updates=float(learning.sum()),
+            saturated_weights=float(events[CUT_WEIGHTS]),
+            overflows=float(events[OVER_Q:].sum()),
             spike_messages=messages,
             hops_east_west=east_west,
             hops_north_south=north_south,
             host_messages=from_host + self._values_per_step,
             busiest_core_synaptic_ops=float(operations[busiest]),
             busiest_core_neuron_updates=float(self._sizes[busiest]),
+            busiest_core_learning_updates=float(learning[busiest]),
+            tiles=self._n_tiles,
         )
+
+
+@njit(cache=True)
+def _by_core(
+    operations: NDArray[np.int64],
+    core_of: NDArray[np.int64],
+    learned_sizes: FloatArray,
+    learn_epochs: NDArray[np.int64],
+    t: int,
+    n_cores: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Synaptic operations and learning updates of each core, from those of groups of synapses."""
+    total, learning = np.zeros(n_cores), np.zeros(n_cores)
+    for g in range(core_of.size):
+        total[core_of[g]] += operations[g]
+        if t % learn_epochs[g] == 0:
+            learning[core_of[g]] += learned_sizes[g]
+    return total, learning
+
+
+@njit(cache=True)
+def _slowest(
+    operations: FloatArray, sizes: FloatArray, learning: FloatArray, figures_s: tuple[float, float, float]
+) -> int:
+    """The core that takes longest, with these figures [s] per operation of each kind."""
+    core_s = operations * figures_s[0] + sizes * figures_s[1] + learning * figures_s[2]
+    return int(core_s.argmax())
 
 
 @njit(cache=True)
@@ -105,7 +146,7 @@ def _routes(blocks: list[Any], slices: Any) -> FloatArray:
         for axon in block.axons:
             target = core_of[id(axon.target)]
             if target != core:
-                routes[slices[block]] += np.outer(_connected(axon, block.n_neurons), _path(core, target))
+                routes[slices[block]] += np.outer(_connected(axon, block.n_neurons), path(core, target))
     return routes
 
 
@@ -114,13 +155,6 @@ def _connected(axon: Any, n_neurons: int) -> NDArray[np.bool_]:
     indices = axon.map_axon(np.arange(n_neurons))
     connected: NDArray[np.bool_] = np.asarray(indices) >= 0
     return connected
-
-
-def _path(source: int, target: int) -> tuple[float, float, float]:
-    """One message from core to core: itself, hops along the row, hops along the column."""
-    row_s, column_s = divmod(source // CORES_PER_TILE, MESH_COLUMNS)
-    row_t, column_t = divmod(target // CORES_PER_TILE, MESH_COLUMNS)
-    return 1.0, float(abs(column_t - column_s)), float(abs(row_t - row_s))
 
 
 def _host_values(simulator: Simulator) -> float:

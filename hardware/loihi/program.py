@@ -7,12 +7,14 @@ import logging
 
 import numpy as np
 
+from spikearm.hardware.loihi.capacity import utilisation_of
 from spikearm.hardware.loihi.counts import LoihiCounter
 from spikearm.hardware.loihi.host import Lockstep
 from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.hardware.loihi.state import loihi_parts
 from spikearm.hardware.nengo_state import simulator_fingerprint
 from spikearm.hardware.simulated import SimulatedProgram
+from spikearm.hardware.utilisation import Utilisation
 from spikearm.models.network import PortedNetwork
 from spikearm.records import OpCounts
 
@@ -31,6 +33,7 @@ class LoihiProgram(SimulatedProgram):
     """
 
     def __init__(self, simulator: Simulator, ported: PortedNetwork) -> None:
+        self._utilisation = utilisation_of(simulator.model)
         self._counter = LoihiCounter(simulator)
         self._lockstep = Lockstep(simulator)
         self._told: set[str] = set()
@@ -39,6 +42,11 @@ class LoihiProgram(SimulatedProgram):
         self._counter.count()  # compiles, too
         parts, fingerprint = loihi_parts(simulator), _fingerprint(simulator)
         super().__init__(simulator, ported, dt_s=float(simulator.dt), parts=parts, fingerprint=fingerprint)
+
+    @property
+    def utilisation(self) -> Utilisation:
+        """Use of each core of the chip."""
+        return self._utilisation
 
     def _advance(self) -> None:
         self._lockstep.step()

@@ -53,6 +53,7 @@ USED_COUNTS = {
         "host_messages",
         "busiest_core_synaptic_ops",
         "busiest_core_neuron_updates",
+        "tiles",
     ),
     "crossbar": (
         "spikes",

@@ -84,3 +84,20 @@ def test_summary_never_adds_the_two_kinds_of_energy(short_run, capsys):
     assert "energy, bottom-up model" in err
     assert "energy, chip-anchored" in err
     assert str(short_run.folder) in "".join(err.split())
+
+
+def test_limits_of_registers_are_shown_only_where_they_were_met(short_run, capsys):
+    show_summary(short_run.summary)
+    assert "weights cut" not in capsys.readouterr().err
+    show_summary({**short_run.summary, "saturated_weights_per_tick": 1.5})
+    err = capsys.readouterr().err
+    assert "learned weights cut" in err
+    assert "1.5 per tick" in err
+    assert "overflows" not in err
+
+
+def test_use_of_the_substrate_is_one_line_where_it_is_known(short_run, capsys):
+    show_summary(short_run.summary)
+    assert "substrate in use" not in capsys.readouterr().err
+    show_summary({**short_run.summary, "utilisation": "9 of 128 cores"})
+    assert "9 of 128 cores" in capsys.readouterr().err

@@ -118,3 +118,15 @@ def test_real_time_keeps_pace_with_the_wall_clock(config):
     """Ticks are never begun early; how late they are is the machine's business."""
     table = read_ticks(execute(dataclasses.replace(config, realtime=True)).folder)
     assert (table["lateness_s"].to_numpy() >= 0).all()
+
+
+def test_run_on_loihi_keeps_how_much_of_the_chip_it_takes_up(config):
+    settings = dataclasses.replace(config, controller="adaptive", backend="loihi")
+    finished = execute(settings, baseline=False)
+    document = json.loads((finished.folder / "utilisation.json").read_text())
+    assert document["used"] == len(document["parts"]) > 0
+    assert document["limit"] == 128
+    assert finished.summary["utilisation"].startswith(
+        f"{document['used']} of 128 cores; at most compartments"
+    )
+    assert sum(part["compartments"]["used"] for part in document["parts"]) > 1000

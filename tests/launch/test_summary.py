@@ -30,7 +30,14 @@ PROMISED = {
     ),
     *("rmse_m_by_trial", "final_error_m", "latency_measured_s", "latency_stages_s", "latency_model_s_mean"),
     *("energy_model_j_per_tick", "energy_chip_j_per_tick", "energy_measured_j_per_tick", "spikes_per_tick"),
-    *("synaptic_ops_per_tick", "deadline_misses", "run_dir"),
+    *(
+        "synaptic_ops_per_tick",
+        "saturated_weights_per_tick",
+        "overflows_per_tick",
+        "utilisation",
+        "deadline_misses",
+        "run_dir",
+    ),
 }
 
 
