@@ -119,7 +119,7 @@ class ArmDynamics(Protocol):
         ...
 
     def bias(self) -> FloatArray:
-        """Torque of gravity, Coriolis and centrifugal forces [N m], shape (n_joints,)."""
+        """Torque of gravity, Coriolis, centrifugal and modelled passive forces [N m], shape (n_joints,)."""
         ...
 
     def jacobian(self) -> FloatArray:

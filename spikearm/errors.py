@@ -43,7 +43,7 @@ class StateError(SpikearmError, ValueError):
 
 
 class ClosedError(SpikearmError, RuntimeError):
-    """A program that was used after it was closed."""
+    """Something, a program or a plant, that was used after it was closed."""
 
 
 class WeightsError(SpikearmError, ValueError):
