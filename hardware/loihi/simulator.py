@@ -85,12 +85,12 @@ class Simulator(nengo_loihi.Simulator):
 
         Raises:
             SimulatorClosed: The simulator is closed.
-            NotImplementedError: It runs on a board.
+            ConfigError: It runs on a board, which cannot be reset.
         """
         if self.closed:
             raise SimulatorClosed("Cannot reset closed Simulator.")
         if "emulator" not in self.sims:
-            raise NotImplementedError("a board cannot be reset; make another Simulator.")
+            raise ConfigError("a board cannot be reset; make another Simulator.")
         chip = self.sims["emulator"]
         learning = [synapse for synapse in chip.synapses.slices if synapse.learning]
         for synapse, initial in zip(learning, self._initial_weights, strict=True):

@@ -34,6 +34,22 @@ def test_pulses_times_energy_is_the_programming_term():
     assert cost.total_j == cost.energy_j["programming"]
 
 
+@pytest.mark.parametrize(
+    ("operation", "joules"),
+    [
+        ("row_activations", 0.39e-12),
+        ("conversions", 1.56e-12),
+        ("digital_ops", 0.05e-12),
+        ("neuron_updates", 81e-12),
+        ("set_pulses", 22e-12),
+        ("reset_pulses", 12e-12),
+        ("verify_reads", 1.56e-12),
+    ],
+)
+def test_figures_are_the_published_ones(operation, joules):
+    assert PCM_COST.estimate(OpCounts(**{operation: 1.0}), 0.0).total_j == pytest.approx(joules)
+
+
 def test_a_longer_read_at_a_higher_voltage_costs_more():
     counts = OpCounts(read_conductance_siemens=1e-3, row_activations=10, serial_tile_reads=1)
     usual = PCM_COST.estimate(counts, 1e-3)

@@ -155,6 +155,36 @@ def test_refresh_keeps_the_weight_and_frees_the_pair():
     assert counts.verify_reads == 2 * N_OUT + 2 * n_set
 
 
+def test_set_pulses_scatter_by_six_tenths_of_their_size():
+    learning, ledger = _learning(CrossbarConfig()), Ledger()
+    cells = learning.matrix.cells
+    before = cells.g[:, 0] / cells.device.g_max_siemens
+    learning.add(np.full((N_OUT, N_IN), 0.06), ledger.counts)
+    assert ledger.total().set_pulses == N_IN * N_OUT
+    steps = (cells.g[:, 0] / cells.device.g_max_siemens - before) / (0.03 * (1.0 - before))
+    assert steps.mean() == pytest.approx(1.0, abs=0.2)
+    assert steps.std() == pytest.approx(0.6, abs=0.12)
+
+
+def test_refresh_writes_with_the_scatter_of_its_pulses():
+    """Against pulses applied one by one: g += a (1 - x) (1 + s xi), a = 0.03, s = 0.6."""
+    learning = _learning(CrossbarConfig())
+    cells = learning.matrix.cells
+    g_max = cells.device.g_max_siemens
+    cells.g[:] = np.array([0.8, 0.3]) * g_max
+    cells.refresh_all(0.0)
+    for _ in range(N_IN):
+        learning.refresh(Ledger().counts)
+    renewed = cells.reset_count[:, 0] > 0
+    assert renewed.sum() >= 40
+    written = cells.g[renewed, 0] / g_max
+    rng, x = np.random.default_rng(0), np.zeros(20_000)
+    for _ in range(pulses_to_reach(0.5, 0.03, 1.0)):
+        x = np.clip(x + 0.03 * (1.0 - x) * (1.0 + 0.6 * rng.standard_normal(x.size)), 0.0, 1.0)
+    assert written.mean() == pytest.approx(x.mean(), abs=0.03)
+    assert written.std() == pytest.approx(x.std(), rel=0.3)
+
+
 @pytest.mark.parametrize("x", [0.1, 0.5, 0.9])
 def test_pulses_to_reach_a_target_reach_it(x):
     n = pulses_to_reach(x, 0.03, 1.0)
