@@ -9,9 +9,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from spikearm.hardware.loihi.cost import LEARNING_UPDATE_S, NEURON_UPDATE_S, SYNAPTIC_OP_S
+from spikearm.hardware.loihi.decoders import error_targets
+from spikearm.hardware.loihi.emulator.interface import CompiledEmulator
 from spikearm.hardware.loihi.emulator.kernel import CUT_WEIGHTS, OVER_Q
 from spikearm.hardware.loihi.placement import n_tiles, path
-from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.records import FloatArray, OpCounts
 
 # Handed to compiled code, not read by it: its cache would not notice a change in another file.
@@ -26,11 +27,12 @@ class LoihiCounter:
     model; every core waits for it.
 
     Args:
-        simulator: The loaded simulator.
+        model: The ``nengo_loihi.builder.Model`` of a built network.
+        emulator: The emulator that runs it, or follows a board that does.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
-        self._emulator = emulator = simulator.sims["emulator"]
+    def __init__(self, model: Any, emulator: CompiledEmulator) -> None:
+        self._emulator = emulator
         blocks = list(emulator.block_info.blocks)
         core_of = {synapse: core for core, block in enumerate(blocks) for synapse in block.synapses}
         self._cores = np.array([core_of[synapse] for synapse in emulator.synapses.slices], dtype=np.int64)
@@ -42,7 +44,7 @@ class LoihiCounter:
         self._n_compartments = float(self._sizes.sum())
         self._dense = sum((_reach(synapse) for synapse in emulator.synapses.slices), 0.0)
         self._routes = _routes(blocks, emulator.block_info.slices)
-        self._values_per_step = _host_values(simulator)
+        self._values_per_step = _host_values(model)
 
     def count(self) -> OpCounts:
         """Operations of the step just made."""
@@ -157,9 +159,18 @@ def _connected(axon: Any, n_neurons: int) -> NDArray[np.bool_]:
     return connected
 
 
-def _host_values(simulator: Simulator) -> float:
-    """Real values exchanged with the host in every step: errors to the chip, voltages from it."""
-    model = simulator.model
-    errors = sum(sender.size_in for sender in model.host2chip_pes_senders)
-    voltages = sum(block.n_neurons for probe in model.probes for block in probe.target)
-    return float(errors + voltages)
+def _host_values(model: Any) -> float:
+    """Values exchanged with the host in every step: errors to the chip, voltages and spikes from it.
+
+    Spikes that a board reports come packed, 32 to a word.
+    """
+    errors = sum(
+        sender.size_in * len(error_targets(model, model.nengo_probe_conns[receiver.error_target]))
+        for sender, receiver in model.host2chip_pes_senders.items()
+    )
+    answers = sum(
+        -(-block.n_neurons // 32) if probe.key == "spiked" else block.n_neurons
+        for probe in model.probes
+        for block in probe.target
+    )
+    return float(errors + answers)

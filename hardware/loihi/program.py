@@ -34,11 +34,12 @@ class LoihiProgram(SimulatedProgram):
 
     def __init__(self, simulator: Simulator, ported: PortedNetwork) -> None:
         self._utilisation = utilisation_of(simulator.model)
-        self._counter = LoihiCounter(simulator)
-        self._lockstep = Lockstep(simulator)
+        emulator = simulator.sims["emulator"]
+        self._counter = LoihiCounter(simulator.model, emulator)
+        self._lockstep = Lockstep(simulator, emulator)
         self._told: set[str] = set()
-        simulator.sims["emulator"].tell = self._tell
-        simulator.sims["emulator"].prepare()
+        emulator.tell = self._tell
+        emulator.prepare()
         self._counter.count()  # compiles, too
         parts, fingerprint = loihi_parts(simulator), _fingerprint(simulator)
         super().__init__(simulator, ported, dt_s=float(simulator.dt), parts=parts, fingerprint=fingerprint)
