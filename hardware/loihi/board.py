@@ -25,8 +25,8 @@ from spikearm.records import OpCounts
 logger = logging.getLogger(__name__)
 
 BOARD_OPTIONS = {"n_chips": 1, "snip_max_spikes_per_step": 512}
-"""One chip, as the ledger assumes; nengo-loihi drops spikes beyond the second number, and takes only 50 of them
-unless told otherwise, fewer than a state of 14 values may send."""
+"""One chip, as the ledger assumes. nengo-loihi drops spikes beyond the second number, which is 50 unless told
+otherwise, fewer than a state of 14 values and an encoder may send."""
 STEPS_PER_RUN = 100_000
 """A board is started for a number of steps and paces them with the host's messages; starting it again takes
 longer than a tick, so that it happens every 100 s."""
@@ -35,9 +35,10 @@ longer than a tick, so that it happens every 100 s."""
 class BoardProgram(SteppedProgram):
     """A compiled network on a board; the same steps and records as on the emulator.
 
-    What the board does not report is carried along here: its spikes go through the same axons as on the chip to
+    What the board does not report is found here: its spikes go through the same axons as on the chip, to
     count synaptic operations and messages. Learned weights and registers are not known: cut weights and
-    overflows stay 0, and decoders that learn count as inactive neurons. A reset loads the board again, which takes seconds; the state cannot be saved.
+    overflows stay 0, and decoders that learn count as inactive neurons. A reset loads the board again, which
+    takes seconds; the state cannot be saved.
 
     Args:
         simulator: A fresh simulator with ``target="loihi"``, built by :func:`build_simulator`.
@@ -87,8 +88,8 @@ class BoardProgram(SteppedProgram):
             StateError: Always.
         """
         raise StateError(
-            "the state of a Loihi board cannot be read or written: nengo-loihi gives no access to its weights "
-            "while it runs; use target='sim' to save and resume."
+            "the state of a Loihi board cannot be read or written: nengo-loihi gives no access to weights "
+            "on a board; use target='sim' to save and resume."
         )
 
     def _open(self) -> None:

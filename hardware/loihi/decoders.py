@@ -1,13 +1,14 @@
 """Learned decoders of more neurons than a core has input axons, spread over several cores.
 
-Nothing about the neurons changes: not their number, encoders, rates, nor the integers they become, so that they
-spike as before, bit for bit. Only the decoders' core is divided: each part takes the axons of some of the neurons,
-gets all errors, and learns at the rate of the whole connection; the host adds up what the parts decode.
+Nothing about the neurons changes: not their number, encoders, rates, nor the integers they become, so that
+they spike as before, bit for bit. Only the decoders' core is divided: each part takes the axons of some of the
+neurons, gets all errors, and learns at the rate of the whole connection; the host adds up what they decode.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -82,8 +83,9 @@ class _Sum:
 
 def _parts_needed(decoders: Any) -> int:
     """The fewest parts that fit; nengo-loihi refuses what does not for another reason."""
-    most_axons = min(MAX_IN_AXONS, MAX_SYNAPSE_BITS // (decoders.bits() // decoders.n_axons))
-    return math.ceil(decoders.n_axons / max(1, most_axons))
+    n_axons: int = decoders.n_axons
+    most_axons = min(MAX_IN_AXONS, MAX_SYNAPSE_BITS // (decoders.bits() // n_axons))
+    return math.ceil(n_axons / max(1, most_axons))
 
 
 def _split(
@@ -94,7 +96,7 @@ def _split(
     source = next(block for block in model.blocks if axon in block.axons)
     bounds = np.linspace(0, decoders.n_axons, n_parts + 1).astype(int).tolist()
     synapses, probes = [], []
-    for first, last in zip(bounds[1:-1], bounds[2:], strict=True):
+    for first, last in itertools.pairwise(bounds[1:]):
         block = LoihiBlock(whole.n_neurons, label=f"{whole.label}[{first}:{last}]")
         block.compartment = copy.deepcopy(whole.compartment)
         synapse = copy.copy(decoders)

@@ -1,7 +1,7 @@
 """A stand-in for NxSDK whose board really runs: the compiled emulator behind the calls nengo-loihi makes.
 
-It takes what a chip would take: the snips' rendered C sources tell it what to answer and where to listen, spikes
-come as core and axon numbers over a socket, errors as scaled whole numbers, answers go back in packets.
+It takes what a chip would take: the snips' rendered C sources tell it what to answer and where to listen,
+spikes come as core and axon numbers over a socket, errors as whole numbers, answers go back in packets.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ UJ_PER_STEP = 121.0
 _PACKET = 64
 _RANGED = re.compile(
     r"i < (?P<n>\d+); i\+\+\) \{\s*(?:// pack spikes\s*int i_out = (?P<packed>\d+) \+"
-    r"|buffer\[(?P<out>\d+) \+ i\] =)[\s\S]*?core(?P<core>\d+)->cx_state\s*\[(?P<first>\d+) \+ i\*(?P<step>\d+)\]"
-    r"\.(?P<key>[UV])",
+    r"|buffer\[(?P<out>\d+) \+ i\] =)[\s\S]*?core(?P<core>\d+)->cx_state\s*"
+    r"\[(?P<first>\d+) \+ i\*(?P<step>\d+)\]\.(?P<key>[UV])",
 )
 _SINGLE = re.compile(
     r"buffer\[(?P<out>\d+)\] = core(?P<core>\d+)->cx_state\[(?P<first>\d+)\]\.(?P<key>[UV])(?P<spike> ==)?"
@@ -135,7 +135,7 @@ class Board:
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.started = True
 
-    def run(self, steps, aSync):  # noqa: N803
+    def run(self, steps, aSync):
         assert aSync
         assert self.n_steps == self.allowed, "the run before has not ended"
         self.allowed += steps

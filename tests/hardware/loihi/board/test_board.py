@@ -15,7 +15,7 @@ from spikearm.hardware.utilisation import Describes
 
 N_STEPS = 150
 UNKNOWN = ("saturated_weights", "overflows", "neuron_updates_active", "host_messages")
-"""Counts that need weights and registers, which a board does not report, and the one that its reports add to."""
+"""Counts that need weights and registers, which a board does not report, and one that its reports add to."""
 
 
 def _learn(program, drive, n_steps=N_STEPS):
@@ -116,7 +116,7 @@ def test_a_long_run_is_made_of_several(make_network, compiled, on_board, nxsdk, 
 
 def test_the_state_stays_on_the_board(make_network, on_board):
     program = on_board(make_network())
-    with pytest.raises(StateError, match="cannot be read or written.*use target='sim'"):
+    with pytest.raises(StateError, match=r"cannot be read or written.*use target='sim'"):
         program.state_dict()
     with pytest.raises(StateError, match="cannot be read or written"):
         program.load_state_dict({})
@@ -154,5 +154,5 @@ def test_without_nxsdk_it_is_said_what_is_missing(make_network):
 
 
 def test_targets_are_checked():
-    with pytest.raises(UnknownNameError, match="no Loihi target named 'lohi'.*Did you mean 'loihi'"):
+    with pytest.raises(UnknownNameError, match=r"no Loihi target named 'lohi'.*Did you mean 'loihi'"):
         LoihiConfig(target="lohi")
