@@ -1,15 +1,14 @@
 """Learned decoders of more neurons than a core has input axons, spread over several cores.
 
 Nothing about the neurons changes: not their number, encoders, rates, nor the integers they become, so that
-they spike as before, bit for bit. Only the decoders' core is divided: each part takes the axons of some of the
-neurons, gets all errors, and learns at the rate of the whole connection; the host adds up what they decode.
+they spike as before, bit for bit. Only the decoders' core is divided: each part takes the axons of some of
+the neurons, gets all errors, and learns at the rate of the whole connection; the host adds up the outputs.
 """
 
 from __future__ import annotations
 
 import copy
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,7 +84,7 @@ def _parts_needed(decoders: Any) -> int:
     """The fewest parts that fit; nengo-loihi refuses what does not for another reason."""
     n_axons: int = decoders.n_axons
     most_axons = min(MAX_IN_AXONS, MAX_SYNAPSE_BITS // (decoders.bits() // n_axons))
-    return math.ceil(n_axons / max(1, most_axons))
+    return -(-n_axons // max(1, int(most_axons)))
 
 
 def _split(
