@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from spikearm.hardware.fused import fused_steps
 from spikearm.hardware.loihi.decoders import error_targets, summing_receivers
 from spikearm.hardware.loihi.simulator import Simulator
-from spikearm.hardware.nengo_state import step_functions
 
 
 class Chip(Protocol):
@@ -41,7 +41,7 @@ class Lockstep:
         host = simulator.sims.get("host")
         self._dt_s = float(simulator.dt)
         self._chip = chip
-        self._host_steps = [] if host is None else step_functions(host)
+        self._host_steps = [] if host is None else fused_steps(host)
         self._spikes = [
             (runner.queues[sender], model.spike_targets[receiver])
             for sender, receiver in model.host2chip_senders.items()
