@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
-from spikearm.errors import StateError
+from spikearm.errors import CapacityError, StateError
 from spikearm.hardware.loihi.capacity import utilisation_of
 from spikearm.hardware.loihi.counts import LoihiCounter
 from spikearm.hardware.loihi.emulator.interface import CompiledEmulator
 from spikearm.hardware.loihi.host import Lockstep
+from spikearm.hardware.loihi.notices import LogOnce
 from spikearm.hardware.loihi.nxsdk import BoardMeter, Telemetry, nxsdk_energy
+from spikearm.hardware.loihi.placement import connected
 from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.hardware.meter import EnergyMeter
 from spikearm.hardware.nengo_state import StateArray
@@ -24,9 +27,11 @@ from spikearm.records import OpCounts
 
 logger = logging.getLogger(__name__)
 
-BOARD_OPTIONS = {"n_chips": 1, "snip_max_spikes_per_step": 512}
-"""One chip, as the ledger assumes. nengo-loihi drops spikes beyond the second number, which is 50 unless told
-otherwise, fewer than a state of 14 values and an encoder may send."""
+MAX_HOST_SPIKES = 1024
+"""Spikes that the host may send in one step, counted once for each core they go to. nengo-loihi drops those
+beyond, and takes no more than 50 unless told otherwise."""
+BOARD_OPTIONS = {"n_chips": 1, "snip_max_spikes_per_step": MAX_HOST_SPIKES}
+"""One chip, as the ledger assumes."""
 STEPS_PER_RUN = 100_000
 """A board is started for a number of steps and paces them with the host's messages; starting it again takes
 longer than a tick, so that it happens every 100 s."""
@@ -44,12 +49,16 @@ class BoardProgram(SteppedProgram):
         simulator: A fresh simulator with ``target="loihi"``, built by :func:`build_simulator`.
         ported: The network and its ports.
         telemetry: Opens the board's meter of energy.
+
+    Raises:
+        CapacityError: The host might send more spikes in one step than the board is told to expect.
     """
 
     def __init__(
         self, simulator: Simulator, ported: PortedNetwork, *, telemetry: Telemetry = nxsdk_energy
     ) -> None:
         super().__init__(simulator, ported, dt_s=float(simulator.dt))
+        _check_host_spikes(simulator.model)
         self._utilisation = utilisation_of(simulator.model)
         self._telemetry = telemetry
         self._meter: BoardMeter | None = None
@@ -111,6 +120,16 @@ class BoardProgram(SteppedProgram):
         return self._counter.count()
 
 
+def _check_host_spikes(model: Any) -> None:
+    """Refuse what nengo-loihi would drop with a warning. Of two host neurons, one is silent: on and off."""
+    axons = sum(connected(axon, source.n_neurons).sum() for source in model.inputs for axon in source.axons)
+    if axons // 2 > MAX_HOST_SPIKES:
+        raise CapacityError(
+            f"the host may send {axons // 2} spikes in a step, a board takes {MAX_HOST_SPIKES}; "
+            "use fewer ensembles (n_ensembles), or give them fewer inputs."
+        )
+
+
 class _Chip:
     """The board as the host sees it in each step, and its shadow, in which spikes are counted."""
 
@@ -118,6 +137,7 @@ class _Chip:
         self.n_steps = 0
         self._interface = interface
         self._shadow = shadow
+        self._tell = LogOnce(logger, "Loihi board")
         model = interface.model
         self._spikes = [
             (probe, shadow.block_info.slices[probe.target[0]])
@@ -133,7 +153,11 @@ class _Chip:
             self._interface.run_steps(STEPS_PER_RUN, blocking=False)
         for spike_input, t, neurons in spikes:
             spike_input.add_spikes(t, neurons)
-        self._interface.host2chip(spikes, errors)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            self._interface.host2chip(spikes, errors)
+        for warning in found:
+            self._tell(str(warning.message))
 
     def step(self) -> None:
         """The board steps by itself, as soon as it has been sent its inputs."""

@@ -22,6 +22,7 @@ from nengo_loihi import simulator as simulator_module
 from nengo_loihi.hardware import builder, interface, nxsdk_shim
 
 from spikearm.hardware.loihi.backend import LoihiBackend
+from spikearm.hardware.loihi.board import MAX_HOST_SPIKES
 from spikearm.hardware.loihi.config import LoihiConfig
 
 UJ_PER_STEP = 121.0
@@ -179,7 +180,7 @@ class Board:
     def _advance(self, message, n_errors):
         assert self.n_steps < self.allowed, "the board has not been told to run so far"
         n_spikes, rest = message[0], message[1:]
-        assert n_spikes <= 512
+        assert n_spikes <= MAX_HOST_SPIKES
         arrived = {(rest[2 * i] >> 16, rest[2 * i] & 0xFFFF) for i in range(n_spikes)}
         spikes = defaultdict(list)
         for spike_input, neuron, axons in self.axons:

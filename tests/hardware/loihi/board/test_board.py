@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from nengo.exceptions import SimulationError
 
-from spikearm.errors import ClosedError, ConfigError, PortError, StateError, UnknownNameError
+from spikearm.controller.ticklog import read_ticks
+from spikearm.errors import CapacityError, ClosedError, ConfigError, PortError, StateError, UnknownNameError
 from spikearm.hardware.loihi import board as board_module
 from spikearm.hardware.loihi.backend import LoihiBackend
 from spikearm.hardware.loihi.config import LoihiConfig
 from spikearm.hardware.meter import EnergyMeter, Metered
 from spikearm.hardware.utilisation import Describes
+from spikearm.launch.config import NetworkConfig, RunConfig
+from spikearm.launch.run import execute
 
 N_STEPS = 150
 UNKNOWN = ("saturated_weights", "overflows", "neuron_updates_active", "host_messages")
@@ -141,6 +144,51 @@ def test_a_board_that_does_not_answer_is_closed(make_network, on_board, nxsdk, m
     with pytest.raises(SimulationError, match="no answer from the board"):
         on_board(make_network())
     assert nxsdk.opened[0].stopped
+
+
+def test_saturated_errors_are_logged_once(make_network, on_board, drive, caplog):
+    program = on_board(make_network())
+    for i in range(5):
+        program.step(drive(i, error=(100.0, 0.0)))
+    told = [record.getMessage() for record in caplog.records if "PES error" in record.getMessage()]
+    assert len(told) == 1
+    assert told[0].startswith("Loihi board: Received PES error greater than chip max (5.00e-01).")
+
+
+def test_more_spikes_than_a_board_takes_are_refused(make_network, on_board, nxsdk, monkeypatch):
+    monkeypatch.setattr(board_module, "MAX_HOST_SPIKES", 3)
+    with pytest.raises(
+        CapacityError, match=r"may send 4 spikes in a step, a board takes 3; use fewer ensembles"
+    ):
+        on_board(make_network())
+    assert nxsdk.opened[0].stopped
+
+
+def test_a_run_on_a_board_moves_the_arm_as_one_on_the_emulator(nxsdk, monkeypatch, tmp_path):
+    """The command's own path: composed, measured by the board's meter, logged."""
+    network = NetworkConfig(encoder="none", n_neurons=60)
+    config = RunConfig(
+        backend="loihi", arm="planar2", trials=1, duration_s=0.2, network=network, out=tmp_path, name="sim"
+    )
+    on_emulator = read_ticks(execute(config, baseline=False).folder)
+    compile_ = LoihiBackend.compile
+
+    def compile_with_twin(backend, spec, *, dt_s, seed):
+        nxsdk.twin = lambda: compile_(LoihiBackend(), spec, dt_s=dt_s, seed=seed)
+        return compile_(backend, spec, dt_s=dt_s, seed=seed)
+
+    monkeypatch.setattr(LoihiBackend, "compile", compile_with_twin)
+    config = dataclasses.replace(config, loihi=LoihiConfig(target="loihi"), name="board")
+    finished = execute(config, baseline=False)
+    on_board = read_ticks(finished.folder)
+    assert on_board.num_rows == 200
+    torques = [name for name in on_board.column_names if "torque" in name]
+    for name in torques:
+        assert on_board[name].equals(on_emulator[name]), name
+    assert torques
+    np.testing.assert_allclose(on_board["energy_measured_j"].to_numpy(), 121e-6)
+    assert finished.summary["utilisation"].startswith("2 of 128 cores")
+    nxsdk.twin = None
 
 
 def test_without_nxsdk_it_is_said_what_is_missing(make_network):
