@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +23,7 @@ from spikearm.hardware.crossbar.pulses import (
     refresh_row,
     saturated,
 )
+from spikearm.hardware.wear import Wear
 from spikearm.records import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -34,42 +33,6 @@ _SATURATION_WARNING = 0.01
 
 _NO_LIMIT = 2**62
 """Pulses of equal steps are added up at once, so that nothing is gained by letting some of them wait."""
-
-
-@dataclass(frozen=True)
-class Wear:
-    """Pulses that the devices of a matrix have taken since they were installed.
-
-    Attributes:
-        label: The matrix.
-        set_max: SET pulses on the most used device.
-        set_mean: SET pulses per device.
-        reset_max: RESET pulses on the device that has most.
-        reset_mean: RESET pulses per device.
-        endurance_used: Part of its endurance that the most used device has spent.
-        stuck_devices: Devices that follow no pulse: faulty from the start, or worn out since.
-        saturated_devices: Devices at the upper end of their range now.
-        n_devices: Devices of the matrix.
-        operated_s: Time of operation so far, rests not counted [s].
-    """
-
-    label: str
-    set_max: int
-    set_mean: float
-    reset_max: int
-    reset_mean: float
-    endurance_used: float
-    stuck_devices: int
-    saturated_devices: int
-    n_devices: int
-    operated_s: float
-
-    @property
-    def lifetime_h(self) -> float:
-        """Hours of operation after which the most used device will be worn out, at the rate so far."""
-        if not self.endurance_used:
-            return math.inf
-        return self.operated_s / self.endurance_used / 3600.0
 
 
 class PulseLearning:
