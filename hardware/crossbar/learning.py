@@ -21,7 +21,6 @@ from spikearm.hardware.crossbar.pulses import (
     list_signs,
     may_be_used_up,
     refresh_row,
-    saturated,
 )
 from spikearm.hardware.wear import Wear
 from spikearm.records import FloatArray
@@ -170,7 +169,7 @@ class PulseLearning:
             reset_mean=float(cells.reset_count.mean()),
             endurance_used=float((cells.set_count + cells.reset_count).max() / cells.device.endurance_cycles),
             stuck_devices=int(np.count_nonzero(cells.stuck)),
-            saturated_devices=saturated(cells.places()),
+            saturated_devices=cells.n_saturated(),
             n_devices=cells.g.size,
             operated_s=float(self.clock.steps[0]) * self.clock.dt_s,
         )
@@ -213,7 +212,7 @@ class PulseLearning:
 
     def _warn_if_saturated(self) -> None:
         """Once per learning circuit: a range that is too narrow would otherwise look like slow learning."""
-        n = saturated(self.matrix.cells.places())
+        n = self.matrix.cells.n_saturated()
         if n > _SATURATION_WARNING * self.matrix.cells.g.size:
             self._warned = True
             logger.warning(

@@ -26,8 +26,14 @@ from numba import njit
 from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.cells import (
     EXPONENT,
+    G_HIGH,
+    G_LOW,
     G_MAX,
     G_MIN,
+    OWN_DOWN,
+    OWN_HIGH,
+    OWN_LOW,
+    OWN_UP,
     R0,
     R1,
     RESET_STEP,
@@ -165,22 +171,38 @@ def list_dense_signs(delta, pairs, pulses):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _pulsed(u, g, n, up, xi, used, own_up, own_down, p):  # type: ignore[no-untyped-def]
-    """Place in the range after ``n`` pulses on a device at place ``u``, conductance ``g`` [S]."""
+def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
+    """Change of the place in the range by a pulse upwards; none beyond the device's own upper end.
+
+    Soft bounds: ``a (1 - w / w_max) (1 + s xi)`` with the weight ``w = 2 u - 1``.
+    """
+    left = max(0.5 * (own[OWN_HIGH] - u) / (own[OWN_HIGH] - 0.5), 0.0)
+    return set_increment(1.0 - left, xi, p[SET_STEP] * own[OWN_UP], p[SET_SCATTER], p[SET_SATURATION])
+
+
+@njit(cache=True)
+def _step_down(u, xi, own, p):  # type: ignore[no-untyped-def]
+    """Change of the place in the range by a pulse downwards, as :func:`_step_up`."""
+    left = max(0.5 * (u - own[OWN_LOW]) / (0.5 - own[OWN_LOW]), 0.0)
+    return -set_increment(1.0 - left, xi, p[RESET_STEP] * own[OWN_DOWN], p[SET_SCATTER], p[SET_SATURATION])
+
+
+@njit(cache=True)
+def _pulsed(u, g, n, up, xi, used, own, p):  # type: ignore[no-untyped-def]
+    """Place in the range after ``n`` pulses on a device at place ``u``, conductance ``g`` [S].
+
+    Pulses take a device no farther than its range; one that was written beyond it stays there, or comes back.
+    """
+    low, high = min(u, own[OWN_LOW]), max(u, own[OWN_HIGH])
     if p[RESPONSE] != 0.0:
-        g = after_pulses(g, float(n), p[R0], p[R1] * own_up, p[EXPONENT] * own_down)
-        return min(max((g - p[G_MIN]) / (p[G_MAX] - p[G_MIN]), 0.0), 1.0)
-    scatter, saturation = p[SET_SCATTER], p[SET_SATURATION]
-    if scatter == 0.0 and saturation == 0.0:
-        change = n * p[SET_STEP] * own_up if up else -n * p[RESET_STEP] * own_down
-        return min(max(u + change, 0.0), 1.0)
-    u = min(max(u, 0.0), 1.0)
+        g = after_pulses(g, float(n), p[R0], p[R1] * own[OWN_UP], p[EXPONENT] * own[OWN_DOWN])
+        return min(max((g - p[G_MIN]) / (p[G_MAX] - p[G_MIN]), low), high)
+    if p[SET_SCATTER] == 0.0 and p[SET_SATURATION] == 0.0:
+        change = n * p[SET_STEP] * own[OWN_UP] if up else -n * p[RESET_STEP] * own[OWN_DOWN]
+        return min(max(u + change, low), high)
     for k in range(used, used + n):
-        if up:
-            u += set_increment(u, xi[k], p[SET_STEP] * own_up, scatter, saturation)
-        else:
-            u -= set_increment(1.0 - u, xi[k], p[RESET_STEP] * own_down, scatter, saturation)
-        u = min(max(u, 0.0), 1.0)
+        u += _step_up(u, xi[k], own, p) if up else _step_down(u, xi[k], own, p)
+        u = min(max(u, low), high)
     return u
 
 
@@ -189,9 +211,7 @@ def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-de
     """Give ``n`` pulses to one device."""
     g = drifted(pair, side, now_s, d)
     span = d.p[G_MAX] - d.p[G_MIN]
-    u = (g - d.p[G_MIN]) / span
-    own_up, own_down = d.own[pair, side, 0], d.own[pair, side, 1]
-    u = _pulsed(u, g, n, up, xi, used, own_up, own_down, d.p)
+    u = _pulsed((g - d.p[G_MIN]) / span, g, n, up, xi, used, d.own[pair, side], d.p)
     restart(pair, side, d.p[G_MIN] + u * span, now_s, d)
     if up:
         wear_out(pair, side, n, 0, d)
@@ -267,13 +287,12 @@ def _disturb_pair(pair, n, part, both_ways, now_s, d):  # type: ignore[no-untype
         plus = side % 2 == 0
         if d.stuck[pair, side] != 0 or (not both_ways and plus != (n > 0)):
             continue
-        u = (d.g[pair, side] - d.p[G_MIN]) / span
-        if not both_ways or plus == (n > 0):
-            change = part * abs(n) * set_increment(u, 0.0, d.p[SET_STEP], 0.0, d.p[SET_SATURATION])
-        else:
-            change = -part * abs(n) * set_increment(1.0 - u, 0.0, d.p[RESET_STEP], 0.0, d.p[SET_SATURATION])
+        u, own = (d.g[pair, side] - d.p[G_MIN]) / span, d.own[pair, side]
+        rising = not both_ways or plus == (n > 0)
+        change = part * abs(n) * (_step_up(u, 0.0, own, d.p) if rising else _step_down(u, 0.0, own, d.p))
         # Too little to begin drift anew.
-        d.g[pair, side] = d.p[G_MIN] + min(max(u + change, 0.0), 1.0) * span
+        u = min(max(u + change, min(u, own[OWN_LOW])), max(u, own[OWN_HIGH]))
+        d.g[pair, side] = d.p[G_MIN] + u * span
     update_pair(pair, now_s, d)
 
 
@@ -340,10 +359,10 @@ def _rewrite(pair, k, target, xi, now_s, d):  # type: ignore[no-untyped-def]
     other = 4 * k + 1 - side
     p = d.p
     restart(pair, other, p[G_MIN], now_s, d)
-    g = p[G_MIN] + abs(target) * (p[G_MAX] - p[G_MIN])
+    g = p[G_MIN] + min(abs(target), 1.0) * (p[G_MAX] - p[G_MIN])
     # The packed coefficients are in siemens.
     reached = g + xi * polynomial(g / p[G_MAX], p[SCATTER:])
-    restart(pair, side, min(max(reached, p[G_MIN]), p[G_MAX]), now_s, d)
+    restart(pair, side, min(max(reached, p[G_LOW]), p[G_HIGH]), now_s, d)
     if p[RESPONSE] != 0.0:
         fresh = (1.0 / p[G_MIN] - p[R0]) / p[R1]
         n_set = math.ceil(((1.0 / g - p[R0]) / p[R1]) ** (1.0 / p[EXPONENT]) - fresh ** (1.0 / p[EXPONENT]))
@@ -365,8 +384,3 @@ def pulses_to_reach(x, step, saturation):  # type: ignore[no-untyped-def]
     if saturation == 0.0:
         return math.ceil(x / step)
     return math.ceil(math.log(1.0 - saturation * x) / math.log(1.0 - saturation * step))
-
-
-def saturated(places: np.ndarray, limit: float = 0.98) -> int:
-    """Devices at the upper end of their range, where pulses no longer change anything."""
-    return int(np.count_nonzero(places > limit))
