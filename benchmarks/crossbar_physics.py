@@ -43,7 +43,9 @@ def run(config: RunConfig, seed: int) -> dict[str, float]:
         summary = execute(seeded, baseline=False).summary
     trials = np.array(summary["rmse_m_by_trial"])
     row = {"rmse_m": summary["rmse_m"], "last_m": float(trials[-3:].mean())}
-    row["energy_j"] = summary["energy_model_j_per_tick"]["total"]
+    total_j = summary["energy_model_j_per_tick"]["total"]
+    if total_j is not None:  # Nothing is modelled where there is no network.
+        row["energy_j"] = total_j
     devices = writing(summary)
     return row if devices is None else row | dataclasses.asdict(devices)
 

@@ -338,7 +338,7 @@ class Cells:
         return places
 
     def n_saturated(self) -> int:
-        """Devices at the upper end of their own range, where no pulse raises them further; stuck ones aside."""
+        """Devices at the upper end of their own range, where no pulse raises them; stuck ones aside."""
         at_end = self.places() > self.own[..., OWN_HIGH] - _NEAR_END
         return int(np.count_nonzero(at_end & (self.stuck == 0)))
 

@@ -202,9 +202,8 @@ class Device:
         """Places in the range at which single devices end, above and below, shape (*shape, 2)."""
         places = np.tile([1.0, 0.0], (*shape, 1))
         if any(self.bound_scatter):
-            half = 0.5 * np.maximum(
-                np.abs(1.0 + self.bound_scatter * rng.standard_normal((*shape, 2))), _NARROWEST
-            )
+            xi = rng.standard_normal((*shape, 2))
+            half = 0.5 * np.maximum(np.abs(1.0 + np.array(self.bound_scatter) * xi), _NARROWEST)
             low, high = (np.array(self.bounds_siemens) - self.g_min_siemens) / self.range_siemens
             places = np.clip(0.5 + half * [1.0, -1.0], low, high)
         return places

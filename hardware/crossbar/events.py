@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from spikearm.hardware.crossbar.pulses import due_pulses
+from spikearm.hardware.crossbar.pulses import carry_over
 from spikearm.records import FloatArray
 
 LONGEST_WINDOW = 128
@@ -46,7 +46,6 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dic
         since[i] = k
         return n_due
     n_cols = chi.shape[1]
-    random = len(dice) > 0
     n_window = len(powers) - 1
     part, now = k // n_window, k % n_window
     old_part, then = since[i] // n_window, since[i] % n_window
@@ -58,13 +57,7 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dic
         else:
             gained = factor * (history[old_part, n_window, j] - history[old_part, then, j])
             gained += trace[i] * powers[n_window - then] * history[part, now, j]
-        value = chi[i, j] + gained
-        n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
-        chi[i, j] = 0.0 if random else value - n * step
-        if n != 0:
-            pairs[n_due] = i * n_cols + j
-            pulses[n_due] = n
-            n_due += 1
+        n_due = carry_over(i, j, gained, chi, step, threshold, most, dice, pairs, pulses, n_due)
     trace[i] *= powers[age]
     since[i] = k
     return n_due

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikearm.errors import ConfigError
-from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.events import EventTraces, advance, settle_all
+from spikearm.hardware.crossbar.ledger import CountArray
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.pulses import (
     accumulate_dense,
@@ -96,7 +96,7 @@ class PulseLearning:
         )
         self._warned = False
 
-    def pes(self, acts: FloatArray, error: FloatArray, rate: float, counts: FloatArray) -> None:
+    def pes(self, acts: FloatArray, error: FloatArray, rate: float, counts: CountArray) -> None:
         """Learn ``delta = rate * outer(error, acts)``.
 
         Args:
@@ -119,7 +119,7 @@ class PulseLearning:
             )
         self._write(due, rows, counts)
 
-    def add(self, delta: FloatArray, counts: FloatArray) -> None:
+    def add(self, delta: FloatArray, counts: CountArray) -> None:
         """Learn any change of weights, shape (n_outputs, n_inputs)."""
         self._throw_dice()
         if self._by_sign:
@@ -128,7 +128,7 @@ class PulseLearning:
             due, rows = accumulate_dense(delta, self._per_weight, *self._accumulator)
         self._write(due, rows, counts)
 
-    def settle(self, counts: FloatArray) -> None:
+    def settle(self, counts: CountArray) -> None:
         """Add to chi, and to the weights, what event-driven rows have not been asked for yet."""
         t = self.traces
         if t is None:
@@ -138,7 +138,7 @@ class PulseLearning:
         due, rows = settle_all(t.floor, t.now, t.trace, t.since, t.history, t.powers, *chi, 0)
         self._write(due, rows, counts)
 
-    def refresh(self, counts: FloatArray) -> None:
+    def refresh(self, counts: CountArray) -> None:
         """Look after the next rows; once per time step."""
         for _ in range(self.matrix.config.refresh_rows_per_step):
             row = int(self.next_row[0])
@@ -148,11 +148,11 @@ class PulseLearning:
             if self.next_row[0] == 0 and not self._warned:
                 self._warn_if_saturated()
 
-    def _refresh_row(self, row: int, counts: FloatArray) -> None:
+    def _refresh_row(self, row: int, counts: CountArray) -> None:
         """Read a row's devices, and refresh the pairs that need it."""
         cells, n_outputs = self.matrix.cells, self.matrix.n_outputs
         device, limits = cells.device, (self.matrix.config.refresh_upper, self.matrix.config.refresh_lower)
-        counts[ledger.VERIFY_READS] += n_outputs * cells.n_devices
+        counts["verify_reads"] += n_outputs * cells.n_devices
         if not may_be_used_up(row, n_outputs, *limits, cells.g, device.g_min_siemens, device.g_max_siemens):
             return
         xi = self.rng.standard_normal(n_outputs * cells.n_devices // 2)
@@ -190,8 +190,8 @@ class PulseLearning:
             # random() lies in [0, 1); a threshold must not be 0.
             np.subtract(1.0, self.rng.random(out=self._dice), out=self._dice)
 
-    def _write(self, n_due: int, n_rows: int, counts: FloatArray) -> None:
-        counts[ledger.LEARNING_UPDATES] += n_rows * self.matrix.n_outputs
+    def _write(self, n_due: int, n_rows: int, counts: CountArray) -> None:
+        counts["learning_updates"] += n_rows * self.matrix.n_outputs
         if not n_due:
             return
         cells = self.matrix.cells

@@ -23,7 +23,6 @@ import math
 import numpy as np
 from numba import njit
 
-from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.cells import (
     EXPONENT,
     G_HIGH,
@@ -51,9 +50,6 @@ from spikearm.hardware.crossbar.cells import (
 from spikearm.hardware.crossbar.pcm import polynomial, set_increment
 from spikearm.hardware.crossbar.srtio3 import after_pulses
 
-_SET_PULSES, _RESET_PULSES, _VERIFY_READS = ledger.SET_PULSES, ledger.RESET_PULSES, ledger.VERIFY_READS
-_ROWS_PROGRAMMED = ledger.ROWS_PROGRAMMED
-
 SMALLEST_ERROR = 1e-5
 """Errors up to this size give no sign pulses (Tiotto et al. 2021)."""
 
@@ -69,6 +65,38 @@ def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
     """
     n = int(chi / step + math.copysign(1.0 - threshold, chi))
     return max(-most, min(most, n))
+
+
+@njit(cache=True, inline="always")
+def carry_over(i, j, change, chi, step, threshold, most, dice, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
+    """Add a change to what one weight still waits for, and list its pair if pulses are due.
+
+    Args:
+        i: Row of the weight.
+        j: Column of the weight.
+        change: What is asked for now, relative to the weight range.
+        chi: As in :func:`accumulate_pes`, like all that follow.
+        step: Mean change by one pulse.
+        threshold: See :func:`due_pulses`.
+        most: Pulses per pair at most.
+        dice: A threshold for each weight, which then keeps nothing; or empty.
+        pairs: Receives the pair, if due.
+        pulses: Receives its pulses.
+        n_due: Pairs listed before.
+
+    Returns:
+        Pairs listed.
+    """
+    pair = i * chi.shape[1] + j
+    random = len(dice) > 0
+    value = chi[i, j] + change
+    n = due_pulses(value, step, dice[pair] if random else threshold, most)
+    chi[i, j] = 0.0 if random else value - n * step
+    if n != 0:
+        pairs[n_due] = pair
+        pulses[n_due] = n
+        n_due += 1
+    return n_due
 
 
 @njit(cache=True)
@@ -90,7 +118,6 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
         Pairs listed, and rows with a change.
     """
     n_cols = len(per_column)
-    random = len(dice) > 0
     n_due = 0
     n_rows = 0
     for i in range(len(acts)):
@@ -98,13 +125,8 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
             continue
         n_rows += 1
         for j in range(n_cols):
-            value = chi[i, j] + acts[i] * per_column[j]
-            n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
-            chi[i, j] = 0.0 if random else value - n * step
-            if n != 0:
-                pairs[n_due] = i * n_cols + j
-                pulses[n_due] = n
-                n_due += 1
+            change = acts[i] * per_column[j]
+            n_due = carry_over(i, j, change, chi, step, threshold, most, dice, pairs, pulses, n_due)
     return n_due, n_rows
 
 
@@ -112,17 +134,11 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
 def accumulate_dense(delta, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
     """As :func:`accumulate_pes` for any change of weights, ``delta`` of shape (n_cols, n_rows)."""
     n_rows, n_cols = chi.shape
-    random = len(dice) > 0
     n_due = 0
     for i in range(n_rows):
         for j in range(n_cols):
-            value = chi[i, j] + delta[j, i] * per_column[j]
-            n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
-            chi[i, j] = 0.0 if random else value - n * step
-            if n != 0:
-                pairs[n_due] = i * n_cols + j
-                pulses[n_due] = n
-                n_due += 1
+            change = delta[j, i] * per_column[j]
+            n_due = carry_over(i, j, change, chi, step, threshold, most, dice, pairs, pulses, n_due)
     return n_due, n_rows
 
 
@@ -247,17 +263,17 @@ def give_pulses(n_due, pairs, pulses, counter, xi, now_s, d, counts):  # type: i
             _pulse(pair, side, share, up, xi, used, now_s, d)
             used += share if len(xi) > 0 else 0
             if up:
-                counts[_SET_PULSES] += share
+                counts[0].set_pulses += share
             else:
-                counts[_RESET_PULSES] += share
+                counts[0].reset_pulses += share
         counter[0] = (counter[0] + n) % n_choices
         update_pair(pair, now_s, d)
         if pair // d.n_cols != row:
-            counts[_ROWS_PROGRAMMED] += longest
+            counts[0].rows_programmed += longest
             row, longest = pair // d.n_cols, 0
         # The columns of a row take their pulses at the same time.
         longest = max(longest, n)
-    counts[_ROWS_PROGRAMMED] += longest
+    counts[0].rows_programmed += longest
 
 
 @njit(cache=True)
@@ -343,12 +359,12 @@ def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-unt
             if d.stuck[pair, 2 * k] != 0 or d.stuck[pair, 2 * k + 1] != 0:
                 continue
             n_set = _rewrite(pair, k, plus - minus, xi[j * n_pairs + k], now_s, d)
-            counts[_SET_PULSES] += n_set
-            counts[_RESET_PULSES] += 2
-            counts[_VERIFY_READS] += n_set
+            counts[0].set_pulses += n_set
+            counts[0].reset_pulses += 2
+            counts[0].verify_reads += n_set
             longest = max(longest, n_set + 1)
             refreshed += 1
-    counts[_ROWS_PROGRAMMED] += longest
+    counts[0].rows_programmed += longest
     return refreshed
 
 

@@ -33,7 +33,10 @@ from spikearm.hardware.crossbar.device import YEAR_S, Device
 G_MIN_SIEMENS, G_MAX_SIEMENS = 1e-6, 40e-6
 """Range of NeuRRAM's cells (Wan et al. 2022)."""
 
-_RANGE_US = 1e6 * (G_MAX_SIEMENS - G_MIN_SIEMENS)
+
+def _write_noise_us(n_steps: float, step: float) -> tuple[float]:
+    """Programming scatter of ``n_steps`` steps of a weight in [-1, 1], which is twice the range [uS]."""
+    return (0.5e6 * n_steps * step * (G_MAX_SIEMENS - G_MIN_SIEMENS),)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class SoftBoundsDevice(Device):
             set_scatter=5.0,
             device_scatter=0.2,
             bound_scatter=(0.3, 0.3),
-            programming_us=(0.5 * 75 * 0.00135 * _RANGE_US,),
+            programming_us=_write_noise_us(75, 0.00135),
         )
 
     @classmethod
@@ -75,7 +78,7 @@ class SoftBoundsDevice(Device):
             set_scatter=0.2174,
             device_scatter=0.7125,
             bound_scatter=(0.4295, 0.5990),
-            programming_us=(0.5 * 0.5841 * 0.4622 * _RANGE_US,),
+            programming_us=_write_noise_us(0.5841, 0.4622),
             corrupt=0.098,
         )
 
@@ -89,7 +92,7 @@ class SoftBoundsDevice(Device):
             set_scatter=0.4158,
             device_scatter=0.7829,
             bound_scatter=(0.3499, 0.5695),
-            programming_us=(0.5 * 1.4113 * 0.0949 * _RANGE_US,),
+            programming_us=_write_noise_us(1.4113, 0.0949),
             corrupt=0.135,
         )
 
