@@ -46,6 +46,7 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dic
         since[i] = k
         return n_due
     n_cols = chi.shape[1]
+    random = len(dice) > 0
     n_window = len(powers) - 1
     part, now = k // n_window, k % n_window
     old_part, then = since[i] // n_window, since[i] % n_window
@@ -57,7 +58,11 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dic
         else:
             gained = factor * (history[old_part, n_window, j] - history[old_part, then, j])
             gained += trace[i] * powers[n_window - then] * history[part, now, j]
-        n_due = carry_over(i, j, gained, chi, step, threshold, most, dice, pairs, pulses, n_due)
+        limit = dice[i * n_cols + j] if random else threshold
+        n, chi[i, j] = carry_over(chi[i, j] + gained, step, limit, most, random)
+        if n != 0:
+            pairs[n_due], pulses[n_due] = i * n_cols + j, n
+            n_due += 1
     trace[i] *= powers[age]
     since[i] = k
     return n_due

@@ -67,36 +67,21 @@ def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
     return max(-most, min(most, n))
 
 
-@njit(cache=True, inline="always")
-def carry_over(i, j, change, chi, step, threshold, most, dice, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
-    """Add a change to what one weight still waits for, and list its pair if pulses are due.
+@njit(cache=True)
+def carry_over(waiting, step, threshold, most, random):  # type: ignore[no-untyped-def]
+    """Pulses due for the sum that waits for one weight, and what of it goes on waiting.
+
+    Takes numbers, not arrays: handing arrays on for every weight would take three times as long as the rest.
 
     Args:
-        i: Row of the weight.
-        j: Column of the weight.
-        change: What is asked for now, relative to the weight range.
-        chi: As in :func:`accumulate_pes`, like all that follow.
+        waiting: Accumulated change, relative to the weight range.
         step: Mean change by one pulse.
         threshold: See :func:`due_pulses`.
-        most: Pulses per pair at most.
-        dice: A threshold for each weight, which then keeps nothing; or empty.
-        pairs: Receives the pair, if due.
-        pulses: Receives its pulses.
-        n_due: Pairs listed before.
-
-    Returns:
-        Pairs listed.
+        most: Pulses at most.
+        random: Whether the threshold was drawn; such weights keep nothing.
     """
-    pair = i * chi.shape[1] + j
-    random = len(dice) > 0
-    value = chi[i, j] + change
-    n = due_pulses(value, step, dice[pair] if random else threshold, most)
-    chi[i, j] = 0.0 if random else value - n * step
-    if n != 0:
-        pairs[n_due] = pair
-        pulses[n_due] = n
-        n_due += 1
-    return n_due
+    n = due_pulses(waiting, step, threshold, most)
+    return n, 0.0 if random else waiting - n * step
 
 
 @njit(cache=True)
@@ -118,6 +103,7 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
         Pairs listed, and rows with a change.
     """
     n_cols = len(per_column)
+    random = len(dice) > 0
     n_due = 0
     n_rows = 0
     for i in range(len(acts)):
@@ -125,8 +111,14 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
             continue
         n_rows += 1
         for j in range(n_cols):
-            change = acts[i] * per_column[j]
-            n_due = carry_over(i, j, change, chi, step, threshold, most, dice, pairs, pulses, n_due)
+            waiting, limit = (
+                chi[i, j] + acts[i] * per_column[j],
+                dice[i * n_cols + j] if random else threshold,
+            )
+            n, chi[i, j] = carry_over(waiting, step, limit, most, random)
+            if n != 0:
+                pairs[n_due], pulses[n_due] = i * n_cols + j, n
+                n_due += 1
     return n_due, n_rows
 
 
@@ -134,11 +126,18 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
 def accumulate_dense(delta, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
     """As :func:`accumulate_pes` for any change of weights, ``delta`` of shape (n_cols, n_rows)."""
     n_rows, n_cols = chi.shape
+    random = len(dice) > 0
     n_due = 0
     for i in range(n_rows):
         for j in range(n_cols):
-            change = delta[j, i] * per_column[j]
-            n_due = carry_over(i, j, change, chi, step, threshold, most, dice, pairs, pulses, n_due)
+            waiting, limit = (
+                chi[i, j] + delta[j, i] * per_column[j],
+                dice[i * n_cols + j] if random else threshold,
+            )
+            n, chi[i, j] = carry_over(waiting, step, limit, most, random)
+            if n != 0:
+                pairs[n_due], pulses[n_due] = i * n_cols + j, n
+                n_due += 1
     return n_due, n_rows
 
 
