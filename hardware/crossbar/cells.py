@@ -291,7 +291,7 @@ class Cells:
             rounds=program_rounds,
             tolerance=program_tolerance,
         )
-        self.g: FloatArray = written.g
+        self.g: FloatArray = device.relax(written.g, (0.0, programmed_s), rng)
         self.programming: OpCounts = written.counts
         self.born_s: FloatArray = np.full(shape, -programmed_s)
         self.xi: FloatArray = rng.standard_normal(shape)
@@ -378,6 +378,10 @@ class Cells:
 
     def jump(self, elapsed_s: float, now_s: float, rng: np.random.Generator) -> None:
         """Let ``elapsed_s`` [s] pass at once; ``now_s`` is the time afterwards."""
+        # Devices whose relaxation is known do not learn, and are all of one age.
+        age_s = now_s - float(self.born_s.flat[0])
+        good = self.stuck == 0
+        self.g[good] = self.device.relax(self.g, (age_s - elapsed_s, age_s), rng)[good]
         keep, kick = flicker.transition(np.full(len(self.taus_s), elapsed_s), self.taus_s)
         xi = rng.standard_normal(self.n_devices * self.n_pairs * len(self.taus_s), dtype=np.float32)
         _age(0, self.n_pairs, now_s, keep, kick, xi, self.devices)

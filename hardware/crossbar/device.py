@@ -42,6 +42,8 @@ class Device:
         g_max_siemens: Largest conductance that is aimed at [S].
         programming_us: Coefficients of the scatter after write-verify, a polynomial in g / g_max [uS].
         programming_scale: Factor on the programming scatter; 0 programs exactly.
+        relaxed_us: Scatter at later ages [s], by the same polynomial: devices that relax stray farther with
+            the logarithm of time.
         drift_scale: Factor on PCM's drift exponent (:func:`~.pcm.drift_exponent`); 0 never drifts.
         drift_t0_s: Time from programming to the reference read of the drift law [s].
         noise_scale: Factor on the standard deviation of all read noise; 0 reads exactly.
@@ -76,6 +78,7 @@ class Device:
     g_max_siemens: float = 25e-6
     programming_us: tuple[float, ...] = (0.0,)
     programming_scale: float = 1.0
+    relaxed_us: tuple[tuple[float, tuple[float, ...]], ...] = ()
     drift_scale: float = 0.0
     drift_t0_s: float = 20.0
     noise_scale: float = 0.0
@@ -140,7 +143,7 @@ class Device:
     def bounds_siemens(self) -> tuple[float, float]:
         """Smallest and largest conductance that any device ever has [S]."""
         ends = np.array([self.g_min_siemens, self.g_max_siemens])
-        astray = _FARTHEST * self.scatter_siemens(ends)
+        astray = _FARTHEST * self.scatter_siemens(ends, self.valid_age_s[1])
         upper, lower = (0.5 * _FARTHEST * s * self.range_siemens for s in self.bound_scatter)
         return max(0.0, float(ends[0] - astray[0] - lower)), float(ends[1] + astray[1] + upper)
 
@@ -213,10 +216,41 @@ class Device:
         high, low = self.g_min_siemens + self.range_siemens * np.moveaxis(bounds, -1, 0)
         return np.clip(target, low, high) if any(self.bound_scatter) else target
 
-    def scatter_siemens(self, g: FloatArray) -> FloatArray:
-        """Deviation of what write-verify reaches from the target ``g`` [S], any shape."""
-        sigma_us = np.polynomial.polynomial.polyval(g / self.g_max_siemens, self.programming_us)
-        return np.asarray(1e-6 * self.programming_scale * sigma_us, dtype=np.float64)
+    def scatter_siemens(self, g: FloatArray, age_s: float = 0.0) -> FloatArray:
+        """Deviation from the target ``g`` [S] of what write-verify has reached, any shape.
+
+        Between the ages for which it is known the variance grows with the logarithm of time.
+
+        Args:
+            g: Target [S].
+            age_s: Time since programming [s].
+        """
+        x, known = g / self.g_max_siemens, [(self.valid_age_s[0], self.programming_us), *self.relaxed_us]
+        sigmas_us = np.array([np.polynomial.polynomial.polyval(x, us) for _, us in known])
+        if len(known) == 1:
+            return np.asarray(1e-6 * self.programming_scale * sigmas_us[0], dtype=np.float64)
+        log_ages = np.log([age for age, _ in known])
+        place = np.interp(np.log(max(age_s, known[0][0])), log_ages, np.arange(len(known)))
+        before, after = int(place), min(int(place) + 1, len(known) - 1)
+        variance = sigmas_us[before] ** 2 + (place - before) * (
+            sigmas_us[after] ** 2 - sigmas_us[before] ** 2
+        )
+        return np.asarray(1e-6 * self.programming_scale * np.sqrt(variance), dtype=np.float64)
+
+    def relax(self, g: FloatArray, age_s: tuple[float, float], rng: np.random.Generator) -> FloatArray:
+        """Conductances after devices have relaxed from one age to another [S].
+
+        Args:
+            g: Conductances at the first age [S], any shape.
+            age_s: The two ages [s].
+            rng: Source of randomness.
+        """
+        if not self.relaxed_us:
+            return g
+        target = np.clip(g, self.g_min_siemens, self.g_max_siemens)
+        grown = self.scatter_siemens(target, age_s[1]) ** 2 - self.scatter_siemens(target, age_s[0]) ** 2
+        strayed = g + np.sqrt(np.maximum(grown, 0.0)) * rng.standard_normal(g.shape)
+        return np.clip(strayed, *self.bounds_siemens)
 
     def program(self, target: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Conductance reached by write-verify [S]: ``g + sigma(g) xi``, within :attr:`bounds_siemens`.
