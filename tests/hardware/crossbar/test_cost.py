@@ -29,7 +29,7 @@ def test_a_full_tile_is_the_measured_core_within_the_known_factor():
 
 
 def test_a_product_of_1_bit_inputs_is_the_measured_reram_chip_within_the_known_factor():
-    """NeuRRAM spends 23 fJ per active multiply-accumulate, a factor of 2 uncertain; sums come out lower."""
+    """NeuRRAM spends 23 fJ per active multiply-accumulate; its source leaves a factor of 2 open."""
     counts = OpCounts(
         tile_reads=1,
         row_activations=256,
@@ -40,7 +40,7 @@ def test_a_product_of_1_bit_inputs_is_the_measured_reram_chip_within_the_known_f
     )
     cost = RERAM_COST.estimate(counts, 1e-3)
     assert cost.energy_chip_j == pytest.approx(256 * 256 * 23e-15)
-    assert 1 < cost.energy_chip_j / cost.total_j < 5
+    assert 0.5 < cost.energy_chip_j / cost.total_j < 2
 
 
 def test_pulses_times_energy_is_the_programming_term():
