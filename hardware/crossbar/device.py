@@ -280,8 +280,13 @@ class Device:
             raise ConfigError(
                 f"programming_us needs 1 to {_MOST_COEFFICIENTS} numbers, not {len(self.programming_us)}."
             )
+        ages = [self.valid_age_s[0], *(age for age, _ in self.relaxed_us)]
+        if self.relaxed_us and not (np.diff([0.0, *ages]) > 0).all():
+            raise ConfigError(
+                f"relaxed_us needs ages that rise from valid_age_s[0], which is not 0; they are {ages!r}."
+            )
         g = np.linspace(self.g_min_siemens, self.g_max_siemens, 101)
-        if not (self.scatter_siemens(g) >= 0).all():
+        if not all((self.scatter_siemens(g, age) >= 0).all() for age in ages):
             raise ConfigError(
                 f"programming_us = {self.programming_us!r} gives a negative or infinite scatter between "
                 f"g_min and g_max; a fit holds for the range it was made for only."

@@ -166,6 +166,7 @@ def test_strontium_titanate_pulses_count_on_from_any_resistance(n):
         ({"reset_step": -0.1}, "reset_step must be 0 or positive, not -0.1"),
         ({"endurance_cycles": 0.0}, "endurance_cycles must be positive, not 0.0"),
         ({"bound_scatter": (0.3, 1.5)}, r"bound_scatter must be two numbers in \[0, 1\], not \(0.3, 1.5\)"),
+        ({"relaxed_us": ((10.0, (1.0,)),)}, "relaxed_us needs ages that rise from valid_age_s"),
         ({"additive_noise": -0.01}, "additive_noise must be 0 or positive, not -0.01"),
         ({"programming_us": ()}, "programming_us needs 1 to 5 numbers, not 0"),
         ({"programming_us": (1.0, -3.0)}, "gives a negative or infinite scatter between g_min and g_max"),
