@@ -139,6 +139,7 @@ def _law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:
     return OperationalSpace(
         dynamics,
         gains,
+        dt_s=config.control_dt_s,
         posture=np.asarray(arm.home),
         task_axes=arm.task_axes,
         feedforward=config.feedforward,

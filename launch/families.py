@@ -44,7 +44,7 @@ class Family:
         return self.field in HELD_OUT
 
 
-def _payload(arm: ArmSpec, rng: np.random.Generator) -> Perturbation:
+def _payload(arm: ArmSpec, _rng: np.random.Generator) -> Perturbation:
     """The published weight, always the same."""
     return Perturbation(payload_kg=arm.payload_kg)
 
@@ -64,7 +64,7 @@ def _curl_axis(arm: ArmSpec, rng: np.random.Generator) -> FloatArray:
     return _unit(axis)
 
 
-def _tilt(arm: ArmSpec, rng: np.random.Generator) -> Perturbation:
+def _tilt(_arm: ArmSpec, rng: np.random.Generator) -> Perturbation:
     """Base tilted about a horizontal axis of random direction."""
     angle = rng.uniform(-np.pi, np.pi)
     return Perturbation(gravity_tilt_rad=(float(TILT_RAD * np.cos(angle)), float(TILT_RAD * np.sin(angle))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikearm.controller.laws.gains import Gains
+from spikearm.controller.laws.integral import Integral
 from spikearm.controller.orientation import rotation_error
 from spikearm.controller.protocols import ArmDynamics, LawOutput, Target
 from spikearm.errors import ConfigError
@@ -23,19 +24,24 @@ class OperationalSpace:
     motion and compensates gravity: ``u = J^T Mx kp e - kd M dq + g(q) + (1 - J^T Jbar^T) u_null``. It lags
     behind a moving target by ``kd / kp`` times its velocity.
 
+    With an integral gain, ``ki integral(e)`` joins ``kp e``: PID in the task's axes. Two guards keep it from
+    winding up: it does not grow while the torque is saturated, and its share of the acceleration is bounded.
+
     The feedback is the law's *task* torque, the signal an adaptive network learns from. The desired
     acceleration, the bias and the null-space torque are its *support*: none of them vanishes when the
     tracking is perfect, so none of them may train.
 
     Args:
         dynamics: The controller's model of the arm.
-        gains: Feedback on position and orientation alike.
+        gains: Feedback on position and orientation alike; ``ki = 0`` makes it a PD law.
+        dt_s: Control time step [s].
         posture: Joint angles the null space is drawn to [rad], shape (n_joints,).
         posture_gains: Feedback of that pull.
         task_axes: Which of x, y, z, rx, ry, rz are controlled.
         feedforward: Whether the target's velocity and acceleration are fed forward, and Coriolis and
             passive torques compensated; False for the published form.
         damping: Largest damping of the inverse near a singularity, relative to ``J M^-1 J^T``.
+        integral_limit: Bound of the integral's share of each axis's acceleration [m/s^2, rad/s^2].
     """
 
     def __init__(
@@ -43,18 +49,18 @@ class OperationalSpace:
         dynamics: ArmDynamics,
         gains: Gains,
         *,
+        dt_s: float,
         posture: FloatArray,
         posture_gains: Gains | None = None,
         task_axes: tuple[bool, ...] = (True,) * 6,
         feedforward: bool = True,
         damping: float = 1e-4,
+        integral_limit: float = 50.0,
     ) -> None:
         if len(task_axes) != 6 or not any(task_axes):
             raise ConfigError(
                 f"task_axes are six flags (x, y, z, rx, ry, rz), at least one set; got {task_axes}."
             )
-        if gains.ki:
-            raise ConfigError("operational-space control has no integral; set ki to 0, or adapt instead.")
         self._dynamics = dynamics
         self._gains = gains
         self._posture = np.asarray(posture, dtype=np.float64)
@@ -64,12 +70,15 @@ class OperationalSpace:
         self._damping = damping
         self._at_rest = np.zeros(dynamics.n_joints)
         self._error = np.zeros(6)
+        self._integral = Integral(len(self._axes), ki=gains.ki, dt_s=dt_s, limit=integral_limit)
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Forget the integral."""
+        self._integral.reset()
 
     def notify_saturated(self, saturated: bool) -> None:
-        """Nothing winds up here."""
+        """While the torque is cut, the integral does not grow."""
+        self._integral.frozen = saturated
 
     def compute(self, state: JointState, target: Target) -> LawOutput:
         """Torque for this tick."""
@@ -81,7 +90,8 @@ class OperationalSpace:
         minv_jt = np.linalg.solve(mass_matrix, jacobian.T)  # (n, k)
         jt_mx = jacobian.T @ self._task_inertia(jacobian @ minv_jt)  # (n, k)
 
-        stiffness, damping = self._gains.kp * self._pose_error(target)[self._axes], self._gains.damping
+        error, damping = self._pose_error(target)[self._axes], self._gains.damping
+        stiffness = self._gains.kp * error + self._integral.update(error)
         u_null = mass_matrix @ self._pull(state)
         support = dynamics.bias() + u_null - jt_mx @ (minv_jt.T @ u_null)
         if not self._feedforward:

@@ -27,7 +27,7 @@ def iiwa():
 
 
 def law_for(dynamics, posture=HOME, **more):
-    return OperationalSpace(dynamics, Gains(kp=150.0), posture=posture, **more)
+    return OperationalSpace(dynamics, Gains(kp=150.0), dt_s=1e-3, posture=posture, **more)
 
 
 def pose_at(dynamics, q) -> Pose:
@@ -97,7 +97,7 @@ def test_published_form_is_its_formula(iiwa, rng):
 
 def test_published_form_lags_behind_by_damping_over_stiffness_times_velocity():
     law = OperationalSpace(
-        TwoLinkArm(), Gains(kp=100.0), posture=np.zeros(2), task_axes=XY, feedforward=False
+        TwoLinkArm(), Gains(kp=100.0), dt_s=1e-3, posture=np.zeros(2), task_axes=XY, feedforward=False
     )
     plant, velocity = ArmPlant(np.array((0.2, 1.4))), np.array((0.01, 0.02, 0.0))
     start = plant.pose()
@@ -184,7 +184,7 @@ def test_posture_is_approached_where_the_task_allows(iiwa):
 def test_planar_arm_controls_the_axes_it_has():
     arm = TwoLinkArm()
     goal = np.array((0.5, 1.1))
-    law = OperationalSpace(arm, Gains(kp=100.0), posture=np.zeros(2), task_axes=XY)
+    law = OperationalSpace(arm, Gains(kp=100.0), dt_s=1e-3, posture=np.zeros(2), task_axes=XY)
     plant = ArmPlant(np.array((0.2, 1.4)))
     target = still(Pose(np.array((*goal, 0.0)), np.array((1.0, 0.0, 0.0, 0.0))))
     for _ in range(2000):
@@ -196,7 +196,7 @@ def test_planar_arm_controls_the_axes_it_has():
 def test_torque_stays_bounded_through_a_singularity():
     # The stretched arm cannot accelerate along itself; undamped, the torque goes like 1 / sin(q2).
     arm = TwoLinkArm()
-    law = OperationalSpace(arm, Gains(kp=100.0), posture=np.zeros(2), task_axes=XY)
+    law = OperationalSpace(arm, Gains(kp=100.0), dt_s=1e-3, posture=np.zeros(2), task_axes=XY)
     torques = []
     for elbow in np.concatenate((np.geomspace(1e-1, 1e-12, 200), [0.0])):
         q = np.array((0.3, elbow))
@@ -227,12 +227,41 @@ def test_wrong_task_axes_are_refused(iiwa, axes):
         law_for(iiwa, task_axes=axes)
 
 
-def test_integral_gain_is_refused(iiwa):
-    with pytest.raises(ConfigError, match="operational-space control has no integral"):
-        OperationalSpace(iiwa, Gains(ki=1.0), posture=HOME)
+@pytest.mark.parametrize("feedforward", [True, False])
+def test_integral_removes_the_error_of_a_constant_disturbance(feedforward):
+    final = {}
+    for ki in (0.0, 400.0):
+        law = OperationalSpace(
+            TwoLinkArm(),
+            Gains(kp=100.0, ki=ki),
+            dt_s=1e-3,
+            posture=np.zeros(2),
+            task_axes=XY,
+            feedforward=feedforward,
+        )
+        plant = ArmPlant(np.array((0.2, 1.4)))
+        target = still(plant.pose())
+        for _ in range(4000):
+            output = law.compute(plant.state, target)
+            plant.step(output.task + output.support + np.array((-5.0, -2.0)))
+        final[ki] = np.abs(plant.pose().position - target.pose.position).max()
+    assert final[0.0] > 5e-3
+    assert final[400.0] < 1e-4
 
 
-def test_law_keeps_no_memory_between_ticks(iiwa, rng):
+def test_integral_stands_still_while_saturated_until_reset(iiwa):
+    law = OperationalSpace(iiwa, Gains(kp=0.0, kd=0.0, ki=10.0), dt_s=1e-3, posture=HOME)
+    pose = pose_at(iiwa, BENT)
+    state = JointState(HOME, np.zeros(7), 0.0)
+    first = law.compute(state, still(pose)).task
+    law.notify_saturated(True)
+    np.testing.assert_array_equal(law.compute(state, still(pose)).task, first)
+    law.reset()
+    np.testing.assert_array_equal(law.compute(state, still(pose)).task, first)
+    assert np.linalg.norm(law.compute(state, still(pose)).task) > 1.9 * np.linalg.norm(first)
+
+
+def test_law_without_integral_keeps_no_memory_between_ticks(iiwa, rng):
     law = law_for(iiwa)
     states = [random_state(rng) for _ in range(2)]
     target = still(pose_at(iiwa, HOME))
