@@ -57,7 +57,7 @@ class Run:
 def compose(config: RunConfig) -> Run:
     """Make all parts of a run.
 
-    The direction of the reach, the network and the plant's noise are drawn from independent streams of
+    The targets of the reaches, the network and the plant's noise are drawn from independent streams of
     the seed, so that a run with and one without a network move along the same path.
 
     Raises:
@@ -71,6 +71,7 @@ def compose(config: RunConfig) -> Run:
         arm,
         dynamics,
         np.random.default_rng(path_seed),
+        targets=config.targets,
         distance_m=config.distance_m,
         n_reaches=config.n_trials,
         duration_s=config.reach_s,

@@ -8,9 +8,10 @@ from spikearm.controller.path import sample
 from spikearm.envs.arms import ARMS
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.errors import ConfigError
-from spikearm.launch.reaches import draw_reaches
+from spikearm.launch.reaches import N_CORNERS, Targets, draw_reaches
 
 SEEDS = range(6)
+OUT_AND_BACK = Targets()
 
 
 @pytest.fixture(params=list(ARMS))
@@ -18,11 +19,14 @@ def arm(request):
     return ARMS[request.param]
 
 
-def schedule(arm, seed: int, distance_m: float | None = None, n_reaches: int = 2):
+def schedule(
+    arm, seed: int, distance_m: float | None = None, n_reaches: int = 2, targets: Targets = OUT_AND_BACK
+):
     reaches = draw_reaches(
         arm,
         MujocoDynamics(arm),
         np.random.default_rng(seed),
+        targets=targets,
         distance_m=distance_m,
         n_reaches=n_reaches,
         duration_s=0.5,
