@@ -1,0 +1,234 @@
+"""``adaptive-payload``: reaching under an unknown load, by the protocol of DeWolf et al. 2020.
+
+Published (Front. Neurorobot. 14:568359): 5 sessions of 50 trials, a weight of 0.907 kg; PD control without
+and with it, PID and spiking adaptation; error of a trial = mean distance from where the hand should be,
+normalised between the two PD controllers; bootstrap of 3000 samples. Ours: the arm, the reaches, the state
+encoder, the substrates, and the families of perturbation beside the weight.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spikearm.controller.laws.gains import Gains
+from spikearm.envs.arms import load_arm
+from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
+from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.registry import BACKENDS
+from spikearm.launch.benchmark.jobs import Job
+from spikearm.launch.benchmark.statistics import bootstrap_mean, normalised_error
+from spikearm.launch.config import NetworkConfig, RunConfig
+from spikearm.launch.families import FAMILIES, draw_perturbation_of
+from spikearm.launch.reaches import Targets
+from spikearm.records import FloatArray
+
+FREE, PD, PID = "PD, unperturbed", "PD", "PID"
+
+
+def _some(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ConfigError(f"{name} needs at least one; leave the option out for all.")
+    return values
+
+
+@dataclass(frozen=True)
+class AdaptivePayload:
+    """Settings of the protocol; the defaults are its published size.
+
+    Attributes:
+        arm: A shipped arm, or the path of an MJCF file.
+        sessions: Sessions; each has its own targets, network and noise, the same for every controller.
+        trials: Reaches of a session, out or back; learning goes on from one to the next.
+        last: Trials at the end of a session whose mean error is the result.
+        targets: Targets of a session, drawn at random and gone to in turn.
+        families: Perturbations, each a block of the table.
+        backends: Substrates of the full-size networks.
+        neurons: Sizes of the networks; the largest runs on all substrates, the others on the first one.
+        learning_rate: Of networks on the encoded state.
+        raw_learning_rate: Of networks on the state itself, which learn best at a higher rate.
+        pid_ki: Integral gain of PID control in the task's axes [1/s^3].
+        seed: Of the first session.
+    """
+
+    arm: str = "iiwa14"
+    sessions: int = 5
+    trials: int = 50
+    last: int = 10
+    targets: int = 5
+    families: tuple[str, ...] = tuple(FAMILIES)
+    backends: tuple[str, ...] = tuple(BACKENDS)
+    neurons: tuple[int, ...] = (1000, 250)
+    learning_rate: float = 1e-2
+    raw_learning_rate: float = 4e-2
+    pid_ki: float = 500.0
+    seed: int = 2001
+
+    def __post_init__(self) -> None:
+        for name in ("sessions", "trials", "last", "targets"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.last > self.trials:
+            raise ConfigError(f"last={self.last} is more than the {self.trials} trials of a session.")
+        for name, known in (("families", FAMILIES), ("backends", BACKENDS)):
+            for chosen in _some(name, getattr(self, name)):
+                if chosen not in known:
+                    raise UnknownNameError(name, chosen, known)
+        if min(_some("neurons", self.neurons)) < 1:
+            raise ConfigError(f"neurons must be at least 1 each, not {self.neurons}.")
+
+
+QUICK = AdaptivePayload(sessions=2, trials=10, last=4, targets=2, neurons=(1000,))
+"""A first impression; too few trials for the published claim."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row: a controller on a substrate.
+
+    Attributes:
+        label: Name of the row.
+        config: Controller, network and substrate; the rest is the session's.
+    """
+
+    label: str
+    config: RunConfig
+
+
+def variants(settings: AdaptivePayload) -> list[Variant]:
+    """All rows of a block but the unperturbed one."""
+    base = RunConfig(arm=settings.arm, controller="osc")
+    rows = [Variant(PD, base), Variant(PID, dataclasses.replace(base, gains=Gains(ki=settings.pid_ki)))]
+    largest = max(settings.neurons)
+    for n_neurons in sorted(settings.neurons, reverse=True):
+        backends = settings.backends if n_neurons == largest else settings.backends[:1]
+        rows += [
+            _adaptive(settings, backend, state, n_neurons)
+            for state in ("raw", "encoded")
+            for backend in backends
+        ]
+    return rows
+
+
+def _adaptive(settings: AdaptivePayload, backend: str, state: str, n_neurons: int) -> Variant:
+    raw = state == "raw"
+    network = NetworkConfig(
+        encoder="none" if raw else "shipped",
+        n_neurons=n_neurons,
+        learning_rate=settings.raw_learning_rate if raw else settings.learning_rate,
+    )
+    config = RunConfig(arm=settings.arm, controller="adaptive", backend=backend, network=network)
+    return Variant(f"{state} {n_neurons}, {backend}", config)
+
+
+def jobs(settings: AdaptivePayload) -> list[Job]:
+    """Every controller in every session under every perturbation."""
+    return [Job(key, config) for key, config in _jobs(settings)]
+
+
+def _jobs(settings: AdaptivePayload) -> Iterator[tuple[str, RunConfig]]:
+    free = Variant(FREE, RunConfig(arm=settings.arm, controller="osc"))
+    for session in range(settings.sessions):
+        yield _key("free", FREE, session), _in_session(settings, session, free, NO_PERTURBATION)
+        for family in settings.families:
+            perturbation = perturbation_of(settings, family, session)
+            for variant in variants(settings):
+                key = _key(family, variant.label, session)
+                yield key, _in_session(settings, session, variant, perturbation)
+
+
+def perturbation_of(settings: AdaptivePayload, family: str, session: int) -> Perturbation:
+    """What a session suffers: drawn by session and family, whatever else is run."""
+    stream = np.random.SeedSequence(settings.seed + session, spawn_key=(list(FAMILIES).index(family), 1))
+    return draw_perturbation_of(family, load_arm(settings.arm), np.random.default_rng(stream))
+
+
+def _in_session(
+    settings: AdaptivePayload, session: int, variant: Variant, perturbation: Perturbation
+) -> RunConfig:
+    return dataclasses.replace(
+        variant.config,
+        trials=settings.trials,
+        targets=Targets(n=settings.targets),
+        perturbation=perturbation,
+        seed=settings.seed + session,
+    )
+
+
+def _key(block: str, label: str, session: int) -> str:
+    return f"{block}/{label.replace(', ', '-').replace(' ', '-').lower()}/session-{session + 1}"
+
+
+def summarise(settings: AdaptivePayload, results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The blocks of the table, one per family; rows of which a session is missing are left out.
+
+    Args:
+        settings: The protocol.
+        results: Of the jobs, by key.
+    """
+    blocks = []
+    for family in settings.families:
+        labels = [(FREE, "free"), *((variant.label, family) for variant in variants(settings))]
+        rows = {}
+        for label, block in labels:
+            runs = [results.get(_key(block, label, s)) for s in range(settings.sessions)]
+            complete = [run for run in runs if run is not None]
+            if len(complete) == settings.sessions:
+                rows[label] = complete
+        about = FAMILIES[family]
+        blocks.append(
+            {
+                "family": family,
+                "text": about.text,
+                "held_out": about.held_out,
+                "rows": [_row(settings, label, rows) for label in rows],
+            }
+        )
+    return blocks
+
+
+def _row(
+    settings: AdaptivePayload, label: str, rows: Mapping[str, list[Mapping[str, Any]]]
+) -> dict[str, Any]:
+    runs, n = rows[label], settings.trials
+    errors_m = _errors_m(runs)  # (sessions, trials)
+    windows = {"first": slice(0, 1), "all": slice(0, n), "last": slice(n - settings.last, n)}
+    row: dict[str, Any] = {"label": label, "n_sessions": len(runs), "error_m": {}, "normalised": {}}
+    for name, window in windows.items():
+        values = errors_m[:, window].mean(axis=1)
+        row["error_m"][name] = _estimate(settings, values)
+        if FREE in rows and PD in rows:
+            zero, one = (_errors_m(rows[reference])[:, window].mean(axis=1) for reference in (FREE, PD))
+            row["normalised"][name] = _estimate(settings, normalised_error(values, zero, one))
+    row["error_m_by_trial"] = [_estimate(settings, trial) for trial in errors_m.T]
+    return {**row, **_costs(runs)}
+
+
+def _estimate(settings: AdaptivePayload, values: FloatArray) -> dict[str, float]:
+    """Over sessions; the same resamples for every row."""
+    return bootstrap_mean(values, np.random.default_rng(settings.seed)).document()
+
+
+def _errors_m(runs: list[Mapping[str, Any]]) -> FloatArray:
+    return np.array([run["trials"]["mean_m"] for run in runs])
+
+
+def _costs(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means over sessions; None where nothing modelled a value."""
+    return {
+        "tick_s": float(np.median([run["tick_s"] for run in runs])),
+        "latency_model_s": _mean([run["latency_model_s_mean"] for run in runs]),
+        "energy_model_j": _mean([run["energy_model_j_per_tick"]["total"] for run in runs]),
+        "energy_chip_j": _mean([run["energy_chip_j_per_tick"] for run in runs]),
+        "energy_chip_scope": runs[0]["energy_chip_scope"],
+        "saturated_ticks": _mean([float(run["saturated_ticks"]) for run in runs]),
+    }
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

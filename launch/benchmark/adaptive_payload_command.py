@@ -1,0 +1,102 @@
+"""The command ``spikearm benchmark adaptive-payload``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.table import Column, Table
+
+from spikearm.launch.benchmark.adaptive_payload import QUICK, AdaptivePayload, jobs, summarise
+from spikearm.launch.benchmark.conduct import Place, conduct, ending
+from spikearm.launch.benchmark.figures import draw_learning
+from spikearm.launch.cli import guarded, parse, print_json
+from spikearm.launch.display import console
+
+
+@dataclass(frozen=True)
+class AdaptivePayloadCommand:
+    """Reaching under an unknown load: the published protocol of 5 sessions of 50 trials, on every substrate.
+
+    Attributes:
+        protocol: The protocol.
+        quick: A first impression in a few minutes; other options come on top.
+        out: The benchmark's folder; by default runs/benchmark-adaptive-payload. Runs that are done there
+            already, with the same settings and code, are not done again.
+        processes: Runs at a time; by default one per core.
+        json: Print the results as one JSON document on stdout.
+    """
+
+    protocol: Annotated[AdaptivePayload, tyro.conf.OmitArgPrefixes] = field(default_factory=AdaptivePayload)
+    quick: bool = False
+    out: Path | None = None
+    processes: int | None = None
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_benchmark, sys.argv[1:] if argv is None else argv)
+
+
+def _benchmark(argv: Sequence[str]) -> int:
+    default = AdaptivePayloadCommand(QUICK if "--quick" in argv else AdaptivePayload())
+    command = parse(AdaptivePayloadCommand, argv, prog="spikearm benchmark adaptive-payload", default=default)
+    settings = command.protocol
+    place = Place("adaptive-payload", command.out, command.quick, command.processes)
+    todo = jobs(settings)
+    document = conduct(place, settings, todo, partial(summarise, settings))
+    for block in document["blocks"]:
+        console.print(_table(block, settings))
+    if any(block["rows"] for block in document["blocks"]):
+        console.print(f"figure: {draw_learning(document, place.folder)}", highlight=False, soft_wrap=True)
+    code = ending(document, len(todo))
+    if command.json:
+        print_json(document)
+    return code
+
+
+def _table(block: Mapping[str, Any], settings: AdaptivePayload) -> Table:
+    last = f"last {settings.last}"
+    names = ["", f"{last} [95 % CI]", "all", "1st", f"{last} mm", "tick ms", "model µJ", "chip µJ"]
+    held_out = ", never seen in encoder training" if block["held_out"] else ""
+    table = Table(
+        *(Column(name, no_wrap=True, justify="right" if name else "left") for name in names),
+        padding=(0, 1, 0, 0),
+        title=f"{block['family']}: {block['text']}{held_out}",
+        title_justify="left",
+        caption="mean error over trials: 0 PD unperturbed, 1 PD. model, chip: energy per tick, counted "
+        "and from a measured chip; two kinds of evidence, never to be added. tick: median, measured here.",
+    )
+    for row in block["rows"]:
+        normalised = row["normalised"]
+        table.add_row(
+            row["label"],
+            *(_cell(normalised.get(window), ci=window == "last") for window in ("last", "all", "first")),
+            f"{1e3 * row['error_m']['last']['mean']:.2f}",
+            f"{1e3 * row['tick_s']:.3f}",
+            _micro(row["energy_model_j"]),
+            _micro(row["energy_chip_j"]),
+        )
+    return table
+
+
+def _cell(estimate: Mapping[str, float] | None, *, ci: bool) -> str:
+    if estimate is None:
+        return "-"
+    if not ci:
+        return f"{estimate['mean']:.3f}"
+    return f"{estimate['mean']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+
+
+def _micro(joules: float | None) -> str:
+    return "-" if joules is None else f"{1e6 * joules:.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
