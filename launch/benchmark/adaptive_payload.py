@@ -98,6 +98,21 @@ class Variant:
     label: str
     config: RunConfig
 
+    def about(self) -> dict[str, Any]:
+        """What the row is, for the document."""
+        network = self.config.controller == "adaptive"
+        return {
+            "label": self.label,
+            "controller": self.config.controller,
+            "backend": self.config.backend if network else None,
+            "encoder": self.config.network.encoder if network else None,
+            "n_neurons": self.config.network.n_neurons if network else None,
+        }
+
+
+def _free(settings: AdaptivePayload) -> Variant:
+    return Variant(FREE, RunConfig(arm=settings.arm, controller="osc"))
+
 
 def variants(settings: AdaptivePayload) -> list[Variant]:
     """All rows of a block but the unperturbed one."""
@@ -122,7 +137,7 @@ def _adaptive(settings: AdaptivePayload, backend: str, state: str, n_neurons: in
         learning_rate=settings.raw_learning_rate if raw else settings.learning_rate,
     )
     config = RunConfig(arm=settings.arm, controller="adaptive", backend=backend, network=network)
-    return Variant(f"{state} {n_neurons}, {backend}", config)
+    return Variant(f"{state} {n_neurons} {backend}", config)
 
 
 def jobs(settings: AdaptivePayload) -> list[Job]:
@@ -131,9 +146,9 @@ def jobs(settings: AdaptivePayload) -> list[Job]:
 
 
 def _jobs(settings: AdaptivePayload) -> Iterator[tuple[str, RunConfig]]:
-    free = Variant(FREE, RunConfig(arm=settings.arm, controller="osc"))
     for session in range(settings.sessions):
-        yield _key("free", FREE, session), _in_session(settings, session, free, NO_PERTURBATION)
+        free = _in_session(settings, session, _free(settings), NO_PERTURBATION)
+        yield _key("free", FREE, session), free
         for family in settings.families:
             perturbation = perturbation_of(settings, family, session)
             for variant in variants(settings):
@@ -170,42 +185,47 @@ def summarise(settings: AdaptivePayload, results: Mapping[str, Mapping[str, Any]
         settings: The protocol.
         results: Of the jobs, by key.
     """
-    blocks = []
-    for family in settings.families:
-        labels = [(FREE, "free"), *((variant.label, family) for variant in variants(settings))]
-        rows = {}
-        for label, block in labels:
-            runs = [results.get(_key(block, label, s)) for s in range(settings.sessions)]
-            complete = [run for run in runs if run is not None]
-            if len(complete) == settings.sessions:
-                rows[label] = complete
-        about = FAMILIES[family]
-        blocks.append(
-            {
-                "family": family,
-                "text": about.text,
-                "held_out": about.held_out,
-                "rows": [_row(settings, label, rows) for label in rows],
-            }
-        )
-    return blocks
+    return [_block(settings, family, results) for family in settings.families]
+
+
+def _block(
+    settings: AdaptivePayload, family: str, results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    rows = {}
+    for variant, block in [(_free(settings), "free"), *((row, family) for row in variants(settings))]:
+        runs = [results.get(_key(block, variant.label, s)) for s in range(settings.sessions)]
+        complete = [run for run in runs if run is not None]
+        if len(complete) == settings.sessions:
+            rows[variant.label] = (variant, complete)
+    about = FAMILIES[family]
+    references = [_errors_m(rows[label][1]) for label in (FREE, PD) if label in rows]
+    return {
+        "family": family,
+        "text": about.text,
+        "held_out": about.held_out,
+        "rows": [variant.about() | _row(settings, runs, references) for variant, runs in rows.values()],
+    }
 
 
 def _row(
-    settings: AdaptivePayload, label: str, rows: Mapping[str, list[Mapping[str, Any]]]
+    settings: AdaptivePayload, runs: list[Mapping[str, Any]], references: list[FloatArray]
 ) -> dict[str, Any]:
-    runs, n = rows[label], settings.trials
-    errors_m = _errors_m(runs)  # (sessions, trials)
+    """Errors of a row, absolute and between the two references, if they are there."""
+    n = settings.trials
     windows = {"first": slice(0, 1), "all": slice(0, n), "last": slice(n - settings.last, n)}
-    row: dict[str, Any] = {"label": label, "n_sessions": len(runs), "error_m": {}, "normalised": {}}
+    errors_m = _errors_m(runs)
+    absolute, normalised = {}, {}
     for name, window in windows.items():
-        values = errors_m[:, window].mean(axis=1)
-        row["error_m"][name] = _estimate(settings, values)
-        if FREE in rows and PD in rows:
-            zero, one = (_errors_m(rows[reference])[:, window].mean(axis=1) for reference in (FREE, PD))
-            row["normalised"][name] = _estimate(settings, normalised_error(values, zero, one))
-    row["error_m_by_trial"] = [_estimate(settings, trial) for trial in errors_m.T]
-    return {**row, **_costs(runs)}
+        values, *scale = (of[:, window].mean(axis=1) for of in (errors_m, *references))
+        absolute[name] = _estimate(settings, values)
+        if len(scale) == 2:
+            normalised[name] = _estimate(settings, normalised_error(values, *scale))
+    return {
+        "error_m": absolute,
+        "normalised": normalised,
+        "error_m_by_trial": [_estimate(settings, trial) for trial in errors_m.T],
+        **_costs(runs),
+    }
 
 
 def _estimate(settings: AdaptivePayload, values: FloatArray) -> dict[str, float]:
@@ -214,6 +234,7 @@ def _estimate(settings: AdaptivePayload, values: FloatArray) -> dict[str, float]
 
 
 def _errors_m(runs: list[Mapping[str, Any]]) -> FloatArray:
+    """Mean error of each trial [m], shape (sessions, trials)."""
     return np.array([run["trials"]["mean_m"] for run in runs])
 
 

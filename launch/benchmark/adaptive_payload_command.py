@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from spikearm.launch.benchmark.adaptive_payload import QUICK, AdaptivePayload, jobs, summarise
@@ -17,6 +18,12 @@ from spikearm.launch.benchmark.conduct import Place, conduct, ending
 from spikearm.launch.benchmark.figures import draw_learning
 from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console
+
+_LEGEND = (
+    "last, all, 1st: mean error of these trials, 0 PD unperturbed, 1 PD. mm: of the last ones. ms: median "
+    "tick, measured here. model, chip: energy per tick [µJ] from counted operations and from a measured "
+    "chip, two kinds of evidence never to be added."
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,8 @@ def _benchmark(argv: Sequence[str]) -> int:
     todo = jobs(settings)
     document = conduct(place, settings, todo, partial(summarise, settings))
     for block in document["blocks"]:
-        console.print(_table(block, settings))
+        console.print(_table(block))
+    console.print(_LEGEND, style="dim")
     if any(block["rows"] for block in document["blocks"]):
         console.print(f"figure: {draw_learning(document, place.folder)}", highlight=False, soft_wrap=True)
     code = ending(document, len(todo))
@@ -61,23 +69,25 @@ def _benchmark(argv: Sequence[str]) -> int:
     return code
 
 
-def _table(block: Mapping[str, Any], settings: AdaptivePayload) -> Table:
-    last = f"last {settings.last}"
-    names = ["", f"{last} [95 % CI]", "all", "1st", f"{last} mm", "tick ms", "model µJ", "chip µJ"]
+def _table(block: Mapping[str, Any]) -> Table:
+    names = ["", "last", "95 % CI", "all", "1st", "mm", "ms", "model", "chip"]
     held_out = ", never seen in encoder training" if block["held_out"] else ""
     table = Table(
         *(Column(name, no_wrap=True, justify="right" if name else "left") for name in names),
-        padding=(0, 1, 0, 0),
+        box=SIMPLE_HEAD,
+        padding=0,
         title=f"{block['family']}: {block['text']}{held_out}",
         title_justify="left",
-        caption="mean error over trials: 0 PD unperturbed, 1 PD. model, chip: energy per tick, counted "
-        "and from a measured chip; two kinds of evidence, never to be added. tick: median, measured here.",
     )
     for row in block["rows"]:
         normalised = row["normalised"]
+        last = normalised.get("last")
         table.add_row(
             row["label"],
-            *(_cell(normalised.get(window), ci=window == "last") for window in ("last", "all", "first")),
+            _mean(last),
+            "-" if last is None else f"{last['low']:.3f}-{last['high']:.3f}",
+            _mean(normalised.get("all")),
+            _mean(normalised.get("first")),
             f"{1e3 * row['error_m']['last']['mean']:.2f}",
             f"{1e3 * row['tick_s']:.3f}",
             _micro(row["energy_model_j"]),
@@ -86,12 +96,8 @@ def _table(block: Mapping[str, Any], settings: AdaptivePayload) -> Table:
     return table
 
 
-def _cell(estimate: Mapping[str, float] | None, *, ci: bool) -> str:
-    if estimate is None:
-        return "-"
-    if not ci:
-        return f"{estimate['mean']:.3f}"
-    return f"{estimate['mean']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+def _mean(estimate: Mapping[str, float] | None) -> str:
+    return "-" if estimate is None else f"{estimate['mean']:.3f}"
 
 
 def _micro(joules: float | None) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import MaxNLocator
 
-_COLOURS = ("#adb5bd", "#495057", "#e8590c", "#5f3dc4", "#c2255c", "#9c36b5", "#0b7285", "#2b8a3e", "#1971c2")
-_MORE = ("#f08c00", "#66a80f")
+_LAWS = ("#ced4da", "#495057", "#e8590c")
+_SUBSTRATES = {"reference": "#0b7285", "loihi": "#5f3dc4", "crossbar": "#2b8a3e"}
+_OTHER = "#c92a2a"
 
 
 def draw_learning(document: Mapping[str, Any], folder: Path) -> Path:
@@ -32,13 +33,28 @@ def draw_learning(document: Mapping[str, Any], folder: Path) -> Path:
 
 def _draw_block(axes: Axes, block: Mapping[str, Any]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
-    for row, colour in zip(block["rows"], (_COLOURS + _MORE) * 9, strict=False):
+    for i, row in enumerate(block["rows"]):
         trials = row["error_m_by_trial"]
         numbers = range(1, len(trials) + 1)
         low, mean, high = ([1e3 * trial[end] for trial in trials] for end in ("low", "mean", "high"))
-        axes.fill_between(numbers, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(numbers, mean, color=colour, linewidth=1.2, label=row["label"])
+        colour = _colour(row, i)
+        axes.fill_between(numbers, low, high, color=colour, alpha=0.12, linewidth=0)
+        style = "--" if row["encoder"] == "none" else "-"
+        width = 1.4 if (row["n_neurons"] or 0) == _largest(block) else 0.7
+        axes.plot(numbers, mean, style, color=colour, linewidth=width, label=row["label"])
     axes.set(ylabel="mean error [mm]", yscale="log")
-    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(f"{block['family']}: {block['text']}", fontsize="medium")
+
+
+def _colour(row: Mapping[str, Any], i: int) -> str:
+    """One hue per substrate; the laws come first in every block."""
+    if row["backend"] is None:
+        return _LAWS[i % len(_LAWS)]
+    return _SUBSTRATES.get(row["backend"], _OTHER)
+
+
+def _largest(block: Mapping[str, Any]) -> int:
+    """Neurons of the largest network; smaller ones are drawn thinner."""
+    return max((row["n_neurons"] or 0) for row in block["rows"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ def measure(config: RunConfig) -> dict[str, Any] | None:
     Raises:
         SpikearmError: The run cannot be composed, or it failed.
     """
-    start = perf_counter()
+    start, cpu_start = perf_counter(), process_time()
     with TemporaryDirectory(prefix="spikearm-") as folder:
         finished = execute(dataclasses.replace(config, out=Path(folder), name="job"), baseline=False)
         if finished.summary["interrupted"]:
@@ -52,6 +52,7 @@ def measure(config: RunConfig) -> dict[str, Any] | None:
         "counts_per_tick": dataclasses.asdict(mean_counts(table)),
         "control_dt_s": config.control_dt_s,
         "seconds": perf_counter() - start,
+        "cpu_seconds": process_time() - cpu_start,
     }
 
 
