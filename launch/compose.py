@@ -136,7 +136,13 @@ def _law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:
         if config.controller == "pd":
             gains = dataclasses.replace(gains, ki=0.0)
         return JointPID(dynamics, gains, dt_s=config.control_dt_s)
-    return OperationalSpace(dynamics, gains, posture=np.asarray(arm.home), task_axes=arm.task_axes)
+    return OperationalSpace(
+        dynamics,
+        gains,
+        posture=np.asarray(arm.home),
+        task_axes=arm.task_axes,
+        feedforward=config.feedforward,
+    )
 
 
 def _encoder(choice: str, arm: ArmSpec) -> StateEncoder | None:

@@ -73,6 +73,8 @@ class RunConfig:
         loihi: The Loihi substrate.
         crossbar: The crossbar substrate.
         gains: Feedback of the law; pid adds an integral of 500 1/s^3 unless ki is given.
+        feedforward: Whether operational-space control knows the target's velocity and acceleration; without,
+            it is the published form, which damps all motion and lags behind.
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
         realtime: Keep pace with the wall clock instead of running as fast as possible.
@@ -97,6 +99,7 @@ class RunConfig:
     loihi: LoihiConfig = field(default_factory=LoihiConfig)
     crossbar: CrossbarConfig = field(default_factory=CrossbarConfig)
     gains: Gains = field(default_factory=Gains)
+    feedforward: bool = True
     actuation_delay: Literal["none", "modelled"] = "none"
     realtime: bool = False
     rest_s: float = 0.0

@@ -18,6 +18,11 @@ class OperationalSpace:
     ``Jbar = M^-1 J^T Mx`` the inverse of the Jacobian that needs no extra kinetic energy. Near a
     singularity the inverse is damped, so that torques stay bounded where the task cannot be done.
 
+    That form feeds the target's velocity and acceleration forward. The other one, which DeWolf et al. 2023
+    (Neuromorph. Comput. Eng. 3 014007) publish, knows of the target its pose alone, damps all of the arm's
+    motion and compensates gravity: ``u = J^T Mx kp e - kd M dq + g(q) + (1 - J^T Jbar^T) u_null``. It lags
+    behind a moving target by ``kd / kp`` times its velocity.
+
     The feedback is the law's *task* torque, the signal an adaptive network learns from. The desired
     acceleration, the bias and the null-space torque are its *support*: none of them vanishes when the
     tracking is perfect, so none of them may train.
@@ -28,6 +33,8 @@ class OperationalSpace:
         posture: Joint angles the null space is drawn to [rad], shape (n_joints,).
         posture_gains: Feedback of that pull.
         task_axes: Which of x, y, z, rx, ry, rz are controlled.
+        feedforward: Whether the target's velocity and acceleration are fed forward, and Coriolis and
+            passive torques compensated; False for the published form.
         damping: Largest damping of the inverse near a singularity, relative to ``J M^-1 J^T``.
     """
 
@@ -39,6 +46,7 @@ class OperationalSpace:
         posture: FloatArray,
         posture_gains: Gains | None = None,
         task_axes: tuple[bool, ...] = (True,) * 6,
+        feedforward: bool = True,
         damping: float = 1e-4,
     ) -> None:
         if len(task_axes) != 6 or not any(task_axes):
@@ -52,8 +60,9 @@ class OperationalSpace:
         self._posture = np.asarray(posture, dtype=np.float64)
         self._posture_gains = posture_gains or Gains(kp=10.0)
         self._axes = np.flatnonzero(task_axes)
+        self._feedforward = feedforward
         self._damping = damping
-        self._eye = np.eye(dynamics.n_joints)
+        self._at_rest = np.zeros(dynamics.n_joints)
         self._error = np.zeros(6)
 
     def reset(self) -> None:
@@ -65,30 +74,36 @@ class OperationalSpace:
     def compute(self, state: JointState, target: Target) -> LawOutput:
         """Torque for this tick."""
         dynamics = self._dynamics
-        dynamics.update(state.q, state.dq)
+        # At rest, the bias is gravity alone.
+        dynamics.update(state.q, state.dq if self._feedforward else self._at_rest)
         jacobian = dynamics.jacobian()[self._axes]  # (k, n)
         mass_matrix = dynamics.mass_matrix()  # (n, n)
         minv_jt = np.linalg.solve(mass_matrix, jacobian.T)  # (n, k)
         jt_mx = jacobian.T @ self._task_inertia(jacobian @ minv_jt)  # (n, k)
 
-        error, error_rate = self._errors(state.dq, target)
-        feedback = self._gains.kp * error + self._gains.damping * error_rate
-        feedforward = target.acceleration - dynamics.jacobian_dot_dq()
-
-        pull = self._posture_gains
-        u_null = mass_matrix @ (pull.kp * (self._posture - state.q) - pull.damping * state.dq)
-        null_space = u_null - jt_mx @ (minv_jt.T @ u_null)
+        stiffness, damping = self._gains.kp * self._pose_error(target)[self._axes], self._gains.damping
+        u_null = mass_matrix @ self._pull(state)
+        support = dynamics.bias() + u_null - jt_mx @ (minv_jt.T @ u_null)
+        if not self._feedforward:
+            return LawOutput(jt_mx @ stiffness - damping * (mass_matrix @ state.dq), support)
+        error_rate = target.velocity[self._axes] - jacobian @ state.dq
+        acceleration = target.acceleration - dynamics.jacobian_dot_dq()
         return LawOutput(
-            task=jt_mx @ feedback[self._axes],
-            support=jt_mx @ feedforward[self._axes] + dynamics.bias() + null_space,
+            task=jt_mx @ (stiffness + damping * error_rate),
+            support=support + jt_mx @ acceleration[self._axes],
         )
 
-    def _errors(self, dq: FloatArray, target: Target) -> tuple[FloatArray, FloatArray]:
-        """Errors of pose and of velocity, desired minus actual, each shape (6,)."""
+    def _pose_error(self, target: Target) -> FloatArray:
+        """Position and rotation from the actual to the desired pose [m, rad], shape (6,)."""
         pose = self._dynamics.pose()
         self._error[:3] = target.pose.position - pose.position
         self._error[3:] = rotation_error(pose.quaternion, target.pose.quaternion)
-        return self._error, target.velocity - self._dynamics.jacobian() @ dq
+        return self._error
+
+    def _pull(self, state: JointState) -> FloatArray:
+        """Acceleration of all joints towards the posture [rad/s^2]; the published form damps elsewhere."""
+        stiffness: FloatArray = self._posture_gains.kp * (self._posture - state.q)
+        return stiffness - self._posture_gains.damping * state.dq if self._feedforward else stiffness
 
     def _task_inertia(self, mobility: FloatArray) -> FloatArray:
         """Inverse of ``J M^-1 J^T``, damped where it is nearly singular (Nakamura and Hanafusa 1986)."""

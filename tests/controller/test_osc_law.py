@@ -73,6 +73,41 @@ def test_end_effector_accelerates_exactly_as_demanded(iiwa, rng):
         )
 
 
+def test_published_form_is_its_formula(iiwa, rng):
+    law = law_for(iiwa, feedforward=False)
+    for _ in range(20):
+        state = random_state(rng)
+        target = Target(pose_at(iiwa, HOME), rng.normal(size=6), rng.normal(size=6))
+        output = law.compute(state, target)
+        iiwa.update(state.q, np.zeros(7))
+        J, M, gravity, pose = iiwa.jacobian(), iiwa.mass_matrix(), iiwa.bias(), iiwa.pose()
+        Mx = np.linalg.inv(J @ np.linalg.inv(M) @ J.T)
+        Jbar = np.linalg.inv(M) @ J.T @ Mx
+        error = np.concatenate(
+            (
+                target.pose.position - pose.position,
+                rotation_error(pose.quaternion, target.pose.quaternion),
+            )
+        )
+        task = J.T @ Mx @ (150.0 * error) - 2 * math.sqrt(150.0) * M @ state.dq
+        null_space = (np.eye(7) - J.T @ Jbar.T) @ (M @ (10.0 * (HOME - state.q)))
+        np.testing.assert_allclose(output.task, task, rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(output.support, gravity + null_space, rtol=1e-8, atol=1e-8)
+
+
+def test_published_form_lags_behind_by_damping_over_stiffness_times_velocity():
+    law = OperationalSpace(
+        TwoLinkArm(), Gains(kp=100.0), posture=np.zeros(2), task_axes=XY, feedforward=False
+    )
+    plant, velocity = ArmPlant(np.array((0.2, 1.4))), np.array((0.01, 0.02, 0.0))
+    start = plant.pose()
+    for tick in range(1000):
+        target = Pose(start.position + tick * 1e-3 * velocity, start.quaternion)
+        output = law.compute(plant.state, still(target))
+        plant.step(output.task + output.support)
+    np.testing.assert_allclose(target.position - plant.pose().position, 0.2 * velocity, atol=5e-5)
+
+
 def test_null_space_torque_does_not_accelerate_the_end_effector(iiwa, rng):
     for _ in range(20):
         state = JointState(BENT + rng.uniform(-0.3, 0.3, 7), rng.uniform(-1, 1, 7), 0.0)
