@@ -17,6 +17,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "benchmark.adaptive_payload_command",
         "reaching under an unknown load, by the published protocol",
     ),
+    "benchmark center-out": (
+        "benchmark.center_out_command",
+        "centre-out reaching with orientation, deviation from the ideal trajectory",
+    ),
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
     "logs recover": ("logs_recover", "read what a killed run left"),
     "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),

@@ -9,6 +9,7 @@ encoder, the substrates, and the families of perturbation beside the weight.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,16 +18,21 @@ import numpy as np
 
 from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import load_arm
+from spikearm.envs.families import FAMILIES, HELD_OUT, draw_from
 from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.benchmark.jobs import Job
+from spikearm.launch.benchmark.rows import Variant, costs, job_key, runs_of
 from spikearm.launch.benchmark.statistics import bootstrap_mean, normalised_error
 from spikearm.launch.config import NetworkConfig, RunConfig
-from spikearm.launch.families import FAMILIES, draw_perturbation_of
 from spikearm.launch.reaches import Targets
 from spikearm.records import FloatArray
 
+WEIGHT = "weight"
+"""The published perturbation; the others are families of which every session draws a member."""
+
+PERTURBATIONS = (WEIGHT, *FAMILIES)
 FREE, PD, PID = "PD, unperturbed", "PD", "PID"
 
 
@@ -46,12 +52,15 @@ class AdaptivePayload:
         trials: Reaches of a session, out or back; learning goes on from one to the next.
         last: Trials at the end of a session whose mean error is the result.
         targets: Targets of a session, drawn at random and gone to in turn.
-        families: Perturbations, each a block of the table.
+        reach_s: Time of a trial [s].
+        perturbations: What the arm suffers, each a block of the table: "weight", the published 0.907 kg, or
+            a family of perturbations. By default the weight and the families that no encoder was trained on.
         backends: Substrates of the full-size networks.
         neurons: Sizes of the networks; the largest runs on all substrates, the others on the first one.
         learning_rate: Of networks on the encoded state.
         raw_learning_rate: Of networks on the state itself, which learn best at a higher rate.
-        pid_ki: Integral gain of PID control in the task's axes [1/s^3].
+        pid_ki: Integral gain of PID control in the task's axes [1/s^3]; by default the best of 500, 1000,
+            1500 and 2000 under the weight and in the curl field, in sessions of other seeds.
         seed: Of the first session.
     """
 
@@ -60,21 +69,24 @@ class AdaptivePayload:
     trials: int = 50
     last: int = 10
     targets: int = 5
-    families: tuple[str, ...] = tuple(FAMILIES)
+    reach_s: float = 0.8
+    perturbations: tuple[str, ...] = (WEIGHT, *HELD_OUT)
     backends: tuple[str, ...] = tuple(BACKENDS)
     neurons: tuple[int, ...] = (1000, 250)
     learning_rate: float = 1e-2
     raw_learning_rate: float = 4e-2
-    pid_ki: float = 500.0
+    pid_ki: float = 1500.0
     seed: int = 2001
 
     def __post_init__(self) -> None:
         for name in ("sessions", "trials", "last", "targets"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not (math.isfinite(self.reach_s) and self.reach_s > 0):
+            raise ConfigError(f"reach_s must be a positive number, not {self.reach_s!r}.")
         if self.last > self.trials:
             raise ConfigError(f"last={self.last} is more than the {self.trials} trials of a session.")
-        for name, known in (("families", FAMILIES), ("backends", BACKENDS)):
+        for name, known in (("perturbations", PERTURBATIONS), ("backends", BACKENDS)):
             for chosen in _some(name, getattr(self, name)):
                 if chosen not in known:
                     raise UnknownNameError(name, chosen, known)
@@ -84,30 +96,6 @@ class AdaptivePayload:
 
 QUICK = AdaptivePayload(sessions=2, trials=10, last=4, targets=2, neurons=(1000,))
 """A first impression; too few trials for the published claim."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One row: a controller on a substrate.
-
-    Attributes:
-        label: Name of the row.
-        config: Controller, network and substrate; the rest is the session's.
-    """
-
-    label: str
-    config: RunConfig
-
-    def about(self) -> dict[str, Any]:
-        """What the row is, for the document."""
-        network = self.config.controller == "adaptive"
-        return {
-            "label": self.label,
-            "controller": self.config.controller,
-            "backend": self.config.backend if network else None,
-            "encoder": self.config.network.encoder if network else None,
-            "n_neurons": self.config.network.n_neurons if network else None,
-        }
 
 
 def _free(settings: AdaptivePayload) -> Variant:
@@ -148,18 +136,20 @@ def jobs(settings: AdaptivePayload) -> list[Job]:
 def _jobs(settings: AdaptivePayload) -> Iterator[tuple[str, RunConfig]]:
     for session in range(settings.sessions):
         free = _in_session(settings, session, _free(settings), NO_PERTURBATION)
-        yield _key("free", FREE, session), free
-        for family in settings.families:
-            perturbation = perturbation_of(settings, family, session)
+        yield job_key("free", _free(settings), session), free
+        for name in settings.perturbations:
+            perturbation = perturbation_of(settings, name, session)
             for variant in variants(settings):
-                key = _key(family, variant.label, session)
-                yield key, _in_session(settings, session, variant, perturbation)
+                yield job_key(name, variant, session), _in_session(settings, session, variant, perturbation)
 
 
-def perturbation_of(settings: AdaptivePayload, family: str, session: int) -> Perturbation:
+def perturbation_of(settings: AdaptivePayload, name: str, session: int) -> Perturbation:
     """What a session suffers: drawn by session and family, whatever else is run."""
-    stream = np.random.SeedSequence(settings.seed + session, spawn_key=(list(FAMILIES).index(family), 1))
-    return draw_perturbation_of(family, load_arm(settings.arm), np.random.default_rng(stream))
+    arm = load_arm(settings.arm)
+    if name == WEIGHT:
+        return Perturbation(payload_kg=arm.payload_kg)
+    stream = np.random.SeedSequence(settings.seed + session, spawn_key=(PERTURBATIONS.index(name),))
+    return draw_from(arm, np.random.default_rng(stream), name)
 
 
 def _in_session(
@@ -168,41 +158,35 @@ def _in_session(
     return dataclasses.replace(
         variant.config,
         trials=settings.trials,
+        duration_s=settings.trials * settings.reach_s,
         targets=Targets(n=settings.targets),
         perturbation=perturbation,
         seed=settings.seed + session,
     )
 
 
-def _key(block: str, label: str, session: int) -> str:
-    return f"{block}/{label.replace(', ', '-').replace(' ', '-').lower()}/session-{session + 1}"
-
-
 def summarise(settings: AdaptivePayload, results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The blocks of the table, one per family; rows of which a session is missing are left out.
+    """The blocks of the table, one per perturbation; rows of which a session is missing are left out.
 
     Args:
         settings: The protocol.
         results: Of the jobs, by key.
     """
-    return [_block(settings, family, results) for family in settings.families]
+    return [_block(settings, name, results) for name in settings.perturbations]
 
 
 def _block(
-    settings: AdaptivePayload, family: str, results: Mapping[str, Mapping[str, Any]]
+    settings: AdaptivePayload, perturbation: str, results: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     rows = {}
-    for variant, block in [(_free(settings), "free"), *((row, family) for row in variants(settings))]:
-        runs = [results.get(_key(block, variant.label, s)) for s in range(settings.sessions)]
-        complete = [run for run in runs if run is not None]
-        if len(complete) == settings.sessions:
-            rows[variant.label] = (variant, complete)
-    about = FAMILIES[family]
+    for variant, block in [(_free(settings), "free"), *((row, perturbation) for row in variants(settings))]:
+        runs = runs_of(results, block, variant, settings.sessions)
+        if runs is not None:
+            rows[variant.label] = (variant, runs)
     references = [_errors_m(rows[label][1]) for label in (FREE, PD) if label in rows]
     return {
-        "family": family,
-        "text": about.text,
-        "held_out": about.held_out,
+        "perturbation": perturbation,
+        "held_out": perturbation in HELD_OUT,
         "rows": [variant.about() | _row(settings, runs, references) for variant, runs in rows.values()],
     }
 
@@ -224,7 +208,7 @@ def _row(
         "error_m": absolute,
         "normalised": normalised,
         "error_m_by_trial": [_estimate(settings, trial) for trial in errors_m.T],
-        **_costs(runs),
+        **costs(runs),
     }
 
 
@@ -236,20 +220,3 @@ def _estimate(settings: AdaptivePayload, values: FloatArray) -> dict[str, float]
 def _errors_m(runs: list[Mapping[str, Any]]) -> FloatArray:
     """Mean error of each trial [m], shape (sessions, trials)."""
     return np.array([run["trials"]["mean_m"] for run in runs])
-
-
-def _costs(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Means over sessions; None where nothing modelled a value."""
-    return {
-        "tick_s": float(np.median([run["tick_s"] for run in runs])),
-        "latency_model_s": _mean([run["latency_model_s_mean"] for run in runs]),
-        "energy_model_j": _mean([run["energy_model_j_per_tick"]["total"] for run in runs]),
-        "energy_chip_j": _mean([run["energy_chip_j_per_tick"] for run in runs]),
-        "energy_chip_scope": runs[0]["energy_chip_scope"],
-        "saturated_ticks": _mean([float(run["saturated_ticks"]) for run in runs]),
-    }
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None

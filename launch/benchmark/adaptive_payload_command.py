@@ -59,6 +59,7 @@ def _benchmark(argv: Sequence[str]) -> int:
     todo = jobs(settings)
     document = conduct(place, settings, todo, partial(summarise, settings))
     for block in document["blocks"]:
+        console.print(_heading(block), style="bold")
         console.print(_table(block))
     console.print(_LEGEND, style="dim")
     if any(block["rows"] for block in document["blocks"]):
@@ -69,15 +70,17 @@ def _benchmark(argv: Sequence[str]) -> int:
     return code
 
 
+def _heading(block: Mapping[str, Any]) -> str:
+    held_out = ", of a family that no encoder was trained on" if block["held_out"] else ""
+    return str(block["perturbation"]) + held_out
+
+
 def _table(block: Mapping[str, Any]) -> Table:
     names = ["", "last", "95 % CI", "all", "1st", "mm", "ms", "model", "chip"]
-    held_out = ", never seen in encoder training" if block["held_out"] else ""
     table = Table(
         *(Column(name, no_wrap=True, justify="right" if name else "left") for name in names),
         box=SIMPLE_HEAD,
         padding=0,
-        title=f"{block['family']}: {block['text']}{held_out}",
-        title_justify="left",
     )
     for row in block["rows"]:
         normalised = row["normalised"]

@@ -17,7 +17,7 @@ _OTHER = "#c92a2a"
 
 
 def draw_learning(document: Mapping[str, Any], folder: Path) -> Path:
-    """Error over trials, one panel per family, with the confidence band of every row; returns the file."""
+    """Error over trials, one panel per perturbation, with the confidence band of every row."""
     blocks = [block for block in document["blocks"] if block["rows"]]
     figure = Figure(figsize=(7.5, 3.2 * len(blocks) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -45,7 +45,7 @@ def _draw_block(axes: Axes, block: Mapping[str, Any]) -> None:
     axes.set(ylabel="mean error [mm]", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(f"{block['family']}: {block['text']}", fontsize="medium")
+    axes.set_title(block["perturbation"], fontsize="medium")
 
 
 def _colour(row: Mapping[str, Any], i: int) -> str:

@@ -61,6 +61,46 @@ def bootstrap_mean(
     return Estimate(float(values.mean()), float(low), float(high))
 
 
+def bootstrap_more(
+    squares: FloatArray,
+    baseline: FloatArray,
+    rng: np.random.Generator,
+    *,
+    n_resamples: int = N_RESAMPLES,
+    level: float = LEVEL,
+) -> Estimate:
+    """By how many percent a root mean square is larger than another one, reach by reach in pairs.
+
+    The reaches are resampled, both controllers' errors of a reach together: what makes a reach hard for both
+    is no evidence of a difference.
+
+    Args:
+        squares: Mean square error of each reach [m^2], shape (n,).
+        baseline: That of the controller it is compared to, in the same reaches, shape (n,).
+        rng: Draws the samples, with replacement.
+        n_resamples: Number of samples.
+        level: Probability that the interval is to cover.
+
+    Raises:
+        ConfigError: There is no reach, or not the same number of both.
+    """
+    if not len(squares) or len(squares) != len(baseline):
+        raise ConfigError(
+            f"a comparison needs the same reaches of both controllers; got {len(squares)} and "
+            f"{len(baseline)}."
+        )
+    drawn = rng.integers(len(squares), size=(n_resamples, len(squares)))
+    more = _percent_more(squares[drawn].mean(axis=1), baseline[drawn].mean(axis=1))
+    tail = 50.0 * (1.0 - level)
+    low, high = np.percentile(more, (tail, 100.0 - tail))
+    return Estimate(float(_percent_more(squares.mean(), baseline.mean())), float(low), float(high))
+
+
+def _percent_more(square: FloatArray, baseline: FloatArray) -> FloatArray:
+    percent: FloatArray = 100.0 * (np.sqrt(square / baseline) - 1.0)
+    return percent
+
+
 def normalised_error(error: FloatArray, zero: FloatArray, one: FloatArray) -> FloatArray:
     """Errors on a scale from 0 (no perturbation) to 1 (perturbation, no adaptation).
 
