@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def draw_learning(document: Mapping[str, Any], folder: Path) -> Path:
     blocks = [block for block in document["blocks"] if block["rows"]]
     figure = Figure(figsize=(7.5, 3.2 * len(blocks) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
-    panels: Sequence[Axes] = figure.subplots(len(blocks), 1, sharex=True, squeeze=False)[:, 0]
+    panels: list[Axes] = list(figure.subplots(len(blocks), 1, sharex=True, squeeze=False)[:, 0])
     for axes, block in zip(panels, blocks, strict=True):
         _draw_block(axes, block)
     panels[-1].set_xlabel("trial")
