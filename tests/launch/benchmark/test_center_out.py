@@ -115,6 +115,6 @@ def test_impossible_settings_are_refused(settings, message):
 
 def test_unknown_form_is_refused():
     with pytest.raises(
-        UnknownNameError, match="no form of the law named 'publisht'.*Did you mean 'published'"
+        UnknownNameError, match=r"no form of the law named 'publisht'.*Did you mean 'published'"
     ):
         CenterOut(forms=("publisht",))

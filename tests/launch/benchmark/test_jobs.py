@@ -69,9 +69,9 @@ def test_code_digest_covers_all_folders():
 
 
 def test_folder_belongs_to_one_process_at_a_time(store):
-    with store.lock(), pytest.raises(RunFolderError, match="another benchmark is at work in"):
-        with JobStore(store.folder).lock():
-            pass
+    refused = pytest.raises(RunFolderError, match="another benchmark is at work in")
+    with store.lock(), refused, JobStore(store.folder).lock():
+        pass
     with store.lock():
         pass
 
