@@ -22,7 +22,7 @@ from spikearm.hardware.backend import Program
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.crossbar.learning import Wear
 from spikearm.hardware.crossbar.program import CrossbarProgram
-from spikearm.hardware.meter import make_meter
+from spikearm.hardware.meter import Metered, make_meter
 from spikearm.hardware.utilisation import Describes
 from spikearm.launch.compose import Run, compose
 from spikearm.launch.config import RunConfig
@@ -87,7 +87,7 @@ def _execute_in(
     folder: Path, config: RunConfig, run: Run, on_tick: Callable[[TickRecord], None] | None
 ) -> dict[str, Any]:
     """Run the loop with its log in an existing folder."""
-    meter = make_meter()
+    meter = run.program.meter if isinstance(run.program, Metered) else make_meter()
     ledger = run.cost_model
     write_run_json(
         folder,
