@@ -194,7 +194,7 @@ def _block(
 def _row(
     settings: AdaptivePayload, runs: list[Mapping[str, Any]], references: list[FloatArray]
 ) -> dict[str, Any]:
-    """Errors of a row, absolute and between the two references, if they are there."""
+    """Errors of a row, absolute and between the two references, where these are there and make a scale."""
     n = settings.trials
     windows = {"first": slice(0, 1), "all": slice(0, n), "last": slice(n - settings.last, n)}
     errors_m = _errors_m(runs)
@@ -202,7 +202,7 @@ def _row(
     for name, window in windows.items():
         values, *scale = (of[:, window].mean(axis=1) for of in (errors_m, *references))
         absolute[name] = _estimate(settings, values)
-        if len(scale) == 2:
+        if len(scale) == 2 and (scale[1] > scale[0]).all():
             normalised[name] = _estimate(settings, normalised_error(values, *scale))
     return {
         "error_m": absolute,

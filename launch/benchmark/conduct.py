@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spikearm.errors import ConfigError
 from spikearm.launch.benchmark.display import JobProgress
 from spikearm.launch.benchmark.jobs import Job, JobStore
-from spikearm.launch.benchmark.runner import Outcome, run_jobs
+from spikearm.launch.benchmark.runner import run_jobs
 from spikearm.launch.cli import DONE, FAILED
 from spikearm.launch.display import console
 from spikearm.launch.doctor import usable_cpus
@@ -32,6 +33,12 @@ class Place:
     out: Path | None
     quick: bool
     processes: int | None
+
+    def __post_init__(self) -> None:
+        if self.processes is not None and self.processes < 1:
+            raise ConfigError(
+                f"processes must be at least 1, not {self.processes}; leave it out for all cores."
+            )
 
     @property
     def folder(self) -> Path:
@@ -85,12 +92,11 @@ def conduct(
 
 def ending(document: Mapping[str, Any], n_jobs: int) -> int:
     """Say what is missing and how to go on; returns the exit code."""
-    outcome = Outcome(failures=document["failures"], interrupted=document["interrupted"])
     console.print(f"results: {document['folder']}/results.json", highlight=False, soft_wrap=True)
-    if outcome.failures:
-        console.print(f"{len(outcome.failures)} of {n_jobs} runs failed; see above.", style="red")
-    if outcome.interrupted:
+    if document["failures"]:
+        console.print(f"{len(document['failures'])} of {n_jobs} runs failed; see above.", style="red")
+    if document["interrupted"]:
         console.print(
             "interrupted; runs that ended are kept. The same command goes on from there.", style="yellow"
         )
-    return FAILED if outcome.failures or outcome.interrupted else DONE
+    return FAILED if document["failures"] or document["interrupted"] else DONE

@@ -29,10 +29,6 @@ class Estimate:
     low: float
     high: float
 
-    def overlaps(self, other: Estimate) -> bool:
-        """Whether the two intervals have a point in common."""
-        return self.low <= other.high and other.low <= self.high
-
     def document(self) -> dict[str, float]:
         """As JSON."""
         return asdict(self)

@@ -167,6 +167,13 @@ def test_without_a_reference_there_are_absolute_errors_only():
         assert all(row["error_m"]["last"]["mean"] > 0 for row in block["rows"])
 
 
+def test_perturbation_without_effect_leaves_absolute_errors():
+    results = {key: result([1e-3] * SMALL.trials) for key in made_up(SMALL)}
+    for block in summarise(SMALL, results):
+        assert all(row["normalised"] == {} for row in block["rows"])
+        assert all(row["error_m"]["all"]["mean"] == pytest.approx(1e-3) for row in block["rows"])
+
+
 def test_quick_version_has_every_substrate_and_perturbation():
     assert (QUICK.backends, QUICK.perturbations) == (
         AdaptivePayload().backends,

@@ -159,6 +159,9 @@ def test_quick_version_takes_other_options_on_top(spikearm, monkeypatch):
 
 @pytest.mark.parametrize("name", ["adaptive-payload", "center-out"])
 def test_bad_setting_is_a_bad_argument(spikearm, name):
+    ended = spikearm("benchmark", name, "--processes", 0)
+    assert ended.code == 2
+    assert "processes must be at least 1, not 0; leave it out for all cores" in ended.complaint
     ended = spikearm("benchmark", name, "--sessions", 0)
     assert ended.code == 2
     assert "sessions must be at least 1, not 0" in ended.complaint

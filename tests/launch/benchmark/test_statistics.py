@@ -51,14 +51,6 @@ def test_bootstrap_without_finite_values_is_refused(rng, values):
         bootstrap_mean(np.array(values), rng)
 
 
-def test_overlap_is_symmetric_and_includes_touching():
-    a, b, c = Estimate(0.5, 0.0, 1.0), Estimate(1.5, 1.0, 2.0), Estimate(3.0, 2.5, 3.5)
-    assert a.overlaps(b)
-    assert b.overlaps(a)
-    assert not a.overlaps(c)
-    assert not c.overlaps(a)
-
-
 def test_percent_more_of_an_error_twice_as_large_is_a_hundred_in_every_sample(rng):
     squares = rng.uniform(1.0, 2.0, 20)
     more = bootstrap_more(4.0 * squares, squares, rng)
