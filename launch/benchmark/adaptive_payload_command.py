@@ -88,7 +88,7 @@ def _table(block: Mapping[str, Any]) -> Table:
         table.add_row(
             row["label"],
             _mean(last),
-            "-" if last is None else f"{last['low']:.3f}-{last['high']:.3f}",
+            "-" if last is None else f"{last['low']:.3f}..{last['high']:.3f}",
             _mean(normalised.get("all")),
             _mean(normalised.get("first")),
             f"{1e3 * row['error_m']['last']['mean']:.2f}",
