@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,16 +23,17 @@ from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.benchmark.jobs import Job
-from spikearm.launch.benchmark.rows import Variant, costs, job_key, runs_of
-from spikearm.launch.benchmark.statistics import bootstrap_mean, normalised_error
+from spikearm.launch.benchmark.rows import Variant, job_key
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.reaches import Targets
-from spikearm.records import FloatArray
 
 WEIGHT = "weight"
 """The published perturbation; the others are families of which every session draws a member."""
 
 PERTURBATIONS = (WEIGHT, *FAMILIES)
+FREE_BLOCK = "free"
+"""Where the unperturbed runs stand, which all blocks share."""
+
 FREE, PD, PID = "PD, unperturbed", "PD", "PID"
 
 
@@ -98,7 +99,8 @@ QUICK = AdaptivePayload(sessions=2, trials=10, last=4, targets=2, neurons=(1000,
 """A first impression; too few trials for the published claim."""
 
 
-def _free(settings: AdaptivePayload) -> Variant:
+def unperturbed(settings: AdaptivePayload) -> Variant:
+    """The row that is 0 on the scale of every block."""
     return Variant(FREE, RunConfig(arm=settings.arm, controller="osc"))
 
 
@@ -125,7 +127,12 @@ def _adaptive(settings: AdaptivePayload, backend: str, state: str, n_neurons: in
         learning_rate=settings.raw_learning_rate if raw else settings.learning_rate,
     )
     config = RunConfig(arm=settings.arm, controller="adaptive", backend=backend, network=network)
-    return Variant(f"{state} {n_neurons} {backend}", config)
+    return Variant(network_label(state, n_neurons, backend), config)
+
+
+def network_label(state: str, n_neurons: int, backend: str) -> str:
+    """Name of an adaptive row."""
+    return f"{state} {n_neurons} {backend}"
 
 
 def jobs(settings: AdaptivePayload) -> list[Job]:
@@ -135,8 +142,8 @@ def jobs(settings: AdaptivePayload) -> list[Job]:
 
 def _jobs(settings: AdaptivePayload) -> Iterator[tuple[str, RunConfig]]:
     for session in range(settings.sessions):
-        free = _in_session(settings, session, _free(settings), NO_PERTURBATION)
-        yield job_key("free", _free(settings), session), free
+        free = _in_session(settings, session, unperturbed(settings), NO_PERTURBATION)
+        yield job_key(FREE_BLOCK, unperturbed(settings), session), free
         for name in settings.perturbations:
             perturbation = perturbation_of(settings, name, session)
             for variant in variants(settings):
@@ -163,60 +170,3 @@ def _in_session(
         perturbation=perturbation,
         seed=settings.seed + session,
     )
-
-
-def summarise(settings: AdaptivePayload, results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The blocks of the table, one per perturbation; rows of which a session is missing are left out.
-
-    Args:
-        settings: The protocol.
-        results: Of the jobs, by key.
-    """
-    return [_block(settings, name, results) for name in settings.perturbations]
-
-
-def _block(
-    settings: AdaptivePayload, perturbation: str, results: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    rows = {}
-    for variant, block in [(_free(settings), "free"), *((row, perturbation) for row in variants(settings))]:
-        runs = runs_of(results, block, variant, settings.sessions)
-        if runs is not None:
-            rows[variant.label] = (variant, runs)
-    references = [_errors_m(rows[label][1]) for label in (FREE, PD) if label in rows]
-    return {
-        "perturbation": perturbation,
-        "held_out": perturbation in HELD_OUT,
-        "rows": [variant.about() | _row(settings, runs, references) for variant, runs in rows.values()],
-    }
-
-
-def _row(
-    settings: AdaptivePayload, runs: list[Mapping[str, Any]], references: list[FloatArray]
-) -> dict[str, Any]:
-    """Errors of a row, absolute and between the two references, where these are there and make a scale."""
-    n = settings.trials
-    windows = {"first": slice(0, 1), "all": slice(0, n), "last": slice(n - settings.last, n)}
-    errors_m = _errors_m(runs)
-    absolute, normalised = {}, {}
-    for name, window in windows.items():
-        values, *scale = (of[:, window].mean(axis=1) for of in (errors_m, *references))
-        absolute[name] = _estimate(settings, values)
-        if len(scale) == 2 and (scale[1] > scale[0]).all():
-            normalised[name] = _estimate(settings, normalised_error(values, *scale))
-    return {
-        "error_m": absolute,
-        "normalised": normalised,
-        "error_m_by_trial": [_estimate(settings, trial) for trial in errors_m.T],
-        **costs(runs),
-    }
-
-
-def _estimate(settings: AdaptivePayload, values: FloatArray) -> dict[str, float]:
-    """Over sessions; the same resamples for every row."""
-    return bootstrap_mean(values, np.random.default_rng(settings.seed)).document()
-
-
-def _errors_m(runs: list[Mapping[str, Any]]) -> FloatArray:
-    """Mean error of each trial [m], shape (sessions, trials)."""
-    return np.array([run["trials"]["mean_m"] for run in runs])

@@ -13,7 +13,8 @@ import tyro
 from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
-from spikearm.launch.benchmark.adaptive_payload import QUICK, AdaptivePayload, jobs, summarise
+from spikearm.launch.benchmark.adaptive_payload import QUICK, AdaptivePayload, jobs
+from spikearm.launch.benchmark.adaptive_payload_summary import summarise
 from spikearm.launch.benchmark.conduct import Place, conduct, ending
 from spikearm.launch.benchmark.figures import draw_learning
 from spikearm.launch.cli import guarded, parse, print_json
@@ -61,6 +62,8 @@ def _benchmark(argv: Sequence[str]) -> int:
     for block in document["blocks"]:
         console.print(_heading(block), style="bold")
         console.print(_table(block))
+        for line in _verdicts(block):
+            console.print(line, highlight=False)
     console.print(_LEGEND, style="dim")
     if any(block["rows"] for block in document["blocks"]):
         console.print(f"figure: {draw_learning(document, place.folder)}", highlight=False, soft_wrap=True)
@@ -73,6 +76,20 @@ def _benchmark(argv: Sequence[str]) -> int:
 def _heading(block: Mapping[str, Any]) -> str:
     held_out = ", of a family that no encoder was trained on" if block["held_out"] else ""
     return str(block["perturbation"]) + held_out
+
+
+def _verdicts(block: Mapping[str, Any]) -> list[str]:
+    """What the intervals say of PID and of the encoder."""
+    tested = [row for row in block["rows"] if row["backend"] is not None and row["minus_pid"] is not None]
+    better = [row["label"] for row in tested if row["minus_pid"]["high"] < 0.0]
+    lines = [f"better than PID in the last trials (95 %): {', '.join(better) or 'none'}"] if tested else []
+    for pair in block["encoder"]:
+        more = pair["percent_more"]
+        lines.append(
+            f"{pair['label']} against {pair['against']}: {more['mean']:+.0f} % error "
+            f"({more['low']:+.0f}..{more['high']:+.0f} %)"
+        )
+    return lines
 
 
 def _table(block: Mapping[str, Any]) -> Table:

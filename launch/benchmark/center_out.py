@@ -22,7 +22,7 @@ from spikearm.hardware.cost import CostModel
 from spikearm.hardware.host_cost import GPU_COST, HOST_COST
 from spikearm.launch.benchmark.jobs import Job
 from spikearm.launch.benchmark.rows import Result, Variant, costs, job_key, runs_of
-from spikearm.launch.benchmark.statistics import bootstrap_more
+from spikearm.launch.benchmark.statistics import bootstrap_paired, percent_more_rms
 from spikearm.launch.config import RunConfig
 from spikearm.launch.reaches import N_CORNERS, Targets
 from spikearm.records import FloatArray, OpCounts
@@ -148,7 +148,8 @@ def _more(settings: CenterOut, runs: list[Result], baseline: list[Result] | None
     if baseline is None:
         return {"more_percent": None}
     ours, theirs = (np.ravel([run["trials"]["rms_m"] for run in of]) for of in (runs, baseline))
-    more = bootstrap_more(np.square(ours), np.square(theirs), np.random.default_rng(settings.seed))
+    rng = np.random.default_rng(settings.seed)
+    more = bootstrap_paired(np.square(ours), np.square(theirs), percent_more_rms, rng)
     return {"more_percent": more.document()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -57,44 +58,53 @@ def bootstrap_mean(
     return Estimate(float(values.mean()), float(low), float(high))
 
 
-def bootstrap_more(
-    squares: FloatArray,
+def bootstrap_paired(
+    values: FloatArray,
     baseline: FloatArray,
+    compare: Callable[[FloatArray, FloatArray], FloatArray],
     rng: np.random.Generator,
     *,
     n_resamples: int = N_RESAMPLES,
     level: float = LEVEL,
 ) -> Estimate:
-    """By how many percent a root mean square is larger than another one, reach by reach in pairs.
+    """Percentile bootstrap of a comparison of two means, in pairs.
 
-    The reaches are resampled, both controllers' errors of a reach together: what makes a reach hard for both
-    is no evidence of a difference.
+    Both controllers' values of a session (or a reach) are drawn together: what makes it hard for both is no
+    evidence of a difference.
 
     Args:
-        squares: Mean square error of each reach [m^2], shape (n,).
-        baseline: That of the controller it is compared to, in the same reaches, shape (n,).
+        values: One per session or reach, shape (n,).
+        baseline: Those of the controller it is compared to, in the same sessions or reaches, shape (n,).
+        compare: From the means of both, arrays of one shape, to what is estimated.
         rng: Draws the samples, with replacement.
         n_resamples: Number of samples.
         level: Probability that the interval is to cover.
 
     Raises:
-        ConfigError: There is no reach, or not the same number of both.
+        ConfigError: There is nothing to compare, or not the same number of both.
     """
-    if not len(squares) or len(squares) != len(baseline):
+    if not len(values) or len(values) != len(baseline):
         raise ConfigError(
-            f"a comparison needs the same reaches of both controllers; got {len(squares)} and "
+            f"a comparison needs the same sessions or reaches of both controllers; got {len(values)} and "
             f"{len(baseline)}."
         )
-    drawn = rng.integers(len(squares), size=(n_resamples, len(squares)))
-    more = _percent_more(squares[drawn].mean(axis=1), baseline[drawn].mean(axis=1))
+    drawn = rng.integers(len(values), size=(n_resamples, len(values)))
+    compared = compare(values[drawn].mean(axis=1), baseline[drawn].mean(axis=1))
     tail = 50.0 * (1.0 - level)
-    low, high = np.percentile(more, (tail, 100.0 - tail))
-    return Estimate(float(_percent_more(squares.mean(), baseline.mean())), float(low), float(high))
+    low, high = np.percentile(compared, (tail, 100.0 - tail))
+    mean = compare(values.mean(keepdims=True), baseline.mean(keepdims=True))
+    return Estimate(float(mean[0]), float(low), float(high))
 
 
-def _percent_more(square: FloatArray, baseline: FloatArray) -> FloatArray:
-    percent: FloatArray = 100.0 * (np.sqrt(square / baseline) - 1.0)
+def percent_more(value: FloatArray, baseline: FloatArray) -> FloatArray:
+    """By how many percent a value is larger than another one."""
+    percent: FloatArray = 100.0 * (value / baseline - 1.0)
     return percent
+
+
+def percent_more_rms(square: FloatArray, baseline: FloatArray) -> FloatArray:
+    """By how many percent a root mean square is larger than another one, from the mean squares."""
+    return percent_more(np.sqrt(square), np.sqrt(baseline))
 
 
 def normalised_error(error: FloatArray, zero: FloatArray, one: FloatArray) -> FloatArray:

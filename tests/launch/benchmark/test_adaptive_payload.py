@@ -20,9 +20,9 @@ from spikearm.launch.benchmark.adaptive_payload import (
     AdaptivePayload,
     jobs,
     perturbation_of,
-    summarise,
     variants,
 )
+from spikearm.launch.benchmark.adaptive_payload_summary import summarise
 from spikearm.launch.compose import compose
 from spikearm.launch.config import RunConfig
 
@@ -150,6 +150,28 @@ def test_windows_are_the_first_all_and_the_last_trials():
     (pid,) = (row for row in block["rows"] if row["label"] == PID)
     assert [pid["error_m"][window]["mean"] for window in ("first", "all", "last")] == [9.0, 4.25, 1.5]
     assert [trial["mean"] for trial in pid["error_m_by_trial"]] == [9.0, 5.0, 2.0, 1.0]
+
+
+def test_rows_are_compared_to_pid_session_by_session():
+    for block in summarise(SMALL, made_up(SMALL)):
+        rows = {row["label"]: row["minus_pid"] for row in block["rows"]}
+        assert rows[PID] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+        assert rows[PD] == pytest.approx({"mean": 0.8, "low": 0.8, "high": 0.8})
+        assert rows["raw 1000 reference"]["high"] < 0.0
+
+
+def test_encoder_is_compared_to_the_full_size_network_on_the_state_itself():
+    results = made_up(SMALL)
+    for session in (1, 2):
+        results[f"weight/encoded-250-reference/session-{session}"] = result(
+            [1.5e-3 + 1e-4 * session] * SMALL.trials
+        )
+    weight = summarise(SMALL, results)[0]
+    full, quarter = weight["encoder"]
+    assert (full["label"], full["against"]) == ("encoded 1000 reference", "raw 1000 reference")
+    assert full["percent_more"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert quarter["label"] == "encoded 250 reference"
+    assert quarter["percent_more"]["mean"] == pytest.approx(-50.0)
 
 
 def test_row_with_a_missing_session_is_left_out():

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from spikearm.errors import ConfigError
-from spikearm.launch.benchmark.statistics import Estimate, bootstrap_mean, bootstrap_more, normalised_error
+from spikearm.launch.benchmark.statistics import (
+    Estimate,
+    bootstrap_mean,
+    bootstrap_paired,
+    normalised_error,
+    percent_more,
+    percent_more_rms,
+)
 
 
 def test_bootstrap_of_equal_values_has_no_width(rng):
@@ -51,22 +58,29 @@ def test_bootstrap_without_finite_values_is_refused(rng, values):
         bootstrap_mean(np.array(values), rng)
 
 
-def test_percent_more_of_an_error_twice_as_large_is_a_hundred_in_every_sample(rng):
+def test_rms_twice_as_large_is_a_hundred_percent_more_in_every_sample(rng):
     squares = rng.uniform(1.0, 2.0, 20)
-    more = bootstrap_more(4.0 * squares, squares, rng)
+    more = bootstrap_paired(4.0 * squares, squares, percent_more_rms, rng)
     np.testing.assert_allclose((more.mean, more.low, more.high), 100.0)
 
 
-def test_percent_more_pairs_the_reaches(rng):
-    """Reaches differ a thousandfold, the two controllers by one percent in each: no doubt about it."""
-    squares = np.geomspace(1e-6, 1.0, 30)
-    more = bootstrap_more(1.01**2 * squares, squares, rng)
-    np.testing.assert_allclose((more.low, more.high), 1.0)
+def test_comparison_is_in_pairs(rng):
+    """Reaches differ a millionfold, the two controllers by one percent in each: no doubt about it."""
+    values = np.geomspace(1e-6, 1.0, 30)
+    more = bootstrap_paired(1.01 * values, values, percent_more, rng)
+    np.testing.assert_allclose((more.mean, more.low, more.high), 1.0)
 
 
-def test_comparison_of_different_reaches_is_refused(rng):
-    with pytest.raises(ConfigError, match="same reaches of both controllers; got 2 and 3"):
-        bootstrap_more(np.ones(2), np.ones(3), rng)
+def test_difference_of_pairs_has_the_width_of_the_differences_alone(rng):
+    common = 100.0 * rng.standard_normal(50)
+    found = bootstrap_paired(common + 1.0 + 0.01 * rng.standard_normal(50), common, np.subtract, rng)
+    assert 0.98 < found.low < found.mean < found.high < 1.02
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 3), (0, 0)])
+def test_comparison_of_different_reaches_is_refused(rng, n, m):
+    with pytest.raises(ConfigError, match=f"same sessions or reaches of both controllers; got {n} and {m}"):
+        bootstrap_paired(np.ones(n), np.ones(m), percent_more, rng)
 
 
 def test_normalised_error_of_the_references_is_zero_and_one(rng):
