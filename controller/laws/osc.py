@@ -31,6 +31,11 @@ class OperationalSpace:
     acceleration, the bias and the null-space torque are its *support*: none of them vanishes when the
     tracking is perfect, so none of them may train.
 
+    Of what a network has learned, ``J^T Jbar^T`` keeps the part that acts on the task. The task torque never
+    tells the network what it does to the free joints; left to itself that part drifts, until the arm has
+    turned away from its posture. The published form damps all joints with its task torque, which thus
+    teaches all of them, and nothing is taken away.
+
     Args:
         dynamics: The controller's model of the arm.
         gains: Feedback on position and orientation alike; ``ki = 0`` makes it a PD law.
@@ -93,7 +98,8 @@ class OperationalSpace:
         error, damping = self._pose_error(target)[self._axes], self._gains.damping
         stiffness = self._gains.kp * error + self._integral.update(error)
         u_null = mass_matrix @ self._pull(state)
-        support = dynamics.bias() + u_null - jt_mx @ (minv_jt.T @ u_null)
+        onto_task = jt_mx @ minv_jt.T  # J^T Jbar^T
+        support = dynamics.bias() + u_null - onto_task @ u_null
         if not self._feedforward:
             return LawOutput(jt_mx @ stiffness - damping * (mass_matrix @ state.dq), support)
         error_rate = target.velocity[self._axes] - jacobian @ state.dq
@@ -101,6 +107,7 @@ class OperationalSpace:
         return LawOutput(
             task=jt_mx @ (stiffness + damping * error_rate),
             support=support + jt_mx @ acceleration[self._axes],
+            onto_task=onto_task,
         )
 
     def _pose_error(self, target: Target) -> FloatArray:

@@ -121,6 +121,21 @@ def test_null_space_torque_does_not_accelerate_the_end_effector(iiwa, rng):
         np.testing.assert_allclose(moved, 0.0, atol=1e-9)
 
 
+def test_part_of_a_torque_on_the_task_accelerates_the_end_effector_as_the_whole_does(iiwa, rng):
+    law = law_for(iiwa)
+    for _ in range(5):
+        state = random_state(rng)
+        onto_task = law.compute(state, still(pose_at(iiwa, HOME))).onto_task
+        torque = rng.normal(size=7)
+        iiwa.update(state.q, state.dq)
+        whole, part = (
+            iiwa.jacobian() @ np.linalg.solve(iiwa.mass_matrix(), u) for u in (torque, onto_task @ torque)
+        )
+        np.testing.assert_allclose(part, whole, rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(onto_task @ onto_task, onto_task, atol=1e-6)
+        assert np.linalg.matrix_rank(onto_task, tol=1e-6) == 6
+
+
 def test_task_is_zero_at_the_goal_and_support_is_not(iiwa):
     state = JointState(BENT, np.zeros(7), 0.0)
     output = law_for(iiwa, posture=BENT + 0.5).compute(state, still(pose_at(iiwa, BENT)))
