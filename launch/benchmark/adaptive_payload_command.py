@@ -59,13 +59,14 @@ def _benchmark(argv: Sequence[str]) -> int:
     place = Place("adaptive-payload", command.out, command.quick, command.processes)
     todo = jobs(settings)
     document = conduct(place, settings, todo, partial(summarise, settings))
-    for block in document["blocks"]:
+    shown = [block for block in document["blocks"] if block["rows"]]
+    for block in shown:
         console.print(_heading(block), style="bold")
         console.print(_table(block))
         for line in _verdicts(block):
             console.print(line, highlight=False)
-    console.print(_LEGEND, style="dim")
-    if any(block["rows"] for block in document["blocks"]):
+    if shown:
+        console.print(_LEGEND, style="dim")
         console.print(f"figure: {draw_learning(document, place.folder)}", highlight=False, soft_wrap=True)
     code = ending(document, len(todo))
     if command.json:

@@ -58,12 +58,14 @@ def _benchmark(argv: Sequence[str]) -> int:
     place = Place("center-out", command.out, command.quick, command.processes)
     todo = jobs(command.protocol)
     document = conduct(place, command.protocol, todo, partial(summarise, command.protocol))
-    for block in document["blocks"]:
+    shown = [block for block in document["blocks"] if block["rows"]]
+    for block in shown:
         fed = "with" if block["feedforward"] else "without"
         heading = f"{block['form']}: {fed} the target's velocity and acceleration fed forward"
         console.print(heading, style="bold")
         console.print(_table(block))
-    console.print(_LEGEND, style="dim")
+    if shown:
+        console.print(_LEGEND, style="dim")
     code = ending(document, len(todo))
     if command.json:
         print_json(document)

@@ -56,6 +56,8 @@ class JobProgress:
             self._say(f"{n_done} of {n_done + len(todo)} runs are done already, in {folder}")
         if n_stale:
             self._say(f"{n_stale} results in {folder} are of other settings, code or libraries: done again")
+        if todo and not self._console.is_terminal:
+            self._say(f"{self._title}: {len(todo)} runs to do")
         self._begun_s = time.monotonic()
         self._todo = len(todo)
         self._work = sum(map(_weight, todo))

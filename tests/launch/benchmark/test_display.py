@@ -35,13 +35,14 @@ def shown(store: JobStore, *, n_done: int = 0, n_stale: int = 0, ended: int = 0)
 
 
 def test_elsewhere_than_on_a_terminal_every_job_is_a_line(tmp_path, clock):
-    first, second, *_ = shown(JobStore(tmp_path), ended=4)
+    begun, first, second, *_ = shown(JobStore(tmp_path), ended=4)
+    assert begun == "adaptive-payload: 4 runs to do"
     assert first == "adaptive-payload 1/4: block/row/session-0: 2.00 mm on average, 7 s; 3 min 00 s left"
     assert second.endswith("session-1: 2.00 mm on average, 7 s; 2 min 00 s left")
 
 
 def test_what_is_done_and_what_is_stale_is_said_first(tmp_path, clock):
-    done, stale = shown(JobStore(tmp_path), n_done=3, n_stale=2)
+    done, stale, _ = shown(JobStore(tmp_path), n_done=3, n_stale=2)
     assert done == f"3 of 7 runs are done already, in {tmp_path}"
     assert stale == f"2 results in {tmp_path} are of other settings, code or libraries: done again"
 
