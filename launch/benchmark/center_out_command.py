@@ -22,8 +22,8 @@ from spikearm.launch.display import console
 _LEGEND = (
     "mm, max, deg: root mean square and largest distance from where the hand should be at that moment, and "
     "rms angle. line: rms distance from the straight line. more: rms distance, percent more than analytic. "
-    "ms: median tick, measured here. µs: latency of the substrate, modelled. model, chip: energy per tick "
-    "[µJ] from counted operations and from a measured chip, two kinds of evidence never to be added."
+    "µs: latency of the substrate, modelled. model, chip: energy per tick [µJ] from counted operations and "
+    "from a measured chip, two kinds of evidence never to be added."
 )
 
 
@@ -73,7 +73,7 @@ def _benchmark(argv: Sequence[str]) -> int:
 
 
 def _table(block: Mapping[str, Any]) -> Table:
-    names = ["", "mm", "max", "line", "deg", "more %", "95 % CI", "ms", "µs", "model", "chip"]
+    names = ["", "mm", "max", "line", "deg", "more %", "95 % CI", "µs", "model", "chip"]
     table = Table(
         *(Column(name, no_wrap=True, justify="right" if name else "left") for name in names),
         box=SIMPLE_HEAD,
@@ -87,16 +87,19 @@ def _table(block: Mapping[str, Any]) -> Table:
             f"{1e3 * row['max_m']:.1f}",
             f"{1e3 * row['off_line_rms_m']:.2f}",
             f"{math.degrees(row['turn_rms_rad']):.2f}",
-            "-" if more is None else f"{more['mean']:+.2f}",
-            "-" if more is None else f"{more['low']:+.1f}..{more['high']:+.1f}",
-            f"{1e3 * row['tick_s']:.3f}",
+            "-" if more is None else _percent(more["mean"]),
+            "-" if more is None else f"{_percent(more['low'])}..{_percent(more['high'])}",
             _micro(row["latency_model_s"]),
             _micro(row["energy_model_j"]),
             _micro(row["energy_chip_j"]),
         )
     for row in block["processors"]:
-        table.add_row(f"on a {row['label'].split(' (')[0]}", *[""] * 8, _micro(row["energy_model_j"]), "-")
+        table.add_row(f"on a {row['label'].split(' (')[0]}", *[""] * 7, _micro(row["energy_model_j"]), "-")
     return table
+
+
+def _percent(value: float) -> str:
+    return f"{value:+.1f}" if abs(value) < 1000.0 else f"{value:+.0f}"
 
 
 def _micro(value: float | None) -> str:

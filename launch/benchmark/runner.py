@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -131,8 +133,11 @@ def _pool(n_processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _prepare() -> None:
-    """Ctrl-C is the parent's business; a worker never outlives it."""
+    """Ctrl-C is the parent's business; a worker never outlives it, and writes nothing into its display."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What a substrate warns of, cut weights above all, is counted in every tick and kept with the result.
+    logging.basicConfig(level=logging.ERROR)
+    warnings.simplefilter("ignore")
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
