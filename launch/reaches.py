@@ -44,22 +44,54 @@ def draw_reaches(
     home = np.asarray(arm.home)
     dynamics.update(home, np.zeros(arm.n_joints))
     start = dynamics.pose()
-    axes = np.flatnonzero(arm.task_axes)
-    for _ in range(_N_DRAWS):
+    (direction,) = draw_directions(arm, dynamics, rng, distance_m=distance, n_directions=1)
+    return out_and_back(start, direction, distance, n_reaches=n_reaches, duration_s=duration_s)
+
+
+def draw_directions(
+    arm: ArmSpec, dynamics: MujocoDynamics, rng: np.random.Generator, *, distance_m: float, n_directions: int
+) -> list[FloatArray]:
+    """Random directions from the arm's home that it can go without losing its dexterity.
+
+    Args:
+        arm: The arm; its task axes say in which directions it can move.
+        dynamics: Its model.
+        rng: Draws directions uniformly on the sphere (or circle) of the task's positions.
+        distance_m: How far it should be able to go [m].
+        n_directions: How many.
+
+    Returns:
+        Unit vectors in the world, each shape (3,).
+
+    Raises:
+        ConfigError: No direction was found in which the arm can go that far.
+    """
+    home, axes = np.asarray(arm.home), np.flatnonzero(arm.task_axes)
+    directions: list[FloatArray] = []
+    for _ in range(_N_DRAWS * n_directions):
         direction = rng.standard_normal(3) * arm.task_axes[:3]
         direction /= np.linalg.norm(direction)
-        if _stays_dexterous(dynamics, home, axes, distance * direction):
-            return out_and_back(start, direction, distance, n_reaches=n_reaches, duration_s=duration_s)
+        if stays_dexterous(dynamics, home, axes, distance_m * direction):
+            directions.append(direction)
+        if len(directions) == n_directions:
+            return directions
     raise ConfigError(
-        f"arm {arm.name!r} cannot reach {distance:g} m from its home in any direction tried; "
+        f"arm {arm.name!r} cannot reach {distance_m:g} m from its home in any direction tried; "
         f"choose a shorter distance_m (its own is {arm.reach_m:g} m)."
     )
 
 
-def _stays_dexterous(
+def stays_dexterous(
     dynamics: MujocoDynamics, home: FloatArray, axes: NDArray[np.intp], way: FloatArray
 ) -> bool:
-    """Follow the way by resolved motion; watch manipulability (Yoshikawa 1985) and the joints' stops."""
+    """Whether the arm can go this way: resolved motion, manipulability (Yoshikawa 1985), the joints' stops.
+
+    Args:
+        dynamics: The arm's model; left at another state than it had.
+        home: Joint angles to start from [rad], shape (n_joints,).
+        axes: Numbers of the controlled axes.
+        way: From the start to the end [m], shape (3,).
+    """
     low, high = (dynamics.joint_ranges + np.array([_STOP_MARGIN_RAD, -_STOP_MARGIN_RAD])).T
     q, at_rest, n_steps = home.copy(), np.zeros_like(home), 40
     twist = np.append(way, np.zeros(3))[axes] / n_steps
