@@ -35,8 +35,8 @@ class NetworkConfig:
         committee: Copies of the encoder whose features are averaged, against the scatter of crossbar weights.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
-        learning_rate: PES learning rate, as Nengo defines it; by default the encoder's own, or the best that was
-            found for the state itself.
+        learning_rate: PES learning rate, as Nengo defines it; by default the encoder's own, or the best that
+            was found for the state itself.
         network_dt_s: Network time step [s]; the control step is a whole number of them.
     """
 

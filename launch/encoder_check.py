@@ -25,7 +25,7 @@ _CONTROL_DT_S = 0.001
 
 @dataclass(frozen=True)
 class Check:
-    """Mean distance from the path, without adaptation, with neurons on the state itself, and behind the encoder.
+    """Mean distance from the path: without adaptation, on the state itself, and behind the encoder.
 
     Attributes:
         family: Family of the perturbation.
@@ -50,9 +50,9 @@ class Check:
             for pair in (self.raw_m, self.encoded_m, self.quarter_m)
         )
         return (
-            f"{self.family}: {1e3 * self.without_m:.2f} mm without adaptation; mean of {self.n_trials} reaches and "
-            f"of the last third: {raw} on the state itself, {encoded} with this encoder, {quarter} with a quarter "
-            "of the neurons"
+            f"{self.family}: {1e3 * self.without_m:.2f} mm without adaptation; mean of {self.n_trials} "
+            f"reaches and of the last third: {raw} on the state itself, {encoded} with this encoder, "
+            f"{quarter} with a quarter of the neurons"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -83,9 +84,7 @@ def draw_tasks(
     return TaskSet(np.stack(states), np.stack(mobility), np.stack(torques), DT_S)
 
 
-def _missing(
-    missing: MissingTorque, arm: ArmSpec, motion: _Motion, rng: np.random.Generator
-) -> FloatArray:
+def _missing(missing: MissingTorque, arm: ArmSpec, motion: _Motion, rng: np.random.Generator) -> FloatArray:
     """Torque missing under a perturbation of one trained family, or of two, shape (n, n_joints)."""
     n_families = 2 if rng.random() < _TWO_FAMILIES else 1
     missing.perturb(draw_from(arm, rng, *rng.choice(TRAINED, size=n_families, replace=False)))
@@ -113,7 +112,8 @@ def _random_field(x: FloatArray, n_joints: int, rng: np.random.Generator) -> Flo
     waves = rng.standard_normal((x.shape[1], n_waves)) / length[:, None]
     phase = rng.uniform(0.0, 2.0 * np.pi, n_waves) if rng.random() < 0.4 else 0.0
     field: FloatArray = np.sin(x @ waves + phase) @ rng.standard_normal((n_waves, n_joints))
-    return field / np.sqrt(n_waves) * np.exp(rng.normal(0.0, 0.7, n_joints))
+    field *= np.exp(rng.normal(0.0, 0.7, n_joints)) / np.sqrt(n_waves)
+    return field
 
 
 def _kinematics(arm: ArmSpec, dynamics: MujocoDynamics, motion: _Motion) -> tuple[FloatArray, FloatArray]:
@@ -200,8 +200,8 @@ def _cycle(
             out, _ = _reach(kinematics, start, goal, start_q, duration_s)
             reaches += [out, out.backwards()]
         return reaches
-    stops, q = [start, *goals, start], start_q
-    for here, there in zip(stops[:-1], stops[1:], strict=True):
+    q = start_q
+    for here, there in pairwise([start, *goals, start]):
         reach, q = _reach(kinematics, here, there, q, duration_s)
         reaches.append(reach)
     return reaches

@@ -42,9 +42,11 @@ def encoder_card(
         "date": datetime.now(UTC).date().isoformat(),
         "data": data,
         "method": "meta-training: the end effector's error after some repetitions of a session in which LIF "
-        "neurons over the features learn by PES, in closed form (`spikearm.models.online_learning`)",
+        "neurons over the features learn by PES, in closed form (`spikearm.models.online_training`)",
         "steps; tasks per step": f"{training.n_steps}; {training.batch_tasks}",
-        "speed of learning": "{:g} - {:g} 1/s, {} repetitions".format(*training.gain_per_s, training.n_repeats),
+        "speed of learning": "{:g} - {:g} 1/s, {} repetitions".format(
+            *training.gain_per_s, training.n_repeats
+        ),
         "active area": ", ".join(map(str, encoder.active_area)),
         "PES learning rate": f"{encoder.learning_rate:.3g}",
         "weights during training": "with programming scatter, polynomial "

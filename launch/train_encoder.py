@@ -89,8 +89,8 @@ def _train(argv: Sequence[str]) -> int:
         f"left of the error after learning, by the closed form: {trained.validation_loss:.3f} with this "
         f"encoder, {trained.raw_state_loss:.3f} with the state itself (perturbations never trained on)."
     )
-    for check in checks:
-        console.print(check.line(), highlight=False)
+    for result in checks:
+        console.print(result.line(), highlight=False)
     console.print(f"weights: {path}\nmodel card: {card}", highlight=False, soft_wrap=True)
     if command.json:
         print_json(_document(trained, checks, path))
@@ -157,8 +157,8 @@ def _card(
         checks=[check.line() for check in checks],
         data=f"{command.n_sessions} sessions of reaches to random targets near home, "
         f"{command.n_samples} moments of each, {command.n_perturbations} random perturbations per session: "
-        f"{', '.join(TRAINED)}, one or two at once, or random smooth functions of the state; missing torque by "
-        "inverse dynamics; made by the command itself",
+        f"{', '.join(TRAINED)}, one or two at once, or random smooth functions of the state; missing torque "
+        "by inverse dynamics; made by the command itself",
         command=_command_line(command),
         n_bytes=path.stat().st_size,
     )

@@ -4,7 +4,7 @@ The idea of Neural-Fly (O'Connell et al. 2022, Science Robotics 7 eabm6597), car
 neurons that learn by PES: over many perturbations, a network is trained so that what each of them adds
 to the torque is learned well *online* by a linear read-out. Here the read-out is the decoder of an
 ensemble of LIF neurons over the features, and online learning is the real one: PES on the task torque of a
-loop that repeats a session of reaches (:mod:`spikearm.models.online_learning`). It has a closed form, so
+loop that repeats a session of reaches (:mod:`spikearm.models.online_training`). It has a closed form, so
 the end effector's error after some repetitions is differentiated straight back into the encoder.
 """
 
@@ -23,7 +23,7 @@ from torch import nn
 from spikearm.errors import ConfigError
 from spikearm.models.adaptive import RAW_ACTIVE_AREA
 from spikearm.models.encoder import StateEncoder
-from spikearm.models.online_learning import LearningLoop
+from spikearm.models.online_training import LearningLoop
 from spikearm.models.scaling import StateScaling
 from spikearm.models.training_config import TrainingConfig
 from spikearm.records import FloatArray
@@ -34,7 +34,7 @@ _TAU_RC_S, _TAU_REF_S = 0.02, 0.002  # nengo.LIF's defaults
 _START_RATE = 0.35  # activation of a unit at one deviation, before training
 _START_SPREAD = 0.18  # deviation of each feature then
 _GAIN_PER_S = 25.0
-"""Speed of learning in the loop that a trained encoder asks for: two thirds of what makes it unstable (iiwa14)."""
+"""Speed of learning in the loop that an encoder asks for: two thirds of what makes it unstable (iiwa14)."""
 _MAX_RATE = 0.5  # Nengo warns of rates from 1 on: neurons that hardly fire learn no faster
 _SMOOTHING = 0.05  # of the LIF threshold, in units of the threshold current (Hunsberger and Eliasmith 2015)
 
@@ -67,8 +67,8 @@ class TaskSet:
             n_joints,
         ):
             raise ConfigError(
-                "states, mobility and torques must be (n_sessions, n_samples, n_state), (n_sessions, n_samples, "
-                "3, n_joints) and (n_sessions, n_perturbations, n_samples, n_joints); got "
+                "states, mobility and torques must be (n_sessions, n_samples, n_state), (n_sessions, "
+                "n_samples, 3, n_joints) and (n_sessions, n_perturbations, n_samples, n_joints); got "
                 f"{self.states.shape}, {self.mobility.shape} and {self.torques.shape}."
             )
 
@@ -101,7 +101,6 @@ class _Perceptron(nn.Module):
         self.out = nn.Linear(config.n_hidden, config.n_features or n_state + 1, bias=False)
         self._noise = config.weight_noise
 
-    @torch.no_grad()
     def start_from_the_state(self, deviation: torch.Tensor) -> None:
         """Let the features be the state itself, whitened, on a sphere; the other units are free to learn.
 
@@ -176,7 +175,8 @@ def train_encoder(
     population = _Population(config.n_neurons, config.active_area, max_rates_hz, rng)
     tasks, to_judge = (_Tensors(tasks, scaling, torque_scale, gains) for tasks in (training, validation))
     perceptron = _Perceptron(scaling.size, config)
-    perceptron.start_from_the_state(tasks.states.std((0, 1)))
+    with torch.no_grad():
+        perceptron.start_from_the_state(tasks.states.std((0, 1)))
     optimizer = torch.optim.Adam(perceptron.parameters(), lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.n_steps)
 
@@ -186,7 +186,8 @@ def train_encoder(
         states = tasks.states[sessions]
         features, activations = perceptron(states + config.state_noise * torch.randn_like(states))
         population.draw(features.shape[-1])
-        gain = torch.tensor(rng.uniform(*np.log(config.gain_per_s), len(sessions)), dtype=torch.float32).exp()
+        low, high = config.gain_per_s
+        gain = torch.tensor(low * (high / low) ** rng.random(len(sessions)), dtype=torch.float32)
         first, last = tasks.left(population(features), sessions, perturbations, gain, config.n_repeats)
         loss = last.mean() + config.first_weight * first.mean()
         total = loss + _range_penalty(features) + 1e-2 * _activity_penalty(activations)
@@ -283,7 +284,7 @@ class _Tensors:
     @property
     def n_perturbations(self) -> int:
         """Of each session."""
-        return self._missing.shape[1]
+        return int(self._missing.shape[1])
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
         """Different sessions, and one perturbation in each."""

@@ -20,9 +20,9 @@ class TrainingConfig:
         n_steps: Gradient steps.
         batch_tasks: Perturbations per gradient step.
         learning_rate: Of Adam, decaying to zero along a cosine.
-        active_area: Part of the features' space a neuron is active in: lower end, mode and upper end. Features
-            are drawn to the unit sphere, where narrow tuning tells states apart; the state itself lies in the
-            middle of its ball, where narrow tuning would leave most neurons silent.
+        active_area: Part of the features' space a neuron is active in: lower end, mode and upper end.
+            Features are drawn to the unit sphere, where narrow tuning tells states apart; the state itself
+            lies in the middle of its ball, where narrow tuning would leave most neurons silent.
         gain_per_s: Lowest and highest speed of learning in the loop [1/s]: PES rate times mean squared
             activity. Loops with synapses of 12 ms become unstable at about 40 behind an encoder.
         n_repeats: Repetitions of the motion after which the error counts.
@@ -48,11 +48,10 @@ class TrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.n_features is not None and self.n_features < 1:
-            raise ConfigError(f"n_features must be at least 1, not {self.n_features}.")
-        for name in ("n_hidden", "n_neurons", "n_steps", "batch_tasks", "n_repeats"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for name in ("n_features", "n_hidden", "n_neurons", "n_steps", "batch_tasks", "n_repeats"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, not {value}.")
         if self.seed < 0:
             raise ConfigError(f"seed must be 0 or more, not {self.seed}.")
         for name in ("first_weight", "state_noise"):
@@ -62,6 +61,9 @@ class TrainingConfig:
             raise ConfigError(f"weight_noise must be finite, not {self.weight_noise}.")
         if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate must be positive, not {self.learning_rate}.")
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
         low, mode, high = self.active_area
         if not (0 < low <= mode <= high < 1 and low < high):
             raise ConfigError(f"active_area must be three shares in order, not {self.active_area}.")

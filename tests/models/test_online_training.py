@@ -13,7 +13,7 @@ if importlib.util.find_spec("torch") is None:
 
 import torch
 
-from spikearm.models.online_learning import LearningLoop
+from spikearm.models.online_training import LearningLoop
 
 KP, KD, DT_S = 150.0, 24.5, 0.02
 N_SAMPLES, N_NEURONS, N_JOINTS = 60, 9, 2
@@ -38,7 +38,7 @@ def loop(n_repeats: int, gain: float, motion) -> tuple[float, float, float]:
 
 
 def simulate(n_repeats: int, gain: float, motion) -> list[float]:
-    """Decoders that are updated at every step; law and arm as state spaces, at rest before every repetition."""
+    """Decoders updated at every step; law and arm as recursions, at rest before every repetition."""
     activity, missing, mobility = motion
     rate = gain * DT_S / np.mean(np.sum(activity**2, axis=1))
     law = cont2discrete(([KD, KP], [1.0, KD, KP]), DT_S, "zoh")

@@ -1,19 +1,20 @@
-"""Learning in the closed loop, without running the loop: what PES has learned after some repetitions, in closed form.
+"""Learning in the closed loop without running it: what PES leaves after some repetitions, in closed form.
 
 A controller pushes back what its model lacks: its task torque is the missing torque, less what was learned,
 passed through the loop,
 
     u = F (d - w),    F(s) = (kd s + kp) / (s^2 + kd s + kp),
 
-and PES adds ``gain * activity`` times that torque to the decoders at every moment. Along a motion that is known
-beforehand everything is linear, so with ``K[t, s]``, the product of the neurons' activities at two moments,
+and PES adds ``gain * activity`` times that torque to the decoders at every moment. Along a motion that is
+known beforehand everything is linear, so with ``K[t, s]``, the product of the activities at two moments,
 
     w = K c + tril(K) u,    (1 + F tril(K)) u = F (d - K c),    c <- c + u,
 
 where c is what all earlier repetitions have taught. ``F`` is a recursion of second order, so the system is
-triangular and one repetition costs one substitution. What remains of the torque moves the end effector through
-``1 / (s^2 + kd s + kp)``. Spikes, synapses and the arm's own deviation from the motion are left out; against
-the loop itself (five targets, iiwa14, synapses of 12 ms) the error of each repetition is off by about a tenth.
+triangular and one repetition costs one substitution. What remains of the torque moves the end effector
+through ``1 / (s^2 + kd s + kp)``. Spikes, synapses and the arm's own deviation from the motion are left out.
+Against the loop itself (five targets, payload, neurons on the state, 30 repetitions of 0.8 s) the error comes
+out about a tenth too small; how soon the loop becomes unstable is not in it.
 """
 
 from __future__ import annotations
@@ -77,7 +78,11 @@ class LearningLoop:
             taught = taught + pushed
             if repeat == 0:
                 first = left
-        return self._distance(first, mobility), self._distance(left, mobility), self._distance(missing, mobility)
+        return (
+            self._distance(first, mobility),
+            self._distance(left, mobility),
+            self._distance(missing, mobility),
+        )
 
     def _through_loop(self, matrix: torch.Tensor) -> torch.Tensor:
         """The loop's zeros applied down the columns; rows move down by one and by two samples."""
