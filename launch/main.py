@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run_command", "one closed-loop run (works with no argument)"),
     "compare": ("compare_command", "the same run without adaptation, with PID, and on every substrate"),
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
+    "report": ("report.command", "one HTML page about a run, or several side by side"),
     "logs recover": ("logs_recover", "read what a killed run left"),
     "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),
 }

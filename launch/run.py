@@ -23,15 +23,15 @@ from spikearm.hardware.cost import CostModel
 from spikearm.hardware.crossbar.learning import Wear
 from spikearm.hardware.crossbar.program import CrossbarProgram
 from spikearm.hardware.meter import make_meter
+from spikearm.hardware.spikes import ShowsSpikes
 from spikearm.hardware.utilisation import Describes
 from spikearm.launch.compose import Run, compose
+from spikearm.launch.conductances import save_conductances
 from spikearm.launch.config import RunConfig
 from spikearm.launch.mapping import to_mapping
-from spikearm.launch.run_folder import make_run_folder, write_json, write_run_json
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION, make_run_folder, write_json, write_run_json
+from spikearm.launch.spikes import SpikeRecorder
 from spikearm.launch.summary import mean_counts, summarise
-
-WITHOUT_ADAPTATION = "without-adaptation"
-"""Folder, inside that of an adaptive run, of the same reaches without the network."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ def _execute_in(
         },
     )
     schema = schema_for(run.arm.n_joints, ledger, control_dt_s=config.control_dt_s, metered=meter is not None)
+    spikes = _spike_recorder(config, run.program)
     with TickLog(folder, schema, config_hash=_hash(config)) as log, _no_collections():
         loop = Loop(
             run.plant,
@@ -109,12 +110,15 @@ def _execute_in(
             meter=meter,
             measure=run.plant.ee_pose,
             actuation_delay=config.actuation_delay,
-            on_tick=_with_rest(config, run.program, on_tick),
+            on_tick=_with_spikes(spikes, _with_rest(config, run.program, on_tick)),
         )
         result: LoopResult = loop.run()
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
     if isinstance(run.program, CrossbarProgram):
         summary["wear"] = [_wear(wear) for wear in run.program.wear]
+        save_conductances(folder, run.program.simulator.matrices)
+    if spikes is not None:
+        spikes.save(folder)
     utilisation = run.program.utilisation if isinstance(run.program, Describes) else None
     summary["utilisation"] = None if utilisation is None else utilisation.line()
     write_json(folder / "summary.json", summary)
@@ -129,6 +133,27 @@ def _wear(wear: Wear) -> dict[str, Any]:
     """A matrix's wear, with the forecast; None for devices that will last for ever."""
     hours = wear.lifetime_h
     return {**dataclasses.asdict(wear), "lifetime_h": hours if math.isfinite(hours) else None}
+
+
+def _spike_recorder(config: RunConfig, program: Program | None) -> SpikeRecorder | None:
+    if not isinstance(program, ShowsSpikes):
+        return None
+    return SpikeRecorder(program.populations, config.n_ticks, config.network.network_dt_s)
+
+
+def _with_spikes(
+    spikes: SpikeRecorder | None, on_tick: Callable[[TickRecord], None] | None
+) -> Callable[[TickRecord], None] | None:
+    """Looks at the neurons before anything else does."""
+    if spikes is None:
+        return on_tick
+
+    def on_tick_with_spikes(record: TickRecord) -> None:
+        spikes.on_tick()
+        if on_tick is not None:
+            on_tick(record)
+
+    return on_tick_with_spikes
 
 
 def _with_rest(

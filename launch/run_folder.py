@@ -17,6 +17,9 @@ from spikearm.version import __version__
 
 _PACKAGES = ("numpy", "mujoco", "nengo", "nengo-loihi", "numba", "scipy", "pyarrow", "gymnasium")
 
+WITHOUT_ADAPTATION = "without-adaptation"
+"""Folder, inside that of an adaptive run, of the same reaches without the network."""
+
 
 def make_run_folder(out: Path, name: str) -> Path:
     """A new folder ``<utc>-<name>``; a number is added where two runs start in the same second.

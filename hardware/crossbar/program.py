@@ -16,6 +16,7 @@ from spikearm.hardware.nengo_state import (
     step_functions,
 )
 from spikearm.hardware.simulated import SimulatedProgram
+from spikearm.hardware.spikes import Population, nengo_populations
 from spikearm.models.network import PortedNetwork
 from spikearm.records import OpCounts
 
@@ -62,6 +63,11 @@ class CrossbarProgram(SimulatedProgram):
     def wear(self) -> tuple[Wear, ...]:
         """Pulses taken by the devices of each learned matrix, and how long they will last."""
         return self.simulator.wear
+
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """The spiking ensembles, with what they did in the last step."""
+        return nengo_populations(self.simulator)
 
     def _advance(self) -> None:
         # What nengo.Simulator.step does, without its probes and its book-keeping.

@@ -13,7 +13,8 @@ from spikearm.controller.ticklog import log_description, read_ticks
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import SimulationDivergedError
 from spikearm.launch.config import RunConfig
-from spikearm.launch.run import WITHOUT_ADAPTATION, execute
+from spikearm.launch.run import execute
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 
 
 @pytest.fixture
