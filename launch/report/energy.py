@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from spikearm.launch.report.plot import axis, layout, numbers, run_colour
+from spikearm.launch.report.plot import axis, layout, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section, Table
 from spikearm.launch.words import of_run, si, times
@@ -23,7 +23,7 @@ def energy(runs: Sequence[RunData]) -> Section | None:
     return Section(
         "energy",
         "Energy",
-        [of_run(run.label, len(runs), _lead(run)) for run in modelled],
+        [*(of_run(run.label, len(runs), _lead(run)) for run in modelled), _caution(modelled)],
         [figure],
         folded=[table for run in modelled for table in _ledger(run, len(runs))],
     )
@@ -40,14 +40,18 @@ def _lead(run: RunData) -> str:
             f"The chip-anchored figure, {si(chip, 'J')}, is {times(chip / bottom_up)} the bottom-up sum; "
             f"it covers {run.summary['energy_chip_scope'].rstrip('.')}."
         )
-    if measured is None:
-        words.append("Nothing was measured: this computer has no meter that can be read.")
-    else:
+    if measured is not None:
         words.append(
             f"The computer's own meter says {si(measured, 'J')} per tick, simulation and all else included."
         )
-    words.append("These are different kinds of evidence; they are not to be added.")
     return " ".join(words)
+
+
+def _caution(runs: Sequence[RunData]) -> str:
+    words = "These are different kinds of evidence; they are not to be added."
+    if any(run.summary["energy_measured_j_per_tick"] is not None for run in runs):
+        return words
+    return f"{words} Nothing was measured: there was no meter that could be read."
 
 
 def _tiers(run: RunData) -> tuple[float, float | None, float | None]:
@@ -65,7 +69,7 @@ def _by_term(run: RunData) -> Figure:
     bars = sorted(((t, j) for t, j in terms.items() if t != "total" and j), key=lambda bar: -bar[1])
     bottom_up, chip, measured = _tiers(run)
     tiers = [
-        (_BOTTOM_UP, bars, run_colour(0)),
+        (_BOTTOM_UP, bars, "--run-0"),
         (_BOTTOM_UP + ", sum", [("sum of these", bottom_up)], "--run-5"),
         (_CHIP, [(_CHIP, chip)] if chip else [], "--run-1"),
         (_MEASURED, [(_MEASURED, measured)] if measured else [], "--run-2"),

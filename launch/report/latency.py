@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from spikearm.launch.report.plot import WARN, annotation, axis, layout, numbers, run_colour
+from spikearm.launch.report.plot import WARN, annotation, axis, layout, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section, Table
 from spikearm.launch.summary import STAGES, whole_ticks_s
-from spikearm.launch.words import ms, of_run, si
+from spikearm.launch.words import ms, si
 from spikearm.records import FloatArray
 
 _WHOLE = "whole tick"
+_COMMON = "Time of ticks and their stages, measured on the computer of each run."
 _PERCENTILES = (50, 95, 99)
 _SYMBOLS = ("circle", "diamond", "triangle-right")
 _TAIL_POINTS = 160
@@ -24,13 +25,13 @@ _TICKS_MS = [digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 5
 def latency(runs: Sequence[RunData]) -> Section:
     """Percentiles by stage beside the deadline, and how rare slow ticks were."""
     stages = [_stages(run) for run in runs]
-    tables = [] if len(runs) > 1 else [_table(stages[0])]
+    table = _table(stages[0]) if len(runs) == 1 else _runs_table(runs, stages)
     return Section(
         "latency",
         "Latency",
-        [of_run(run.label, len(runs), _lead(run)) for run in runs],
+        [_lead(runs[0]) if len(runs) == 1 else _COMMON],
         [_percentiles(runs, stages), _tail(runs)],
-        tables,
+        [table],
     )
 
 
@@ -50,7 +51,7 @@ def _lead(run: RunData) -> str:
     of = f"{missed} of {summary['n_ticks']} ticks"
     ended = f"{of} ended after it" if missed else "no tick ended after it"
     words = (
-        f"half of all ticks took less than {ms(measured['p50'])}, 99 % less than "
+        f"Half of all ticks took less than {ms(measured['p50'])}, 99 % less than "
         f"{ms(measured['p99'])}; the deadline is {ms(deadline)}, and {ended}. Measured, on the computer of "
         "the run."
     )
@@ -66,7 +67,7 @@ def _percentiles(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -
         shift = 0.0 if len(runs) == 1 else 0.6 * (i / (len(runs) - 1) - 0.5)
         for j, (name, values) in enumerate(times.items()):
             spread = numbers(1e3 * np.percentile(values, _PERCENTILES))
-            data.append(_spread(run, name, spread, names.index(name) + shift, run_colour(i), legend=j == 0))
+            data.append(_spread(run, name, spread, names.index(name) + shift, run.colour, legend=j == 0))
     deadline_ms = 1e3 * runs[0].config.control_dt_s
     return Figure(
         "latency-stages",
@@ -75,7 +76,7 @@ def _percentiles(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -
         data,
         layout(
             xaxis=axis(
-                "measured time per tick [ms]: median ●, 95th ◆ and 99th ▶ percentile",
+                "time per tick [ms]: ● p50, ◆ p95, ▶ p99",
                 type="log",
                 dtick=1,
                 exponentformat="none",
@@ -115,7 +116,7 @@ def _spread(
 def _tail(runs: Sequence[RunData]) -> Figure:
     """Share of ticks that took longer than a time, on logarithmic axes: the rare ones count."""
     data = []
-    for i, run in enumerate(runs):
+    for run in runs:
         times_ms = np.sort(1e3 * whole_ticks_s(run.ticks))
         if not times_ms.size:
             continue
@@ -128,7 +129,7 @@ def _tail(runs: Sequence[RunData]) -> Figure:
                 "name": run.label,
                 "x": numbers(times_ms[rows]),
                 "y": numbers(100 * share),
-                "line": {"color": run_colour(i), "width": 2},
+                "line": {"color": run.colour, "width": 2},
                 "hovertemplate": "%{y:.3g} % took longer than %{x:.4g} ms",
             }
         )
@@ -165,9 +166,11 @@ def _deadline_label(deadline_ms: float) -> dict[str, Any]:
     return annotation(
         "deadline",
         x=float(np.log10(deadline_ms)),
-        y=1,
+        y=0,
         yref="paper",
+        xanchor="left",
         yanchor="bottom",
+        xshift=3,
         font={"color": WARN, "size": 12},
     )
 
@@ -178,3 +181,14 @@ def _table(times: dict[str, FloatArray]) -> Table:
         p50, p95, p99 = np.percentile(values, _PERCENTILES)
         rows.append([name, *(ms(float(v)) for v in (p50, p95, p99, values.max()))])
     return Table(["stage", "p50", "p95", "p99", "longest"], rows)
+
+
+def _runs_table(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -> Table:
+    rows = []
+    for run, times in zip(runs, stages, strict=True):
+        whole = times.get(_WHOLE, np.array([np.nan]))
+        spread = [ms(float(v)) for v in np.percentile(whole, _PERCENTILES)]
+        summary = run.summary
+        missed = f"{summary['deadline_misses']} of {summary['n_ticks']:,}"
+        rows.append([run.label, *spread, missed, si(summary["latency_model_s_mean"], "s")])
+    return Table(["whole tick", "p50", "p95", "p99", "over the deadline", "substrate, modelled"], rows)

@@ -41,7 +41,7 @@ def page(runs: Sequence[RunData], title: str) -> str:
     Plotly's library is inlined as it comes with its Python package, compressed; the browser inflates it.
     """
     parts = sections(runs)
-    figures = {figure.name: _plain(figure.data, figure.layout) for part in parts for figure in part.figures}
+    figures = {figure.anchor: _plain(figure.data, figure.layout) for part in parts for figure in part.figures}
     return Template(_read("page.html")).substitute(
         title=html.escape(title),
         subtitle=html.escape(subtitle(runs)),

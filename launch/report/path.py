@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from spikearm.launch.report.plot import GHOST, INK, MUTED, RULE, every, layout, numbers, run_colour
+from spikearm.launch.report.plot import GHOST, INK, MUTED, RULE, every, layout, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.summary import column
@@ -43,11 +43,11 @@ def _lines(runs: Sequence[RunData]) -> list[dict[str, Any]]:
         lines.append(_of(run.baseline, pair, "without adaptation", GHOST))
     if len(runs) == 1 and run.adaptive and last > 1:
         lines.append(_of(run.ticks, [0], "first reach", "--run-1"))
-        lines.append(_of(run.ticks, pair, "last two reaches", run_colour(0)))
+        lines.append(_of(run.ticks, pair, "last two reaches", run.colour))
         return lines
-    for i, other in enumerate(runs):
+    for other in runs:
         end = other.n_reaches - 1
-        lines.append(_of(other.ticks, [max(0, end - 1), end], other.label, run_colour(i)))
+        lines.append(_of(other.ticks, [max(0, end - 1), end], other.label, other.colour))
     return lines
 
 
@@ -91,7 +91,7 @@ def _trace(line: dict[str, Any], factor: int) -> dict[str, Any]:
 def _layout(lines: list[dict[str, Any]]) -> dict[str, Any]:
     look = {"gridcolor": RULE, "zerolinecolor": RULE, "color": MUTED, "showbackground": False, "nticks": 5}
     names = {f"{a}axis": {"title": {"text": f"{a} [m]"}, **look} for a in "xyz"}
-    camera = {"eye": {"x": 1.3, "y": -1.5, "z": 0.7}}
+    camera = {"eye": {"x": 1.5, "y": -1.75, "z": 0.8}}
     return layout(
         margin={"l": 0, "r": 0, "t": 48, "b": 0},
         scene={**names, "aspectmode": "data", "camera": camera},

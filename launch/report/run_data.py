@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from spikearm.errors import JournalError, RunFolderError
 from spikearm.launch.conductances import Conductances, load_conductances
 from spikearm.launch.config import RunConfig
 from spikearm.launch.recovery import RUN_NAME, settings_of, summary_of
+from spikearm.launch.report.plot import run_colour
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 from spikearm.launch.spikes import Spikes
 from spikearm.launch.summary import column
@@ -38,6 +39,7 @@ class RunData:
         summary: The document ``summary.json``, or what it would be.
         ticks: Every tick.
         baseline: The same reaches without adaptation, where they were run.
+        number: Its place among the runs of the page.
     """
 
     label: str
@@ -47,6 +49,12 @@ class RunData:
     summary: dict[str, Any]
     ticks: pa.Table
     baseline: pa.Table | None
+    number: int = 0
+
+    @property
+    def colour(self) -> str:
+        """Name of its colour in the style sheet."""
+        return run_colour(self.number)
 
     def column(self, name: str) -> FloatArray:
         """One column, shape (n_ticks,); what is null is NaN."""
@@ -91,7 +99,10 @@ def load_runs(folders: Sequence[Path]) -> list[RunData]:
     """
     runs = [_load(folder, label) for given in folders for folder, label in _expand(given)]
     same = {label for label, n in Counter(run.label for run in runs).items() if n > 1}
-    return [_renamed(run) if run.label in same else run for run in runs]
+    return [
+        replace(run, number=i, label=f"{run.label} ({run.folder.name})" if run.label in same else run.label)
+        for i, run in enumerate(runs)
+    ]
 
 
 def _expand(folder: Path) -> list[tuple[Path, str | None]]:
@@ -127,11 +138,6 @@ def _load(folder: Path, label: str | None) -> RunData:
 
 def _label(config: RunConfig) -> str:
     return config.name or (config.backend if config.controller == "adaptive" else config.controller)
-
-
-def _renamed(run: RunData) -> RunData:
-    """Told apart by its folder."""
-    return RunData(**{**vars(run), "label": f"{run.label} ({run.folder.name})"})
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -26,6 +26,11 @@ class Figure:
     data: list[dict[str, Any]]
     layout: dict[str, Any]
 
+    @property
+    def anchor(self) -> str:
+        """Its element on the page; sections have anchors of their own."""
+        return f"figure-{self.name}"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -83,7 +88,7 @@ class Section:
         parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in self.lead]
         for figure in self.figures:
             parts.append(
-                f'<figure id="{figure.name}" role="img" aria-label="{html.escape(figure.about)}" '
+                f'<figure id="{figure.anchor}" role="img" aria-label="{html.escape(figure.about)}" '
                 f'style="height:{figure.height_px}px"></figure>'
             )
         parts += [table.to_html() for table in self.tables]

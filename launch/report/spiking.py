@@ -90,15 +90,15 @@ def _rates(kept: Sequence[tuple[RunData, Spikes]]) -> Figure:
     top = max(float(spikes.rates_hz.max()) for _, spikes in kept)
     edges = np.arange(0.0, top + 2 * _BIN_HZ, _BIN_HZ)
     data: list[dict[str, Any]] = []
-    for i, (run, spikes) in enumerate(kept):
-        groups = _populations(spikes) if len(kept) == 1 else [(run.label, spikes.rates_hz)]
-        for j, (name, rates_hz) in enumerate(groups):
+    for run, spikes in kept:
+        whole = [(run.label, spikes.rates_hz, run.colour)]
+        for name, rates_hz, colour in _populations(spikes) if len(kept) == 1 else whole:
             counts, _ = np.histogram(rates_hz, edges)
             data.append(
                 {
                     "type": "scatter",
                     "mode": "lines",
-                    "line": {"shape": "hvh", "width": 2, "color": run_colour(i + j)},
+                    "line": {"shape": "hvh", "width": 2, "color": colour},
                     "name": name,
                     "x": numbers(edges[:-1] + 0.5 * _BIN_HZ),
                     "y": [int(c) for c in counts],
@@ -118,6 +118,8 @@ def _rates(kept: Sequence[tuple[RunData, Spikes]]) -> Figure:
     )
 
 
-def _populations(spikes: Spikes) -> list[tuple[str, NDArray[np.float64]]]:
+def _populations(spikes: Spikes) -> list[tuple[str, NDArray[np.float64], str]]:
+    """Label, rates and colour of each population."""
     parts = np.split(spikes.rates_hz, np.cumsum(spikes.sizes)[:-1])
-    return list(zip(spikes.labels, parts, strict=True))
+    colours = [run_colour(i) for i in range(len(parts))]
+    return list(zip(spikes.labels, parts, colours, strict=True))

@@ -11,7 +11,7 @@ from spikearm.controller.ticklog import column_matrix
 from spikearm.envs.arms import load_arm
 from spikearm.envs.missing_torque import MissingTorque
 from spikearm.errors import SpikearmError
-from spikearm.launch.report.plot import GHOST, annotation, axis, axis_look, every, layout, numbers, run_colour
+from spikearm.launch.report.plot import GHOST, annotation, axis, axis_look, every, layout, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.words import of_run
@@ -82,7 +82,7 @@ def _joints(run: RunData, true: FloatArray) -> Figure:
         key = "" if j == 0 else str(j + 1)
         for name, values, colour, width in (
             ("true", true, GHOST, 3),
-            ("decoded from spikes", decoded, run_colour(0), 1.5),
+            ("decoded from spikes", decoded, run.colour, 1.5),
         ):
             data.append(
                 {
@@ -126,7 +126,8 @@ def _joints(run: RunData, true: FloatArray) -> Figure:
         layout(
             xaxis={**axis("time [s]", zeroline=False), "anchor": f"y{n}" if n > 1 else "y"},
             annotations=names,
-            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},
+            margin={"l": 8, "r": 16, "t": 56, "b": 8},
+            legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top"},
             hovermode="x",
             **more,
         ),
@@ -136,7 +137,7 @@ def _joints(run: RunData, true: FloatArray) -> Figure:
 def _left(shown: Sequence[tuple[RunData, FloatArray]]) -> Figure:
     """Several runs: what is left of the missing torque, reach by reach."""
     data = []
-    for i, (run, true) in enumerate(shown):
+    for run, true in shown:
         reach = run.column("reach")[_rows(run)]
         left = true - _decoded(run)
         numbers_of = np.unique(reach)
@@ -148,7 +149,7 @@ def _left(shown: Sequence[tuple[RunData, FloatArray]]) -> Figure:
                 "name": run.label,
                 "x": [int(r) + 1 for r in numbers_of],
                 "y": numbers(share),
-                "line": {"color": run_colour(i), "width": 2},
+                "line": {"color": run.colour, "width": 2},
                 "hovertemplate": "%{y:.3g} %",
             }
         )

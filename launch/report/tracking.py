@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from spikearm.launch.report.plot import GHOST, axis, layout, numbers, run_colour
+from spikearm.launch.report.plot import GHOST, axis, layout, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.summary import rmse_by_trial
@@ -18,9 +18,9 @@ def tracking(runs: Sequence[RunData]) -> Section:
     ghost = next((run for run in runs if run.baseline is not None), None)
     if ghost is not None:
         data.append(_line(rmse_by_trial(ghost.baseline), "without adaptation", GHOST))
-    for i, run in enumerate(runs):
+    for run in runs:
         name = "with adaptation" if run.adaptive and len(runs) == 1 else run.label
-        data.append(_line(run.summary["rmse_m_by_trial"], name, run_colour(i)))
+        data.append(_line(run.summary["rmse_m_by_trial"], name, run.colour))
     figure = Figure(
         "tracking-error",
         "Tracking error of each reach.",
