@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spikearm.errors import JournalError
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
+from spikearm.launch.run_folder import whole_file
 from spikearm.records import FloatArray
 
 CONDUCTANCES_NAME = "conductances.npz"
@@ -34,7 +36,7 @@ class Conductances:
 
 def save_conductances(folder: Path, matrices: Sequence[CrossbarMatrix]) -> None:
     """Write ``conductances.npz``."""
-    arrays: dict[str, np.ndarray] = {
+    arrays: dict[str, Any] = {
         "labels": np.array([matrix.label for matrix in matrices]),
         "learned": np.array([matrix.learned for matrix in matrices]),
     }
@@ -42,7 +44,8 @@ def save_conductances(folder: Path, matrices: Sequence[CrossbarMatrix]) -> None:
         total, diff = (x.reshape(matrix.shape) for x in (matrix.cells.total, matrix.cells.diff))
         arrays[f"plus{i}"] = (0.5 * (total + diff)).astype(np.float32)
         arrays[f"minus{i}"] = (0.5 * (total - diff)).astype(np.float32)
-    np.savez_compressed(folder / CONDUCTANCES_NAME, **arrays)  # type: ignore[arg-type]
+    with whole_file(folder / CONDUCTANCES_NAME) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def load_conductances(folder: Path) -> tuple[Conductances, ...]:

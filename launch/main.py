@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
     "report": ("report.command", "one HTML page about a run, or several side by side"),
     "logs recover": ("logs_recover", "read what a killed run left"),
+    "logs export": ("logs_export", "a run as Parquet, CSV, MCAP, or NeuroBench metrics"),
     "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),
 }
 """Module and one line of help of each command; modules are imported when they are asked for."""

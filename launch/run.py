@@ -7,6 +7,7 @@ import gc
 import hashlib
 import itertools
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ from spikearm.launch.mapping import to_mapping
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, make_run_folder, write_json, write_run_json
 from spikearm.launch.spikes import SpikeRecorder
 from spikearm.launch.summary import mean_counts, summarise
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def execute(
         run.plant.close()
     if without is not None:
         summary["rmse_m_by_trial_without_adaptation"] = without["rmse_m_by_trial"]
-    write_json(folder / "summary.json", summary)
+        with _unwritable_is_reported(folder):
+            write_json(folder / "summary.json", summary)
     return Finished(summary, folder, without)
 
 
@@ -114,19 +118,30 @@ def _execute_in(
         )
         result: LoopResult = loop.run()
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
-    if isinstance(run.program, CrossbarProgram):
-        summary["wear"] = [_wear(wear) for wear in run.program.wear]
-        save_conductances(folder, run.program.simulator.matrices)
-    if spikes is not None:
-        spikes.save(folder)
     utilisation = run.program.utilisation if isinstance(run.program, Describes) else None
     summary["utilisation"] = None if utilisation is None else utilisation.line()
-    write_json(folder / "summary.json", summary)
-    if utilisation is not None:
-        write_json(folder / "utilisation.json", utilisation.document())
-    if ledger is not None:
-        write_json(folder / "ledger.json", ledger_document(ledger, folder, config.control_dt_s))
+    if isinstance(run.program, CrossbarProgram):
+        summary["wear"] = [_wear(wear) for wear in run.program.wear]
+    with _unwritable_is_reported(folder):
+        write_json(folder / "summary.json", summary)
+        if utilisation is not None:
+            write_json(folder / "utilisation.json", utilisation.document())
+        if ledger is not None:
+            write_json(folder / "ledger.json", ledger_document(ledger, folder, config.control_dt_s))
+        if spikes is not None:
+            spikes.save(folder)
+        if isinstance(run.program, CrossbarProgram):
+            save_conductances(folder, run.program.simulator.matrices)
     return summary
+
+
+@contextmanager
+def _unwritable_is_reported(folder: Path) -> Iterator[None]:
+    """A full disk costs files; what the run came to is shown all the same."""
+    try:
+        yield
+    except OSError as error:
+        _log.error("%s: not everything about this run could be saved: %s.", folder, error.strerror or error)
 
 
 def _wear(wear: Wear) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -61,9 +63,19 @@ def write_run_json(folder: Path, config: Any, extra: dict[str, Any]) -> None:
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write a JSON document in one step: the file is either whole or not there."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A place to write to; afterwards the file is either whole under its name or not there."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _git_revision() -> str | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikearm.errors import JournalError
 from spikearm.hardware.spikes import Population
+from spikearm.launch.run_folder import whole_file
 
 SPIKES_NAME = "spikes.npz"
 _PER_POPULATION = 48
@@ -51,15 +52,18 @@ class SpikeRecorder:
 
     def save(self, folder: Path) -> None:
         """Write ``spikes.npz``."""
-        np.savez_compressed(
-            folder / SPIKES_NAME,
-            labels=np.array([population.label for population in self._populations]),
-            sizes=np.array([part.stop - part.start for part in self._slices]),
-            sample=self._sample,
-            rows=self._rows[: self._n_ticks],
-            counts=self._counts,
-            network_dt_s=np.array(self._dt_s),
-        )
+        with whole_file(folder / SPIKES_NAME) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **self._arrays())
+
+    def _arrays(self) -> dict[str, Any]:
+        return {
+            "labels": np.array([population.label for population in self._populations]),
+            "sizes": np.array([part.stop - part.start for part in self._slices]),
+            "sample": self._sample,
+            "rows": self._rows[: self._n_ticks],
+            "counts": self._counts,
+            "network_dt_s": np.array(self._dt_s),
+        }
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ THIRD_PARTY = {
 EXCEPTIONS = {
     "models/*training*.py": {"torch"},
     "launch/train_*.py": {"torch"},
+    "launch/export/mcap.py": {"mcap"},
+    "launch/export/neurobench.py": {"nengo"},
+    "launch/report/page.py": {"plotly"},
     "hardware/loihi/*.py": {"nengo_loihi"},
 }
 """Libraries that only some modules may import."""

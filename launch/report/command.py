@@ -14,6 +14,7 @@ from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
 from spikearm.launch.recovery import RUN_NAME
 from spikearm.launch.report.run_data import COMPARE_NAME, load_runs
+from spikearm.launch.run_folder import whole_file
 
 REPORT_NAME = "report.html"
 
@@ -63,9 +64,8 @@ def write_report(folders: Sequence[Path], path: Path) -> Path:
 
     title = folders[0].resolve().name if len(folders) == 1 else f"{len(folders)} runs side by side"
     text = page(load_runs(folders), title)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path
 
 

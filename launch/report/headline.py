@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section, Table
-from spikearm.launch.report.tracking import late_rms_m
+from spikearm.launch.report.tracking import late_rms_m, times_as_much
 from spikearm.launch.summary import rmse_by_trial
 from spikearm.launch.words import mm, ms, si
 
@@ -104,7 +104,7 @@ def _against(run: RunData, late: float) -> str:
     if run.baseline is None:
         return f"{mm(run.summary['rmse_m'])} over all"
     without = late_rms_m(rmse_by_trial(run.baseline))
-    return f"{mm(without)} without adaptation: {without / late:.3g} times as much"
+    return f"{mm(without)} without adaptation{times_as_much(without, late)}"
 
 
 def _table(runs: Sequence[RunData]) -> Table:

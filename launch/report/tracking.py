@@ -66,4 +66,9 @@ def _lead(runs: Sequence[RunData]) -> list[str]:
         return [f"{what} In the last three reaches: {mm(late_m)}."]
     without = late_rms_m(rmse_by_trial(run.baseline))
     last = f"In the last three reaches: {mm(late_m)}, against {mm(without)} in the same reaches without"
-    return [f"{what} {last} adaptation, which is {without / late_m:.3g} times as much."]
+    return [f"{what} {last} adaptation{times_as_much(without, late_m)}."]
+
+
+def times_as_much(without_m: float, with_m: float) -> str:
+    """How much more it is without adaptation, as the end of a sentence; nothing for a run without any error."""
+    return f", {without_m / with_m:.3g} times as much" if with_m else ""
