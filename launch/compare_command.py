@@ -17,6 +17,19 @@ from spikearm.launch.display import LivePanel, console
 from spikearm.launch.figures import draw_comparison
 from spikearm.launch.run_command import base_config
 
+_COMMON = (
+    "arm",
+    "payload_kg",
+    "trials",
+    "duration_s",
+    "seed",
+    "control_dt_s",
+    "config",
+    "out",
+    "name",
+    "json",
+)
+
 
 @dataclass(frozen=True)
 class CompareCommand:
@@ -40,7 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _compare(argv: Sequence[str]) -> int:
     default = CompareCommand(run=base_config(argv))
-    command = parse(CompareCommand, argv, prog="spikearm compare", default=default)
+    command = parse(
+        CompareCommand,
+        argv,
+        prog="spikearm compare",
+        default=default,
+        examples=(
+            "spikearm compare",
+            "spikearm compare --trials 5 --payload-kg 2",
+        ),
+        common=_COMMON,
+    )
     document = compare(command.run, panel=lambda label, config: LivePanel(config, label))
     console.print(_table(document))
     for run in document["runs"]:

@@ -50,7 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(argv: Sequence[str]) -> int:
-    command = parse(ExportCommand, argv, prog="spikearm logs export")
+    command = parse(
+        ExportCommand,
+        argv,
+        prog="spikearm logs export",
+        examples=("spikearm logs export runs/20261121T120000Z-adaptive-loihi-iiwa14 --to csv",),
+    )
     if not command.run.is_dir():
         raise RunFolderError(f"no run folder {command.run}; `spikearm run` makes one.")
     suffix, write = FORMATS[command.to]

@@ -33,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _recover(argv: Sequence[str]) -> int:
-    command = parse(RecoverCommand, argv, prog="spikearm logs recover")
+    command = parse(
+        RecoverCommand,
+        argv,
+        prog="spikearm logs recover",
+        examples=("spikearm logs recover runs/20261121T120000Z-adaptive-loihi-iiwa14",),
+    )
     recovered = recover_run(command.run)
     for line in _lines(command.run, recovered):
         console.print(line, highlight=False, soft_wrap=True)

@@ -15,6 +15,22 @@ from spikearm.launch.display import LivePanel, console, show_summary
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.run import execute
 
+_COMMON = (
+    "backend",
+    "arm",
+    "controller",
+    "payload_kg",
+    "trials",
+    "duration_s",
+    "seed",
+    "control_dt_s",
+    "realtime",
+    "config",
+    "out",
+    "name",
+    "json",
+)
+
 
 @dataclass(frozen=True)
 class RunCommand:
@@ -38,7 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    command = parse(RunCommand, argv, prog="spikearm run", default=RunCommand(run=base_config(argv)))
+    command = parse(
+        RunCommand,
+        argv,
+        prog="spikearm run",
+        default=RunCommand(run=base_config(argv)),
+        examples=(
+            "spikearm run",
+            "spikearm run --backend loihi --payload-kg 1.5 --trials 5",
+            "spikearm run --config payload-crossbar --device reram-gong2018",
+        ),
+        common=_COMMON,
+    )
     config = command.run
     with LivePanel(config, f"{config.controller} on {config.arm}") as panel:
         finished = execute(config, on_tick=panel.on_tick)

@@ -40,7 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(argv: Sequence[str]) -> int:
-    command = parse(ReportCommand, argv, prog="spikearm report")
+    command = parse(
+        ReportCommand,
+        argv,
+        prog="spikearm report",
+        examples=(
+            "spikearm report",
+            "spikearm report runs/*-loihi-* runs/*-crossbar-* --out side-by-side.html",
+        ),
+    )
     folders = command.run or (newest(Path("runs")),)
     path = write_report(folders, command.out or folders[0] / REPORT_NAME)
     size = path.stat().st_size

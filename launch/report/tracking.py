@@ -70,5 +70,5 @@ def _lead(runs: Sequence[RunData]) -> list[str]:
 
 
 def times_as_much(without_m: float, with_m: float) -> str:
-    """How much more it is without adaptation, as the end of a sentence; nothing for a run without any error."""
+    """How much more it is without adaptation, to end a sentence; nothing for a run without any error."""
     return f", {without_m / with_m:.3g} times as much" if with_m else ""

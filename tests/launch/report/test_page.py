@@ -7,6 +7,7 @@ import re
 import shutil
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from spikearm.controller.ticklog import read_ticks
