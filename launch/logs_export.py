@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -38,7 +38,7 @@ class ExportCommand:
         json: Print what was written as one JSON document on stdout.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     to: Literal["parquet", "csv", "mcap", "neurobench"]
     out: Path | None = None
     json: bool = False

@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("compare_command", "the same run without adaptation, with PID, and on every substrate"),
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
     "report": ("report.command", "one HTML page about a run, or several side by side"),
+    "video": ("video", "a run as a film, drawn from its log without a display"),
     "logs recover": ("logs_recover", "read what a killed run left"),
     "logs export": ("logs_export", "a run as Parquet, CSV, MCAP, or NeuroBench metrics"),
     "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),

@@ -53,7 +53,7 @@ def write_run_json(folder: Path, config: Any, extra: dict[str, Any]) -> None:
     document = {
         "config": to_mapping(config),
         "spikearm": __version__,
-        "git_revision": _git_revision(),
+        **_git_revision(),
         "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in _PACKAGES},
         "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -78,11 +78,11 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _git_revision() -> str | None:
-    """Revision of the checkout this package is run from, or None for an installed package."""
+def _git_revision() -> dict[str, str]:
+    """Revision of the checkout this package is run from; an installed package has its version only."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
-        return None
+        return {}
     try:
         git = subprocess.run(  # noqa: S603 - fixed arguments
             ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
@@ -92,5 +92,5 @@ def _git_revision() -> str | None:
             timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
-        return None
-    return git.stdout.strip()
+        return {}
+    return {"git_revision": git.stdout.strip()}

@@ -43,6 +43,9 @@ EXCEPTIONS = {
     "launch/export/mcap.py": {"mcap"},
     "launch/export/neurobench.py": {"nengo"},
     "launch/report/page.py": {"plotly"},
+    "launch/video.py": {"imageio_ffmpeg"},
+    "launch/video_frames.py": {"imageio_ffmpeg"},
+    "launch/view.py": {"mjviser", "viser"},
     "hardware/loihi/*.py": {"nengo_loihi"},
 }
 """Libraries that only some modules may import."""
