@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from spikearm.controller.ticklog import has_log, read_ticks
 from spikearm.errors import JournalError, RunFolderError
-from spikearm.launch.conductances import Conductances, load_conductances
+from spikearm.hardware.conductances import Conductances
+from spikearm.launch.conductances import load_conductances
 from spikearm.launch.config import RunConfig
 from spikearm.launch.recovery import RUN_NAME, settings_of, summary_of
 from spikearm.launch.report.plot import run_colour

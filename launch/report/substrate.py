@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from spikearm.launch.conductances import Conductances
+from spikearm.hardware.conductances import Conductances
 from spikearm.launch.report.plot import axis, every, layout, numbers, run_colour
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section, Table
