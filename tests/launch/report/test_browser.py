@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import time
 from itertools import pairwise
@@ -156,3 +158,15 @@ def test_colours_follow_light_and_dark_while_it_is_open(opened):
     show_in(driver, "dark")
     eventually(lambda: driver.execute_script(read) != light)
     assert complaints(driver) == []
+
+
+def test_run_can_be_watched_while_it_lasts(chromium, process, tmp_path, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    words = ("run", "--view", "--controller", "osc", "--trials", 1, "--duration-s", 2, "--json")
+    with process(*words, "--out", tmp_path) as running:
+        said = next(line for line in running.stderr if "view: open" in line)
+        chromium.get(re.search(r"http://localhost:\d+", said).group())
+        WebDriverWait(chromium, PATIENCE_S).until(lambda driver: driver.find_elements(By.TAG_NAME, "canvas"))
+        out, _ = running.communicate(timeout=PATIENCE_S)
+    assert json.loads(out)["n_ticks"] == 2000
