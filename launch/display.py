@@ -59,6 +59,7 @@ class LivePanel:
         self._reach = 0
         self._square_sum, self._n_in_reach = 0.0, 0
         self._shown_s = -math.inf
+        self._begun_s = math.nan
 
     def __enter__(self) -> Self:
         preparing = f"{self._title}: {'starts' if self._prepared else 'preparing'}"
@@ -82,6 +83,8 @@ class LivePanel:
 
     def on_tick(self, record: TickRecord) -> None:
         """Take note of a tick; now and then, show it."""
+        if not self._n_ticks:
+            self._begun_s = time.monotonic()
         if record.reach != self._reach:
             self._end_reach()
             self._reach = record.reach
@@ -105,13 +108,18 @@ class LivePanel:
                 highlight=False,
             )
 
+    def _left(self) -> str:
+        """Time that the run will still take, at its rate so far."""
+        per_tick_s = (time.monotonic() - self._begun_s) / self._n_ticks
+        return f"{per_tick_s * (self._config.n_ticks - self._n_ticks):.0f} s left"
+
     def _panel(self, record: TickRecord) -> Panel:
         command = record.command
         grid = Table.grid()
         grid.add_row(ProgressBar(total=self._config.n_ticks, completed=self._n_ticks, width=60))
         grid.add_row(
             f"t {record.state.t_s:6.2f} s   reach {self._reach + 1}/{self._config.n_trials}   "
-            f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed"
+            f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed   {self._left()}"
         )
         if self._config.controller == "adaptive":
             grid.add_row(
