@@ -84,22 +84,24 @@ def _reason(box: str) -> str:
     lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
     parts: list[list[str]] = [[]]
     for line in lines:
-        if line and not line.strip("─"):
+        if line and not line.strip("─-"):
             parts.append([])
         else:
             parts[-1].append(line)
-    first, *others = parts
+    # In a terminal without UTF-8 the title is a line, too, and not a part of the frame.
+    first, *others = parts if box.startswith("╭") else parts[1:]
     if first and first[0].startswith("Missing from"):
         # Names stand on lines of their own: options, and the capitals of what has no name.
         named = [line.split()[0] for line in first[1:] if line.startswith("--") or line.isupper()]
         return f"missing: {', '.join(named)}."
     reason = " ".join(" ".join(first).split("Got errors:")[0].split())
-    wrong = re.match(
-        r"Error parsing (--\S+): no type matching (?:\{None\}\|)?(.*?) could be .* from (.*)", reason
-    )
+    wrong = re.match(r"Error parsing (--\S+): .*'([^']*)'\]?\.?$", reason)
     if wrong is not None:
-        name, kind, given = wrong.groups()
-        return f"{name} takes {_TYPES.get(kind, kind)}, not {given.strip('[].')}."
+        name, given = wrong.groups()
+        usage = [line.split() for part in others for line in part if line.startswith(name + " ")]
+        kind = _TYPES.get(usage[0][1].removeprefix("{None}|")) if usage else None
+        if kind is not None:
+            return f"{name} takes {kind}, not {given!r}."
     reason = re.sub(r"^Error parsing [\w.-]+: ", "", reason)
     for part in others:
         meant = [line.split()[0] for line in part if line.startswith("--")]
