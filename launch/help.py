@@ -39,6 +39,7 @@ class Option:
         about: What it does.
         default: What it is if it is not given; empty if it has to be given, or if nothing is meant.
         positional: Whether it is given without its name.
+        switches_off: Whether it is a switch that is on unless this is given.
     """
 
     field: str
@@ -46,13 +47,14 @@ class Option:
     about: str
     default: str
     positional: bool = False
+    switches_off: bool = False
 
     @property
     def flag(self) -> str:
         """What is typed, with a sketch of the value."""
         if self.positional:
             return self.metavar
-        name = "--" + self.field.replace("_", "-")
+        name = ("--no-" if self.switches_off else "--") + self.field.replace("_", "-")
         return f"{name} {self.metavar}".rstrip()
 
 
@@ -128,7 +130,7 @@ def _default(command: Any, field: dataclasses.Field[Any]) -> Any:
 def _make_option(name: str, hint: Any, about: str, value: Any) -> Option:
     positional = get_origin(hint) is Annotated and _POSITIONAL in get_args(hint)
     metavar = name.upper() if positional else _metavar(hint)
-    return Option(name, metavar, plain(about), _shown(value), positional)
+    return Option(name, metavar, plain(about), _shown(value), positional, value is True)
 
 
 def _metavar(hint: Any) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 
 import pytest
 
@@ -66,6 +67,24 @@ def test_options_say_what_they_take():
         "--out PATH",
     } <= flags
     assert "--force-n X X X" in flags
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Two switches.
+
+    Attributes:
+        on: Is on.
+        off: Is off.
+    """
+
+    on: bool = True
+    off: bool = False
+
+
+def test_switch_that_is_on_is_shown_by_what_turns_it_off():
+    (group,) = option_groups(Switches())
+    assert [option.flag for option in group.options] == ["--no-on", "--off"]
 
 
 def test_markup_becomes_plain_text():
