@@ -16,6 +16,8 @@ def run(tmp_path):
     return execute(RunConfig(controller="osc", trials=1, duration_s=0.1, out=tmp_path)).folder
 
 
+# imageio-ffmpeg's reader, which only this test uses, leaves its pipes to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 def test_film_shows_an_arm_that_moves(spikearm, run, tmp_path):
     path = tmp_path / "film.mp4"
