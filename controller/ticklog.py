@@ -150,8 +150,9 @@ def recover(folder: Path) -> Recovery:
     """
     path = folder / PARQUET_NAME
     if not (folder / JOURNAL_NAME).exists() and path.exists():
-        n_ticks = pq.read_metadata(path).num_rows
-        return Recovery(n_ticks, 0, "the log was closed; nothing to recover", path)
+        table = read_ticks(folder)
+        n_missing = int(log_description(table)["n_missing"])
+        return Recovery(table.num_rows, n_missing, "the log was closed; nothing to recover", path)
     _require_journal(folder)
     lock = lock_for_recovery(folder / JOURNAL_NAME)
     try:
@@ -159,6 +160,11 @@ def recover(folder: Path) -> Recovery:
     finally:
         os.close(lock)
     return Recovery(len(journal.sequence), journal.n_missing, journal.reason, path)
+
+
+def has_log(folder: Path) -> bool:
+    """Whether a folder holds ticks, in a table or in a journal."""
+    return (folder / PARQUET_NAME).exists() or (folder / JOURNAL_NAME).exists()
 
 
 def read_ticks(folder: Path) -> pa.Table:

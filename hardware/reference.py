@@ -15,6 +15,7 @@ from spikearm.hardware.fused import fused_steps
 from spikearm.hardware.host_cost import HOST_COST
 from spikearm.hardware.nengo_state import simulator_fingerprint, simulator_parts
 from spikearm.hardware.simulated import SimulatedProgram
+from spikearm.hardware.spikes import Population, nengo_populations
 from spikearm.models.network import NetworkSpec, PortedNetwork
 from spikearm.records import OpCounts
 from spikearm.timesteps import n_steps
@@ -53,6 +54,11 @@ class ReferenceProgram(SimulatedProgram):
         self._counter = HostCounter(simulator)
         parts, fingerprint = simulator_parts(simulator), simulator_fingerprint(simulator)
         super().__init__(simulator, ported, dt_s=dt_s, parts=parts, fingerprint=fingerprint)
+
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """The spiking ensembles, with what they did in the last step."""
+        return nengo_populations(self._simulator)
 
     def _advance(self) -> None:
         # What nengo.Simulator.step does, without its probes and its book-keeping (6 us).

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -20,6 +23,7 @@ from spikearm.errors import (
     WeightsError,
 )
 from spikearm.launch.display import console
+from spikearm.launch.help import ALL, SHORT, help_text
 from spikearm.launch.option_types import option_types
 
 T = TypeVar("T")
@@ -29,17 +33,81 @@ DONE, FAILED, BAD_ARGUMENTS = 0, 1, 2
 _ARGUMENT_ERRORS = (CapacityError, ConfigError, ModelError, TimeStepError, UnknownNameError, WeightsError)
 
 
-def parse(command: type[T], argv: Sequence[str], *, prog: str, default: T | None = None) -> T:
-    """The command's dataclass from its arguments; exits with code 2 and an explanation if they are bad."""
-    parsed: T = tyro.cli(  # type: ignore[assignment]
-        command,
-        args=list(argv),
-        prog=prog,
-        default=default,
-        config=(tyro.conf.FlagCreatePairsOff,),
-        registry=option_types(),
-    )
+def parse(
+    command: type[T],
+    argv: Sequence[str],
+    *,
+    prog: str,
+    default: T | None = None,
+    examples: Sequence[str] = (),
+    common: Sequence[str] | None = None,
+) -> T:
+    """The command's dataclass from its arguments.
+
+    Args:
+        command: The dataclass.
+        argv: The arguments.
+        prog: How the command is called.
+        default: Values of what is not given; None takes those of the dataclass.
+        examples: Lines to try, for ``--help``.
+        common: Fields that the short help shows; None shows all.
+
+    Raises:
+        ConfigError: The arguments cannot be used.
+        SystemExit: Help was asked for, with code 0.
+    """
+    if ALL in argv or any(word in SHORT for word in argv):
+        chosen = None if ALL in argv else common
+        print(help_text(command if default is None else default, prog=prog, examples=examples, common=chosen))
+        sys.exit(DONE)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            parsed: T = tyro.cli(  # type: ignore[assignment]
+                command,
+                args=list(argv),
+                prog=prog,
+                default=default,
+                config=(tyro.conf.FlagCreatePairsOff,),
+                registry=option_types(),
+            )
+    except SystemExit as ended:
+        raise ConfigError(f"{_reason(said.getvalue())} `{prog} --help` explains the options.") from ended
     return parsed
+
+
+_TYPES = {"INT": "a whole number", "FLOAT": "a number"}
+
+
+def _reason(box: str) -> str:
+    """The parser's complaint, without its frame, as one sentence or two."""
+    lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line and not line.strip("─-"):
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    # In a terminal without UTF-8 the title is a line, too, and not a part of the frame.
+    first, *others = parts if box.startswith("╭") else parts[1:]
+    if first and first[0].startswith("Missing from"):
+        # Names stand on lines of their own: options, and the capitals of what has no name.
+        named = [line.split()[0] for line in first[1:] if line.startswith("--") or line.isupper()]
+        return f"missing: {', '.join(named)}."
+    reason = " ".join(" ".join(first).split("Got errors:")[0].split())
+    wrong = re.match(r"Error parsing (--\S+): .*'([^']*)'\]?\.?$", reason)
+    if wrong is not None:
+        name, given = wrong.groups()
+        usage = [line.split() for part in others for line in part if line.startswith(name + " ")]
+        kind = _TYPES.get(usage[0][1].removeprefix("{None}|")) if usage else None
+        if kind is not None:
+            return f"{name} takes {kind}, not {given!r}."
+    reason = re.sub(r"^Error parsing [\w.-]+: ", "", reason)
+    for part in others:
+        meant = [line.split()[0] for line in part if line.startswith("--")]
+        if part and part[0].startswith("Perhaps") and meant:
+            reason = f"{reason}. Did you mean '{meant[0]}'?"
+    return reason if reason.endswith(("?", ".")) else reason + "."
 
 
 def option(argv: Sequence[str], name: str) -> str | None:

@@ -19,6 +19,19 @@ from spikearm.launch.figures import draw_comparison
 from spikearm.launch.run_command import base_config
 from spikearm.launch.writing import Writing, writing
 
+_COMMON = (
+    "arm",
+    "payload_kg",
+    "trials",
+    "duration_s",
+    "seed",
+    "control_dt_s",
+    "config",
+    "out",
+    "name",
+    "json",
+)
+
 
 @dataclass(frozen=True)
 class CompareCommand:
@@ -53,7 +66,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _compare(argv: Sequence[str]) -> int:
     default = CompareCommand(run=base_config(argv))
-    command = parse(CompareCommand, argv, prog="spikearm compare", default=default)
+    command = parse(
+        CompareCommand,
+        argv,
+        prog="spikearm compare",
+        default=default,
+        examples=(
+            "spikearm compare",
+            "spikearm compare --trials 5 --payload-kg 2",
+        ),
+        common=_COMMON,
+    )
     console.print("preparing all runs; on a new machine, kernels are compiled once (some 15 s)", style="dim")
     document = compare(
         command.run, command.kinds, panel=lambda label, config: LivePanel(config, label, prepared=True)

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from spikearm.controller.tickschema import TickRecord
 from spikearm.launch.config import RunConfig
+from spikearm.launch.words import ms, si
 
 # Square brackets in paths and messages are text, not markup.
 console = Console(stderr=True, markup=False)
@@ -58,6 +59,7 @@ class LivePanel:
         self._reach = 0
         self._square_sum, self._n_in_reach = 0.0, 0
         self._shown_s = -math.inf
+        self._begun_s = math.nan
 
     def __enter__(self) -> Self:
         preparing = f"{self._title}: {'starts' if self._prepared else 'preparing'}"
@@ -81,6 +83,8 @@ class LivePanel:
 
     def on_tick(self, record: TickRecord) -> None:
         """Take note of a tick; now and then, show it."""
+        if not self._n_ticks:
+            self._begun_s = time.monotonic()
         if record.reach != self._reach:
             self._end_reach()
             self._reach = record.reach
@@ -104,18 +108,23 @@ class LivePanel:
                 highlight=False,
             )
 
+    def _left(self) -> str:
+        """Time that the run will still take, at its rate so far."""
+        per_tick_s = (time.monotonic() - self._begun_s) / self._n_ticks
+        return f"{per_tick_s * (self._config.n_ticks - self._n_ticks):.0f} s left"
+
     def _panel(self, record: TickRecord) -> Panel:
         command = record.command
         grid = Table.grid()
         grid.add_row(ProgressBar(total=self._config.n_ticks, completed=self._n_ticks, width=60))
         grid.add_row(
             f"t {record.state.t_s:6.2f} s   reach {self._reach + 1}/{self._config.n_trials}   "
-            f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed"
+            f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed   {self._left()}"
         )
         if self._config.controller == "adaptive":
             grid.add_row(
                 f"{command.counts.spikes:4.0f} spikes   "
-                f"{_joules(command.cost.total_j)} in this tick by the bottom-up model"
+                f"{si(command.cost.total_j, 'J')} in this tick by the bottom-up model"
             )
         grid.add_row(error_bars(self._rmse_m[-12:], first=max(0, len(self._rmse_m) - 12)))
         return Panel(grid, title=self._title, expand=False)
@@ -152,8 +161,8 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     latency, stages = summary["latency_measured_s"], summary["latency_stages_s"]
     rows = [
         ("tracking error", f"{1e3 * summary['rmse_m']:.2f} mm rms over {summary['n_ticks']} ticks"),
-        ("tick, measured here", ", ".join(f"{name} {_ms(value)}" for name, value in latency.items())),
-        ("  median by stage", ", ".join(f"{name} {_ms(value)}" for name, value in stages.items())),
+        ("tick, measured here", ", ".join(f"{name} {ms(value)}" for name, value in latency.items())),
+        ("  median by stage", ", ".join(f"{name} {ms(value)}" for name, value in stages.items())),
         (
             "deadlines missed",
             f"{summary['deadline_misses']} of {summary['n_ticks']}",
@@ -166,14 +175,14 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     if summary["controller"] == "adaptive":
         rows += _substrate_rows(summary)
     measured = summary["energy_measured_j_per_tick"]
-    rows.append(("energy, measured", "no meter" if measured is None else f"{_joules(measured)} per tick"))
+    rows.append(("energy, measured", "no meter" if measured is None else f"{si(measured, 'J')} per tick"))
     return [*rows, ("run folder", summary["run_dir"])]
 
 
 def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What the network's substrate did, and what it would have cost."""
     model = summary["energy_model_j_per_tick"]
-    terms = ", ".join(f"{term} {_joules(value)}" for term, value in model.items() if term != "total")
+    terms = ", ".join(f"{term} {si(value, 'J')}" for term, value in model.items() if term != "total")
     latency_s, chip_j = summary["latency_model_s_mean"], summary["energy_chip_j_per_tick"]
     limits = [
         (name, f"{summary[key]:.3g} per tick: {remedy}")
@@ -189,28 +198,12 @@ def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         *limits,
         (
             "latency, modelled",
-            "not modelled for this substrate" if latency_s is None else _si(latency_s, "s"),
+            "not modelled for this substrate" if latency_s is None else si(latency_s, "s"),
         ),
-        ("energy, bottom-up model", f"{_joules(model['total'])} per tick: {terms}"),
+        ("energy, bottom-up model", f"{si(model['total'], 'J')} per tick: {terms}"),
         (
             "energy, chip-anchored",
-            "no chip figure" if chip_j is None else f"{_joules(chip_j)} per tick{ratio}",
+            "no chip figure" if chip_j is None else f"{si(chip_j, 'J')} per tick{ratio}",
         ),
         ("  what the chip figure is", summary["energy_chip_scope"] or "-"),
     ]
-
-
-def _ms(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{1e3 * seconds:.3f} ms"
-
-
-def _joules(joules: float) -> str:
-    return _si(joules, "J")
-
-
-def _si(value: float, unit: str) -> str:
-    """A number with a prefix that keeps it readable."""
-    for factor, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p")):
-        if abs(value) >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value:.3g} {unit}"

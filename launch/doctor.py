@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _doctor(argv: Sequence[str]) -> int:
-    command = parse(DoctorCommand, argv, prog="spikearm doctor")
+    command = parse(DoctorCommand, argv, prog="spikearm doctor", examples=("spikearm doctor",))
     findings = examine()
     table = Table(
         "", "", Column("found", overflow="fold"), Column("remedy", overflow="fold"), show_edge=False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spikearm.controller.ticklog import read_ticks
+from spikearm.launch.compare import NO_ADAPTATION, NO_PAYLOAD, PID
 from spikearm.launch.summary import STAGES, column, energy_terms
 
 _WITH, _WITHOUT, _INK = "#0b7285", "#adb5bd", "#343a40"
@@ -41,6 +42,7 @@ def draw_figures(folder: Path, summary: dict[str, Any]) -> list[Path]:
 def draw_comparison(document: dict[str, Any]) -> Path:
     """Tracking error over reaches, one line per run of a comparison; returns the file."""
     figure, axes = _figure()
+    colours = _run_colours([run["label"] for run in document["runs"]])
     for i, run in enumerate(document["runs"]):
         errors_mm = [1e3 * e for e in run["rmse_m_by_trial"]]
         axes.plot(
@@ -49,15 +51,22 @@ def draw_comparison(document: dict[str, Any]) -> Path:
             marker="o",
             markersize=4,
             linestyle=_LINE_STYLES[i // len(_TERM_COLOURS) % len(_LINE_STYLES)],
-            color=_TERM_COLOURS[i % len(_TERM_COLOURS)],
+            color=colours[run["label"]],
             label=run["label"],
         )
     first = document["runs"][0]
     axes.set(xlabel="reach", ylabel="rms tracking error [mm]", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(f"{first['arm']}: the same reaches, side by side")
-    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.legend(frameon=False, fontsize="small", loc="outside lower center", ncols=4)
     return _save(figure, Path(document["run_dir"]) / "comparison.png")
+
+
+def _run_colours(labels: list[str]) -> dict[str, str]:
+    """Greys for what the substrates are compared with, colours for the substrates."""
+    greys = dict(zip((NO_PAYLOAD, NO_ADAPTATION, PID), ("#ced4da", _WITHOUT, _INK), strict=True))
+    others = [label for label in labels if label not in greys]
+    return greys | dict(zip(others, cycle(_TERM_COLOURS), strict=False))
 
 
 def _draw_tracking(folder: Path, summary: dict[str, Any]) -> Path:
@@ -124,7 +133,7 @@ def _draw_energy(folder: Path, summary: dict[str, Any]) -> Path:
         )
     axes.set(xlabel="time [s]", ylabel="modelled energy per tick [nJ]", yscale="log")
     axes.set_title(f"Energy by term, bottom-up model, {summary['backend']}")
-    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.legend(frameon=False, fontsize="small", loc="outside lower center", ncols=4)
     return _save(figure, folder / "energy.png")
 
 

@@ -1,4 +1,4 @@
-"""The command ``spikearm logs recover``: what a killed run left becomes a table."""
+"""The command ``spikearm logs recover``: what a killed run left becomes a table and a summary."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-from spikearm.controller.ticklog import recover
-from spikearm.errors import RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
+from spikearm.launch.recovery import SUMMARY_NAME, Recovered, recover_run
 
 
 @dataclass(frozen=True)
 class RecoverCommand:
-    """Turn the journal of a run that was killed into ticks.parquet, and say how many ticks were kept.
+    """Turn the journal of a run that was killed into ticks.parquet and summary.json; say what was kept.
 
     Attributes:
         run: The run folder.
         json: Print the result as one JSON document on stdout.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     json: bool = False
 
 
@@ -34,23 +34,44 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _recover(argv: Sequence[str]) -> int:
-    command = parse(RecoverCommand, argv, prog="spikearm logs recover")
-    if not command.run.is_dir():
-        raise RunFolderError(f"no run folder {command.run}; give the folder that holds ticks.journal.")
-    recovery = recover(command.run)
-    console.print(f"kept {recovery.n_ticks} ticks in {recovery.path}: {recovery.reason}.", soft_wrap=True)
-    if recovery.n_missing:
-        console.print(f"{recovery.n_missing} ticks between them could not be written at the time.")
+    command = parse(
+        RecoverCommand,
+        argv,
+        prog="spikearm logs recover",
+        examples=("spikearm logs recover runs/20261121T120000Z-adaptive-loihi-iiwa14",),
+    )
+    recovered = recover_run(command.run)
+    for line in _lines(command.run, recovered):
+        console.print(line, highlight=False, soft_wrap=True)
     if command.json:
+        recovery = recovered.recovery
         print_json(
             {
                 "n_ticks": recovery.n_ticks,
                 "n_missing": recovery.n_missing,
                 "reason": recovery.reason,
                 "path": str(recovery.path),
+                "summary": None if recovered.summary is None else str(recovered.folder / SUMMARY_NAME),
             }
         )
     return DONE
+
+
+def _lines(run: Path, recovered: Recovered) -> list[str]:
+    """What to tell a person, the next step last."""
+    recovery = recovered.recovery
+    lines = [f"{recovery.n_ticks} ticks in {recovery.path}: {recovery.reason}."]
+    if recovered.folder != run:
+        lines.append(
+            "The run was killed before its own first tick: these are its reaches without adaptation."
+        )
+    if recovery.n_missing:
+        lines.append(f"{recovery.n_missing} ticks between them could not be written at the time.")
+    if recovered.summary is None:
+        lines.append("No summary: there is no run.json, or not a single tick.")
+    else:
+        lines.append(f"next: spikearm report {run}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -22,13 +22,25 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "centre-out reaching with orientation, deviation from the ideal trajectory",
     ),
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
+    "report": ("report.command", "one HTML page about a run, or several side by side"),
+    "video": ("video", "a run as a film, drawn from its log without a display"),
     "logs recover": ("logs_recover", "read what a killed run left"),
+    "logs export": ("logs_export", "a run as Parquet, CSV, MCAP, or NeuroBench metrics"),
     "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),
+    "completion": ("completion", "commands and options completed by bash, zsh or fish"),
 }
 """Module and one line of help of each command; modules are imported when they are asked for."""
 
 
 _HELP = {"-h", "--help"}
+_ABOUT = (
+    "A robot arm, a spiking controller that learns while it moves, three substrates to run it on,",
+    "and every tick's latency and energy accounted for. To begin with:",
+    "",
+    "  spikearm run       ten reaches under a weight the controller knows nothing of; ten seconds",
+    "  spikearm report    what happened, as a page for the browser",
+    "",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             command = importlib.import_module(f"spikearm.launch.{module}")
             code: int = command.main(words[len(parts) :])
             return code
-    if words and words[0] in _HELP:
+    if not words or words[0] in _HELP:
         print(_overview())
         return DONE
     if words and words[0] == "--version":
@@ -49,9 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words and any(name.startswith(words[0] + " ") for name in COMMANDS) and set(words[1:]) <= _HELP:
         print(_overview(words[0] + " "), file=sys.stdout if words[1:] else sys.stderr)
         return DONE if words[1:] else BAD_ARGUMENTS
-    if words:
-        named = " ".join(word for word in words[:2] if not word.startswith("-"))
-        print(UnknownNameError("command", named or words[0], COMMANDS), file=sys.stderr)
+    named = " ".join(word for word in words[:2] if not word.startswith("-"))
+    print(f"UnknownNameError: {UnknownNameError('command', named or words[0], COMMANDS)}", file=sys.stderr)
     print(_overview(), file=sys.stderr)
     return BAD_ARGUMENTS
 
@@ -65,7 +76,14 @@ def _overview(group: str = "") -> str:
         if name.startswith(group)
     ]
     return "\n".join(
-        ["usage: spikearm COMMAND [OPTIONS]", "", *lines, "", "spikearm COMMAND --help explains the options."]
+        [
+            *(() if group else _ABOUT),
+            "usage: spikearm COMMAND [OPTIONS]",
+            "",
+            *lines,
+            "",
+            "spikearm COMMAND --help explains the options, with an example.",
+        ]
     )
 
 

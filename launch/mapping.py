@@ -16,8 +16,12 @@ T = TypeVar("T")
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
-    """A dataclass as nested dictionaries of plain values; paths become strings."""
-    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    """A dataclass as nested dictionaries of plain values; paths become strings.
+
+    A field that is None and would be so by default is left out: it was not asked for.
+    """
+    values = ((field, getattr(config, field.name)) for field in dataclasses.fields(config))
+    return {f.name: _plain(value) for f, value in values if value is not None or f.default is not None}
 
 
 def from_mapping(base: T, mapping: Mapping[str, Any], *, where: str = "") -> T:

@@ -7,6 +7,7 @@ import gc
 import hashlib
 import itertools
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,18 +19,21 @@ from spikearm.controller.loop import Loop, LoopResult
 from spikearm.controller.ticklog import TickLog, read_ticks
 from spikearm.controller.tickschema import TickRecord, schema_for
 from spikearm.hardware.backend import Program
+from spikearm.hardware.conductances import Conducts
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.meter import Metered, make_meter
+from spikearm.hardware.spikes import ShowsSpikes
 from spikearm.hardware.utilisation import Describes
 from spikearm.hardware.wear import Ages, Wears
 from spikearm.launch.compose import Run, compose
+from spikearm.launch.conductances import save_conductances
 from spikearm.launch.config import RunConfig
 from spikearm.launch.mapping import to_mapping
-from spikearm.launch.run_folder import make_run_folder, write_json, write_run_json
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION, make_run_folder, write_json, write_run_json
+from spikearm.launch.spikes import SpikeRecorder
 from spikearm.launch.summary import mean_counts, summarise
 
-WITHOUT_ADAPTATION = "without-adaptation"
-"""Folder, inside that of an adaptive run, of the same reaches without the network."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def execute(
         summary = _execute_in(folder, config, run, on_tick)
     if without is not None:
         summary["rmse_m_by_trial_without_adaptation"] = without["rmse_m_by_trial"]
-    write_json(folder / "summary.json", summary)
+        with _unwritable_is_reported(folder):
+            write_json(folder / "summary.json", summary)
     return Finished(summary, folder, without)
 
 
@@ -112,6 +117,7 @@ def _execute_in(
         },
     )
     schema = schema_for(run.arm.n_joints, ledger, control_dt_s=config.control_dt_s, metered=meter is not None)
+    spikes = _spike_recorder(config, run.program)
     with TickLog(folder, schema, config_hash=config_hash(config)) as log, _no_collections():
         loop = Loop(
             run.plant,
@@ -122,7 +128,7 @@ def _execute_in(
             meter=meter,
             measure=run.plant.ee_pose,
             actuation_delay=config.actuation_delay,
-            on_tick=_with_rest(config, run.program, on_tick),
+            on_tick=_with_spikes(spikes, _with_rest(config, run.program, on_tick)),
         )
         result: LoopResult = loop.run()
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
@@ -130,12 +136,47 @@ def _execute_in(
         summary["wear"] = [wear.document() for wear in run.program.wear]
     utilisation = run.program.utilisation if isinstance(run.program, Describes) else None
     summary["utilisation"] = None if utilisation is None else utilisation.line()
-    write_json(folder / "summary.json", summary)
-    if utilisation is not None:
-        write_json(folder / "utilisation.json", utilisation.document())
-    if ledger is not None:
-        write_json(folder / "ledger.json", ledger_document(ledger, folder, config.control_dt_s))
+    with _unwritable_is_reported(folder):
+        write_json(folder / "summary.json", summary)
+        if utilisation is not None:
+            write_json(folder / "utilisation.json", utilisation.document())
+        if ledger is not None:
+            write_json(folder / "ledger.json", ledger_document(ledger, folder, config.control_dt_s))
+        if spikes is not None:
+            spikes.save(folder)
+        if isinstance(run.program, Conducts):
+            save_conductances(folder, run.program.conductances)
     return summary
+
+
+@contextmanager
+def _unwritable_is_reported(folder: Path) -> Iterator[None]:
+    """A full disk costs files; what the run came to is shown all the same."""
+    try:
+        yield
+    except OSError as error:
+        _log.error("%s: not everything about this run could be saved: %s.", folder, error.strerror or error)
+
+
+def _spike_recorder(config: RunConfig, program: Program | None) -> SpikeRecorder | None:
+    if not isinstance(program, ShowsSpikes):
+        return None
+    return SpikeRecorder(program.populations, config.n_ticks, config.network.network_dt_s)
+
+
+def _with_spikes(
+    spikes: SpikeRecorder | None, on_tick: Callable[[TickRecord], None] | None
+) -> Callable[[TickRecord], None] | None:
+    """Looks at the neurons before anything else does."""
+    if spikes is None:
+        return on_tick
+
+    def on_tick_with_spikes(record: TickRecord) -> None:
+        spikes.on_tick()
+        if on_tick is not None:
+            on_tick(record)
+
+    return on_tick_with_spikes
 
 
 def _with_rest(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -13,7 +16,29 @@ from spikearm.launch.cli import DONE, FAILED, guarded, option, parse, print_json
 from spikearm.launch.config import RunConfig, load_config
 from spikearm.launch.display import LivePanel, console, show_summary
 from spikearm.launch.figures import draw_figures
-from spikearm.launch.run import execute
+from spikearm.launch.report.command import REPORT_NAME, write_report
+from spikearm.launch.run import Finished, execute
+from spikearm.launch.video import record_video, require_encoder
+from spikearm.launch.view import OnTick, view
+
+_COMMON = (
+    "backend",
+    "arm",
+    "controller",
+    "payload_kg",
+    "trials",
+    "duration_s",
+    "seed",
+    "control_dt_s",
+    "realtime",
+    "config",
+    "report",
+    "view",
+    "video",
+    "out",
+    "name",
+    "json",
+)
 
 
 @dataclass(frozen=True)
@@ -24,11 +49,17 @@ class RunCommand:
         run: The run itself.
         config: Start from a ready-made experiment (by name), a TOML file, or another run's run.json;
             options on the command line come on top.
+        report: Write the run's page as well, report.html in the run folder.
+        view: Watch the arm, in real time: in a window where there is a display, in a browser elsewhere.
+        video: Draw the run as a film when it is over, into this file.
         json: Print the summary as one JSON document on stdout.
     """
 
     run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=RunConfig)
     config: str | None = None
+    report: bool = False
+    view: bool = False
+    video: Path | None = None
     json: bool = False
 
 
@@ -38,19 +69,53 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    command = parse(RunCommand, argv, prog="spikearm run", default=RunCommand(run=base_config(argv)))
-    config = command.run
-    with LivePanel(config, f"{config.controller} on {config.arm}") as panel:
-        finished = execute(config, on_tick=panel.on_tick)
+    command = parse(
+        RunCommand,
+        argv,
+        prog="spikearm run",
+        default=RunCommand(run=base_config(argv)),
+        examples=(
+            "spikearm run",
+            "spikearm run --backend loihi --payload-kg 1.5 --trials 5",
+            "spikearm run --config payload-crossbar --report",
+        ),
+        common=_COMMON,
+    )
+    config = dataclasses.replace(command.run, realtime=True) if command.view else command.run
+    if command.video is not None:
+        require_encoder()
+    with (
+        LivePanel(config, f"{config.controller} on {config.arm}") as panel,
+        _watch(command, panel) as on_tick,
+    ):
+        finished = execute(config, on_tick=on_tick)
     show_summary(finished.summary)
-    for path in draw_figures(finished.folder, finished.summary):
-        console.print(f"figure: {path}", highlight=False, soft_wrap=True)
     if command.json:
         print_json(finished.summary)
+    _draw(command, finished)
     if finished.summary["interrupted"]:
         console.print("interrupted; the ticks until then are in the run folder.", style="yellow")
         return FAILED
     return DONE
+
+
+def _watch(command: RunCommand, panel: LivePanel) -> AbstractContextManager[OnTick]:
+    return view(command.run, panel.on_tick) if command.view else nullcontext(panel.on_tick)
+
+
+def _draw(command: RunCommand, finished: Finished) -> None:
+    """What is made of the log when the run is over; the last line says what to do next."""
+    folder = finished.folder
+    drawn = [("figure", path) for path in draw_figures(folder, finished.summary)]
+    if command.video is not None:
+        record_video(folder, command.video)
+        drawn.append(("video", command.video))
+    if command.report:
+        drawn.append(("report", write_report([folder], folder / REPORT_NAME)))
+    for kind, path in drawn:
+        console.print(f"{kind}: {path}", highlight=False, soft_wrap=True)
+    if not command.report:
+        console.print(f"next: spikearm report {folder}", highlight=False, soft_wrap=True)
 
 
 def base_config(argv: Sequence[str]) -> RunConfig:

@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +19,9 @@ from spikearm.version import __version__
 
 PACKAGES = ("numpy", "mujoco", "nengo", "nengo-loihi", "numba", "scipy", "pyarrow", "gymnasium")
 """Libraries whose versions decide what a run comes to."""
+
+WITHOUT_ADAPTATION = "without-adaptation"
+"""Folder, inside that of an adaptive run, of the same reaches without the network."""
 
 
 def make_run_folder(out: Path, name: str) -> Path:
@@ -53,7 +58,7 @@ def provenance() -> dict[str, Any]:
     """What a result stands on besides its settings: versions, revision, host, time."""
     return {
         "spikearm": __version__,
-        "git_revision": _git_revision(),
+        **_git_revision(),
         "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES},
         "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -62,16 +67,26 @@ def provenance() -> dict[str, Any]:
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write a JSON document in one step: the file is either whole or not there."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _git_revision() -> str | None:
-    """Revision of the checkout this package is run from, or None for an installed package."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A place to write to; afterwards the file is either whole under its name or not there."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _git_revision() -> dict[str, str]:
+    """Revision of the checkout this package is run from; an installed package has its version only."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
-        return None
+        return {}
     try:
         git = subprocess.run(  # noqa: S603 - fixed arguments
             ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
@@ -81,5 +96,5 @@ def _git_revision() -> str | None:
             timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
-        return None
-    return git.stdout.strip()
+        return {}
+    return {"git_revision": git.stdout.strip()}

@@ -31,6 +31,8 @@ from spikearm.models.training_config import TrainingConfig
 if TYPE_CHECKING:
     from spikearm.models.encoder_training import TrainedEncoder
 
+_COMMON = ("arm", "out", "n_tasks", "n_samples", "noise_aware", "n_steps", "seed", "json")
+
 
 @dataclass(frozen=True)
 class TrainEncoderCommand:
@@ -75,7 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(argv: Sequence[str]) -> int:
-    command = parse(TrainEncoderCommand, argv, prog="spikearm train encoder")
+    command = parse(
+        TrainEncoderCommand,
+        argv,
+        prog="spikearm train encoder",
+        examples=("spikearm train encoder --arm planar2 --out weights",),
+        common=_COMMON,
+    )
     _require_torch()
     arm = load_arm(command.arm)
     _require_writable(command.out)

@@ -26,6 +26,7 @@ DATA = (
     "spikearm/envs/assets/planar2.xml",
     "spikearm/envs/assets/planar3.xml",
     "spikearm/launch/configs/payload-loihi.toml",
+    "spikearm/launch/report/assets/page.html",
     "spikearm/models/weights/encoder-iiwa14.npz",
 )
 """What a wheel must carry besides code; the rest is compared with the checkout."""

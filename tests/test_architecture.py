@@ -41,6 +41,12 @@ EXCEPTIONS = {
     "models/*training*.py": {"scipy", "torch"},
     "launch/encoder_data.py": {"scipy"},
     "launch/train_*.py": {"torch"},
+    "launch/export/mcap.py": {"mcap"},
+    "launch/export/neurobench.py": {"nengo"},
+    "launch/report/page.py": {"plotly"},
+    "launch/video.py": {"imageio_ffmpeg"},
+    "launch/video_frames.py": {"imageio_ffmpeg"},
+    "launch/view.py": {"mjviser", "viser"},
     "hardware/loihi/*.py": {"nengo_loihi"},
 }
 """Libraries that only some modules may import."""

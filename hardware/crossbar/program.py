@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from spikearm.hardware.conductances import Conductances
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.simulator import CrossbarSimulator
 from spikearm.hardware.nengo_state import (
     ArrayPart,
@@ -15,6 +17,7 @@ from spikearm.hardware.nengo_state import (
     step_functions,
 )
 from spikearm.hardware.simulated import SimulatedProgram
+from spikearm.hardware.spikes import Population, nengo_populations
 from spikearm.hardware.wear import Wear
 from spikearm.models.network import PortedNetwork
 from spikearm.records import OpCounts
@@ -63,6 +66,16 @@ class CrossbarProgram(SimulatedProgram):
         """Pulses taken by the devices of each learned matrix, and how long they will last."""
         return self.simulator.wear
 
+    @property
+    def conductances(self) -> tuple[Conductances, ...]:
+        """What the devices of all matrices conduct now."""
+        return tuple(_conductances(matrix) for matrix in self.simulator.matrices)
+
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """The spiking ensembles, with what they did in the last step."""
+        return nengo_populations(self.simulator)
+
     def _advance(self) -> None:
         # What nengo.Simulator.step does, without its probes and its book-keeping.
         with np.errstate(invalid="raise", divide="ignore"):
@@ -84,3 +97,8 @@ class CrossbarProgram(SimulatedProgram):
         """Network and time step, seed of the devices, and the configuration: what the arrays mean."""
         substrate = f"{self.simulator.seed} {self.simulator.config!r}"
         return simulator_fingerprint(self.simulator) + substrate.encode()
+
+
+def _conductances(matrix: CrossbarMatrix) -> Conductances:
+    total, diff = (x.reshape(matrix.shape) for x in (matrix.cells.total, matrix.cells.diff))
+    return Conductances(matrix.label, matrix.learned, 0.5 * (total + diff), 0.5 * (total - diff))

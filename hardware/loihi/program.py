@@ -15,6 +15,7 @@ from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.hardware.loihi.state import loihi_parts
 from spikearm.hardware.nengo_state import simulator_fingerprint
 from spikearm.hardware.simulated import SimulatedProgram
+from spikearm.hardware.spikes import Population
 from spikearm.hardware.utilisation import Utilisation
 from spikearm.models.network import PortedNetwork
 from spikearm.records import OpCounts
@@ -48,6 +49,18 @@ class LoihiProgram(SimulatedProgram):
     def utilisation(self) -> Utilisation:
         """Use of each core of the chip."""
         return self._utilisation
+
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """The ensembles on the chip, with what their compartments did in the last step."""
+        model, emulator = self._simulator.model, self._simulator.sims["emulator"]
+        spiked, slices = emulator.compartment.spiked, emulator.block_info.slices
+        # An ensemble has a block for each core it was split over, and none if it is left to the host.
+        return tuple(
+            Population(str(ensemble.label), spiked[slices[block]])
+            for ensemble in model.toplevel.all_ensembles
+            for block in model.objs[ensemble].get("out", ())
+        )
 
     def _advance(self) -> None:
         self._lockstep.step()

@@ -54,7 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _benchmark(argv: Sequence[str]) -> int:
     default = AdaptivePayloadCommand(QUICK if "--quick" in argv else AdaptivePayload())
-    command = parse(AdaptivePayloadCommand, argv, prog="spikearm benchmark adaptive-payload", default=default)
+    command = parse(
+        AdaptivePayloadCommand,
+        argv,
+        prog="spikearm benchmark adaptive-payload",
+        default=default,
+        examples=(
+            "spikearm benchmark adaptive-payload --quick",
+            "spikearm benchmark adaptive-payload --backends loihi --out runs/loihi-payload",
+        ),
+    )
     settings = command.protocol
     place = Place("adaptive-payload", command.out, command.quick, command.processes)
     todo = jobs(settings)

@@ -54,7 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _benchmark(argv: Sequence[str]) -> int:
     default = CenterOutCommand(QUICK if "--quick" in argv else CenterOut())
-    command = parse(CenterOutCommand, argv, prog="spikearm benchmark center-out", default=default)
+    command = parse(
+        CenterOutCommand,
+        argv,
+        prog="spikearm benchmark center-out",
+        default=default,
+        examples=(
+            "spikearm benchmark center-out --quick",
+            "spikearm benchmark center-out --sessions 3 --out runs/center-out",
+        ),
+    )
     place = Place("center-out", command.out, command.quick, command.processes)
     todo = jobs(command.protocol)
     document = conduct(place, command.protocol, todo, partial(summarise, command.protocol))

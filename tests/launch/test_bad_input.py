@@ -162,7 +162,6 @@ def test_unwritable_folder_is_refused_before_any_work(spikearm, tmp_path, comman
         (("train", "encodr"), "Did you mean 'train encoder'?"),
         (("logs",), "spikearm logs recover"),
         (("--jsn",), "no command named '--jsn'"),
-        ((), "usage: spikearm COMMAND"),
     ],
 )
 def test_unknown_command_gets_a_suggestion_and_the_overview(spikearm, words, suggestion):

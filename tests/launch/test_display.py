@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from spikearm.launch.config import RunConfig
-from spikearm.launch.display import LivePanel, _joules, error_bars, show_summary
+from spikearm.launch.display import LivePanel, error_bars, show_summary
 from spikearm.launch.run import execute
+from spikearm.launch.words import si
 
 
 def terminal(is_terminal: bool) -> Console:
@@ -75,7 +76,7 @@ def test_bars_of_errors_of_zero_do_not_divide_by_it():
     ],
 )
 def test_energies_get_the_prefix_that_keeps_them_readable(joules, text):
-    assert _joules(joules) == text
+    assert si(joules, "J") == text
 
 
 def test_summary_never_adds_the_two_kinds_of_energy(short_run, capsys):

@@ -12,7 +12,7 @@ import pytest
 from spikearm.controller.journal import read_journal
 from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, read_ticks
 from spikearm.errors import JournalError
-from spikearm.launch.run import WITHOUT_ADAPTATION
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 
 LONG = ("run", "--trials", 20, "--duration-s", 16)
 PATIENCE_S = 60.0

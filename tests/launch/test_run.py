@@ -13,7 +13,8 @@ from spikearm.controller.ticklog import log_description, read_ticks
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import SimulationDivergedError
 from spikearm.launch.config import RunConfig
-from spikearm.launch.run import WITHOUT_ADAPTATION, execute
+from spikearm.launch.run import execute
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 
 
 @pytest.fixture
@@ -38,9 +39,8 @@ def failing_plant(monkeypatch):
 
 def test_run_folder_holds_all_there_is_to_know(short_run):
     names = {path.name for path in short_run.folder.iterdir()}
-    assert names == {"run.json", "summary.json", "ledger.json", "ticks.parquet", WITHOUT_ADAPTATION} | {
-        name for name in names if name.endswith(".png")
-    }
+    whole = {"run.json", "summary.json", "ledger.json", "ticks.parquet", "spikes.npz", WITHOUT_ADAPTATION}
+    assert names == whole | {name for name in names if name.endswith(".png")}
 
 
 def test_ledger_accounts_for_every_joule_of_the_summary(short_run):

@@ -13,7 +13,8 @@ from spikearm.controller.tickschema import schema_for
 from spikearm.errors import JournalError
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.config import RunConfig
-from spikearm.launch.run import WITHOUT_ADAPTATION, execute
+from spikearm.launch.run import execute
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 from spikearm.launch.summary import STAGES, rmse_by_trial, summarise, whole_ticks_s
 
 PROMISED = {

@@ -1,0 +1,1 @@
+"""``spikearm logs export``: a run's log in the formats of others."""

@@ -1,0 +1,117 @@
+"""What is left of a run that could not end by itself: its table, and the summary it did not write."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikearm.controller.loop import LoopResult
+from spikearm.controller.ticklog import Recovery, has_log, log_description, read_ticks, recover
+from spikearm.errors import ConfigError, JournalError, RunFolderError
+from spikearm.hardware.registry import make_backend
+from spikearm.launch.config import RunConfig, load_config
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION, write_json
+from spikearm.launch.summary import column, summarise
+
+RUN_NAME, SUMMARY_NAME = "run.json", "summary.json"
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What was recovered of a run.
+
+    Attributes:
+        recovery: Of the run's log.
+        folder: The folder of that log: the run's own, or that of its reaches without adaptation if the
+            run was killed during those, before its own first tick.
+        summary: The summary; None if ticks are all there is, without the settings that made them.
+    """
+
+    recovery: Recovery
+    folder: Path
+    summary: dict[str, Any] | None
+
+
+def recover_run(folder: Path) -> Recovered:
+    """Turn the journals of a killed run into tables and write the summaries that are missing.
+
+    Raises:
+        RunFolderError: There is no such folder.
+        JournalError: It holds no ticks, its run is still going on, or a log is damaged at its beginning.
+        OSError: Something cannot be written; the journal stays.
+    """
+    if not folder.is_dir():
+        raise RunFolderError(f"no run folder {folder}; give the folder that holds ticks.journal.")
+    logs = [part for part in (folder / WITHOUT_ADAPTATION, folder) if has_log(part)]
+    if not logs:
+        raise JournalError(f"{folder} holds no tick log: the run ended before its first tick.")
+    recovered = [(part, recover(part)) for part in logs]
+    summaries = [_mend_summary(part) for part in logs]
+    if len(logs) == 2 and summaries[0] is not None and summaries[1] is not None:
+        # Nothing is written twice: a run that ended by itself has this already.
+        name = "rmse_m_by_trial_without_adaptation"
+        if name not in summaries[1]:
+            summaries[1][name] = summaries[0]["rmse_m_by_trial"]
+            write_json(folder / SUMMARY_NAME, summaries[1])
+    return Recovered(recovered[-1][1], logs[-1], summaries[-1])
+
+
+def settings_of(folder: Path) -> RunConfig:
+    """The settings of a run.
+
+    Raises:
+        RunFolderError: The folder has no ``run.json``, or one of another version.
+    """
+    try:
+        return load_config(str(folder / RUN_NAME), RunConfig())
+    except (ConfigError, ValueError) as error:
+        raise RunFolderError(f"{folder / RUN_NAME} does not say what the run was: {error}") from error
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """The summary of a run: the one it wrote, or that of the ticks that are there.
+
+    Raises:
+        RunFolderError: It is not known what the run was.
+        JournalError: There are no ticks.
+    """
+    path = folder / SUMMARY_NAME
+    if not path.exists():
+        return _summarise(folder)
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error}; delete it to have it made again.") from error
+    return document
+
+
+def _mend_summary(folder: Path) -> dict[str, Any] | None:
+    """The summary of a folder, written if it was missing; None where there is no ``run.json`` or no tick."""
+    if not (folder / RUN_NAME).exists() or not read_ticks(folder).num_rows:
+        return None
+    summary = summary_of(folder)
+    if not (folder / SUMMARY_NAME).exists():
+        write_json(folder / SUMMARY_NAME, summary)
+    return summary
+
+
+def _summarise(folder: Path) -> dict[str, Any]:
+    config = settings_of(folder)
+    table = read_ticks(folder)
+    n_lost = int(log_description(table)["n_missing"])
+    n_ticks = table.num_rows + n_lost
+    result = LoopResult(
+        n_ticks=n_ticks,
+        n_lost=n_lost,
+        deadline_misses=int(np.nansum(column(table, "deadline_missed"))),
+        max_lateness_s=float(column(table, "lateness_s").max(initial=0.0)),
+        interrupted=n_ticks < config.n_ticks,
+    )
+    adaptive = config.controller == "adaptive"
+    scope = make_backend(config.backend).cost_model.chip_scope if adaptive else ""
+    # What only the program knew is gone with it.
+    return summarise(config, folder, result, chip_scope=scope) | {"utilisation": None}

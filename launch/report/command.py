@@ -1,0 +1,94 @@
+"""The command ``spikearm report``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from spikearm.errors import RunFolderError
+from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.display import console
+from spikearm.launch.recovery import RUN_NAME
+from spikearm.launch.report.run_data import COMPARE_NAME, load_runs
+from spikearm.launch.run_folder import whole_file
+
+REPORT_NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class ReportCommand:
+    """Write one HTML page about a run, or about several runs side by side; it needs nothing but a browser.
+
+    Attributes:
+        run: Run folders, or folders of comparisons; by default the newest in runs/.
+        out: The file; by default report.html in the first folder.
+        json: Print what was written as one JSON document on stdout.
+    """
+
+    run: tyro.conf.Positional[tuple[Path, ...]] = ()
+    out: Path | None = None
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_report, sys.argv[1:] if argv is None else argv)
+
+
+def _report(argv: Sequence[str]) -> int:
+    command = parse(
+        ReportCommand,
+        argv,
+        prog="spikearm report",
+        examples=(
+            "spikearm report",
+            "spikearm report runs/*-loihi-* runs/*-crossbar-* --out side-by-side.html",
+        ),
+    )
+    folders = command.run or (newest(Path("runs")),)
+    path = write_report(folders, command.out or folders[0] / REPORT_NAME)
+    size = path.stat().st_size
+    console.print(
+        f"report: {path} ({size / 1e6:.1f} MB); open it in a browser.", highlight=False, soft_wrap=True
+    )
+    if command.json:
+        print_json({"path": str(path), "bytes": size, "runs": [str(folder) for folder in folders]})
+    return DONE
+
+
+def write_report(folders: Sequence[Path], path: Path) -> Path:
+    """Write the page about some runs; returns its path.
+
+    Raises:
+        RunFolderError: A folder is not there, or is no run folder.
+        JournalError: A log cannot be read, or has not a single tick.
+        OSError: The page cannot be written.
+    """
+    from spikearm.launch.report.page import page
+
+    title = folders[0].resolve().name if len(folders) == 1 else f"{len(folders)} runs side by side"
+    text = page(load_runs(folders), title)
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return path
+
+
+def newest(runs: Path) -> Path:
+    """The run or comparison that was begun last.
+
+    Raises:
+        RunFolderError: There is none.
+    """
+    found = [p for p in runs.glob("*") if (p / RUN_NAME).exists() or (p / COMPARE_NAME).exists()]
+    if not found:
+        raise RunFolderError(f"no run in {runs.resolve()}; make one with `spikearm run`, or name its folder.")
+    # Their names begin with the time.
+    return max(found, key=lambda p: p.name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

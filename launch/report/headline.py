@@ -1,0 +1,148 @@
+"""The numbers on top of the page, and where they come from at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import Sequence
+
+from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
+from spikearm.launch.report.run_data import RunData
+from spikearm.launch.report.section import Section, Table
+from spikearm.launch.report.tracking import late_rms_m, times_as_much
+from spikearm.launch.summary import rmse_by_trial
+from spikearm.launch.words import mm, ms, si
+
+Tile = tuple[str, str, str]
+
+
+def headline_html(runs: Sequence[RunData]) -> str:
+    """Tiles for one run, a table for several."""
+    if len(runs) > 1:
+        return f'<section id="headline">{_table(runs).to_html()}</section>'
+    tiles = "".join(
+        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>"
+        f'<dd class="note">{html.escape(note)}</dd></div>'
+        for name, value, note in _tiles(runs[0])
+    )
+    return f'<section id="headline"><dl class="tiles">{tiles}</dl></section>'
+
+
+def subtitle(runs: Sequence[RunData]) -> str:
+    """What was run, in a line."""
+    run = runs[0]
+    load = _perturbation(run.config.perturbation)
+    begun = f"begun {run.about.get('started_utc', '?')[:16].replace('T', ' ')} UTC"
+    if len(runs) > 1:
+        return f"{len(runs)} runs of {run.config.arm}, {begun}"
+    substrate = f" on {run.config.backend}" if run.adaptive else ""
+    return (
+        f"{run.config.arm}, {run.config.controller}{substrate}, {load}, "
+        f"{run.summary['n_ticks']:,} ticks, {begun}"
+    )
+
+
+def notes(runs: Sequence[RunData]) -> list[str]:
+    """What a reader has to know before trusting the numbers."""
+    found = []
+    for run in runs:
+        if run.summary["interrupted"]:
+            n = run.config.n_ticks
+            found.append(f"{run.label} ended early: {run.summary['n_ticks']:,} of {n:,} ticks.")
+        if run.summary["unrecorded_ticks"]:
+            found.append(f"{run.label}: {run.summary['unrecorded_ticks']} ticks could not be recorded.")
+        if run.summary["saturated_ticks"]:
+            found.append(
+                f"{run.label}: a torque limit was reached in {run.summary['saturated_ticks']} ticks."
+            )
+    return found
+
+
+def provenance(runs: Sequence[RunData]) -> Section:
+    """How to repeat the runs, and with what they were made."""
+    rows = []
+    for run in runs:
+        about = run.about
+        host = about.get("host", {})
+        versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
+        rows.append(
+            [
+                run.label,
+                f"spikearm run --config {run.folder / 'run.json'}",
+                f"spikearm {about.get('spikearm', '?')}, {versions}",
+                f"{host.get('system', '?')} {host.get('machine', '')}, {host.get('cpus', '?')} processors",
+            ]
+        )
+    return Section(
+        "provenance",
+        "To repeat it",
+        ["The same settings, versions and seed give the same log, byte for byte apart from measured times."],
+        tables=[Table(["run", "command", "made with", "on"], rows, words=True)],
+    )
+
+
+def _tiles(run: RunData) -> list[Tile]:
+    summary = run.summary
+    late = late_rms_m(summary["rmse_m_by_trial"])
+    tiles = [("tracking error, last three reaches", mm(late), _against(run, late))]
+    latency, deadline = summary["latency_measured_s"], summary["control_dt_s"]
+    missed = f"{summary['deadline_misses']} of {summary['n_ticks']:,} over the deadline of {ms(deadline)}"
+    tiles.append(("tick, 99th percentile", ms(latency["p99"]), missed))
+    model = summary["energy_model_j_per_tick"]["total"]
+    if model:
+        chip = summary["energy_chip_j_per_tick"]
+        note = (
+            "no chip figure" if chip is None else f"{si(chip, 'J')} chip-anchored: another kind of evidence"
+        )
+        tiles.append(("energy per tick, bottom-up model", si(model, "J"), note))
+        note = f"{summary['synaptic_ops_per_tick']:,.0f} synaptic operations"
+        tiles.append(("spikes per tick", f"{summary['spikes_per_tick']:.3g}", note))
+    return tiles
+
+
+def _against(run: RunData, late: float) -> str:
+    if run.baseline is None:
+        return f"{mm(run.summary['rmse_m'])} over all"
+    without = late_rms_m(rmse_by_trial(run.baseline))
+    return f"{mm(without)} without adaptation{times_as_much(without, late)}"
+
+
+def _table(runs: Sequence[RunData]) -> Table:
+    head = [
+        "run",
+        "error, last three",
+        "error, all",
+        "tick p50",
+        "tick p99",
+        "missed",
+        "bottom-up",
+        "chip-anchored",
+    ]
+    rows = []
+    for run in runs:
+        summary, latency = run.summary, run.summary["latency_measured_s"]
+        rows.append(
+            [
+                run.label,
+                mm(late_rms_m(summary["rmse_m_by_trial"])),
+                mm(summary["rmse_m"]),
+                ms(latency["p50"]),
+                ms(latency["p99"]),
+                f"{summary['deadline_misses']}",
+                si(summary["energy_model_j_per_tick"]["total"], "J"),
+                si(summary["energy_chip_j_per_tick"], "J"),
+            ]
+        )
+    return Table(head, rows)
+
+
+def _perturbation(perturbation: Perturbation) -> str:
+    """What differs from an unperturbed arm."""
+    changed = [
+        field.name
+        for field in dataclasses.fields(perturbation)
+        if getattr(perturbation, field.name) != getattr(NO_PERTURBATION, field.name)
+    ]
+    parts = [f"{perturbation.payload_kg:g} kg unknown payload"] if "payload_kg" in changed else []
+    parts += [name.replace("_", " ") for name in changed if name != "payload_kg"]
+    return ", ".join(parts) or "no perturbation"

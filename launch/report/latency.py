@@ -1,0 +1,194 @@
+"""How long a tick took on the computer of the run, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from spikearm.launch.report.plot import WARN, annotation, axis, layout, numbers
+from spikearm.launch.report.run_data import RunData
+from spikearm.launch.report.section import Figure, Section, Table
+from spikearm.launch.summary import STAGES, whole_ticks_s
+from spikearm.launch.words import ms, si
+from spikearm.records import FloatArray
+
+_WHOLE = "whole tick"
+_COMMON = "Time of ticks and their stages, measured on the computer of each run."
+_PERCENTILES = (50, 95, 99)
+_SYMBOLS = ("circle", "diamond", "triangle-right")
+_TAIL_POINTS = 160
+_TICKS_MS = [digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 5)]
+
+
+def latency(runs: Sequence[RunData]) -> Section:
+    """Percentiles by stage beside the deadline, and how rare slow ticks were."""
+    stages = [_stages(run) for run in runs]
+    table = _table(stages[0]) if len(runs) == 1 else _runs_table(runs, stages)
+    return Section(
+        "latency",
+        "Latency",
+        [_lead(runs[0]) if len(runs) == 1 else _COMMON],
+        [_percentiles(runs, stages), _tail(runs)],
+        [table],
+    )
+
+
+def _stages(run: RunData) -> dict[str, FloatArray]:
+    """Known times of each stage [s], the whole tick last."""
+    times = {stage: run.column(f"latency_{stage}_s") for stage in STAGES}
+    times[_WHOLE] = whole_ticks_s(run.ticks)
+    known = {name: values[np.isfinite(values)] for name, values in times.items()}
+    return {name: values for name, values in known.items() if values.size}
+
+
+def _lead(run: RunData) -> str:
+    summary = run.summary
+    measured = summary["latency_measured_s"]
+    deadline = summary["control_dt_s"]
+    missed = summary["deadline_misses"]
+    of = f"{missed} of {summary['n_ticks']} ticks"
+    ended = f"{of} ended after it" if missed else "no tick ended after it"
+    words = (
+        f"Half of all ticks took less than {ms(measured['p50'])}, 99 % less than "
+        f"{ms(measured['p99'])}; the deadline is {ms(deadline)}, and {ended}. Measured, on the computer of "
+        "the run."
+    )
+    if summary["latency_model_s_mean"] is not None:
+        words += f" The substrate itself would take {si(summary['latency_model_s_mean'], 's')}: modelled."
+    return words
+
+
+def _percentiles(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -> Figure:
+    names = [*STAGES, _WHOLE]
+    data = []
+    for i, (run, times) in enumerate(zip(runs, stages, strict=True)):
+        shift = 0.0 if len(runs) == 1 else 0.6 * (i / (len(runs) - 1) - 0.5)
+        for j, (name, values) in enumerate(times.items()):
+            spread = numbers(1e3 * np.percentile(values, _PERCENTILES))
+            data.append(_spread(run, name, spread, names.index(name) + shift, run.colour, legend=j == 0))
+    deadline_ms = 1e3 * runs[0].config.control_dt_s
+    return Figure(
+        "latency-stages",
+        "Median, 95th and 99th percentile of each stage of a tick.",
+        320 if len(runs) == 1 else 420,
+        data,
+        layout(
+            xaxis=axis(
+                "time per tick [ms]: ● p50, ◆ p95, ▶ p99",
+                type="log",
+                dtick=1,
+                exponentformat="none",
+            ),
+            yaxis={
+                **axis(""),
+                "tickvals": list(range(len(names))),
+                "ticktext": names,
+                "range": [len(names) - 0.5, -0.5],
+                "zeroline": False,
+            },
+            shapes=[_deadline(deadline_ms)],
+            annotations=[_deadline_label(deadline_ms)],
+            showlegend=len(runs) > 1,
+        ),
+    )
+
+
+def _spread(
+    run: RunData, stage: str, spread: list[float | None], y: float, colour: str, *, legend: bool
+) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": run.label,
+        "legendgroup": run.label,
+        "showlegend": legend,
+        "x": spread,
+        "y": [y] * len(spread),
+        "line": {"color": colour, "width": 3},
+        "marker": {"size": 9, "symbol": list(_SYMBOLS)},
+        "text": [f"p{p}" for p in _PERCENTILES],
+        "hovertemplate": stage + " %{text}: %{x:.4g} ms",
+    }
+
+
+def _tail(runs: Sequence[RunData]) -> Figure:
+    """Share of ticks that took longer than a time, on logarithmic axes: the rare ones count."""
+    data = []
+    for run in runs:
+        times_ms = np.sort(1e3 * whole_ticks_s(run.ticks))
+        if not times_ms.size:
+            continue
+        share = np.geomspace(1.0, 1.0 / times_ms.size, _TAIL_POINTS)
+        rows = np.clip(np.round((1.0 - share) * times_ms.size).astype(np.intp), 0, times_ms.size - 1)
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": run.label,
+                "x": numbers(times_ms[rows]),
+                "y": numbers(100 * share),
+                "line": {"color": run.colour, "width": 2},
+                "hovertemplate": "%{y:.3g} % took longer than %{x:.4g} ms",
+            }
+        )
+    deadline_ms = 1e3 * runs[0].config.control_dt_s
+    return Figure(
+        "latency-tail",
+        "Share of ticks that took longer than a given time.",
+        320,
+        data,
+        layout(
+            xaxis=axis("time of a whole tick [ms]", type="log", tickvals=_TICKS_MS),
+            yaxis=axis("slower ticks [%]", type="log", dtick=1, exponentformat="none"),
+            shapes=[_deadline(deadline_ms)],
+            annotations=[_deadline_label(deadline_ms)],
+            showlegend=len(runs) > 1,
+        ),
+    )
+
+
+def _deadline(deadline_ms: float) -> dict[str, Any]:
+    line = {"color": WARN, "width": 1.5, "dash": "dot"}
+    return {
+        "type": "line",
+        "x0": deadline_ms,
+        "x1": deadline_ms,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": line,
+    }
+
+
+def _deadline_label(deadline_ms: float) -> dict[str, Any]:
+    return annotation(
+        "deadline",
+        x=float(np.log10(deadline_ms)),
+        y=0,
+        yref="paper",
+        xanchor="left",
+        yanchor="bottom",
+        xshift=3,
+        font={"color": WARN, "size": 12},
+    )
+
+
+def _table(times: dict[str, FloatArray]) -> Table:
+    rows = []
+    for name, values in times.items():
+        p50, p95, p99 = np.percentile(values, _PERCENTILES)
+        rows.append([name, *(ms(float(v)) for v in (p50, p95, p99, values.max()))])
+    return Table(["stage", "p50", "p95", "p99", "longest"], rows)
+
+
+def _runs_table(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -> Table:
+    rows = []
+    for run, times in zip(runs, stages, strict=True):
+        whole = times.get(_WHOLE, np.array([np.nan]))
+        spread = [ms(float(v)) for v in np.percentile(whole, _PERCENTILES)]
+        summary = run.summary
+        missed = f"{summary['deadline_misses']} of {summary['n_ticks']:,}"
+        rows.append([run.label, *spread, missed, si(summary["latency_model_s_mean"], "s")])
+    return Table(["whole tick", "p50", "p95", "p99", "over the deadline", "substrate, modelled"], rows)

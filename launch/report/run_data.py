@@ -1,0 +1,149 @@
+"""A run folder as the report reads it, whole or recovered after a kill."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from spikearm.controller.ticklog import has_log, read_ticks
+from spikearm.errors import JournalError, RunFolderError
+from spikearm.hardware.conductances import Conductances
+from spikearm.launch.conductances import load_conductances
+from spikearm.launch.config import RunConfig
+from spikearm.launch.recovery import RUN_NAME, settings_of, summary_of
+from spikearm.launch.report.plot import run_colour
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION
+from spikearm.launch.spikes import Spikes
+from spikearm.launch.summary import column
+from spikearm.records import FloatArray
+
+COMPARE_NAME = "compare.json"
+
+
+@dataclass(frozen=True)
+class RunData:
+    """One run.
+
+    Attributes:
+        label: What tells it from the other runs of the page.
+        folder: Its run folder.
+        config: Its settings.
+        about: The document ``run.json``.
+        summary: The document ``summary.json``, or what it would be.
+        ticks: Every tick.
+        baseline: The same reaches without adaptation, where they were run.
+        number: Its place among the runs of the page.
+    """
+
+    label: str
+    folder: Path
+    config: RunConfig
+    about: dict[str, Any]
+    summary: dict[str, Any]
+    ticks: pa.Table
+    baseline: pa.Table | None
+    number: int = 0
+
+    @property
+    def colour(self) -> str:
+        """Name of its colour in the style sheet."""
+        return run_colour(self.number)
+
+    def column(self, name: str) -> FloatArray:
+        """One column, shape (n_ticks,); what is null is NaN."""
+        return column(self.ticks, name)
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it had a network."""
+        return self.config.controller == "adaptive"
+
+    @property
+    def n_reaches(self) -> int:
+        """Reaches that were begun."""
+        return int(self.column("reach").max()) + 1
+
+    def reaches(self, numbers: Sequence[int]) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Rows of some reaches, in order."""
+        return np.flatnonzero(np.isin(self.column("reach"), numbers))
+
+    @cached_property
+    def spikes(self) -> Spikes | None:
+        """The spikes that were kept; None for a run without a network, or one that was killed."""
+        return Spikes.load(self.folder)
+
+    @cached_property
+    def conductances(self) -> tuple[Conductances, ...]:
+        """The devices of a crossbar at the end."""
+        return load_conductances(self.folder)
+
+    def document(self, name: str) -> dict[str, Any] | None:
+        """A JSON document of the run folder; None if there is none of this name."""
+        path = self.folder / name
+        return _read_json(path) if path.exists() else None
+
+
+def load_runs(folders: Sequence[Path]) -> list[RunData]:
+    """The runs of some folders; the folder of a comparison stands for all runs in it.
+
+    Raises:
+        RunFolderError: A folder is not there, or is no run folder.
+        JournalError: A log cannot be read, or has not a single tick.
+    """
+    runs = [_load(folder, label) for given in folders for folder, label in _expand(given)]
+    same = {label for label, n in Counter(run.label for run in runs).items() if n > 1}
+    return [
+        replace(run, number=i, label=f"{run.label} ({run.folder.name})" if run.label in same else run.label)
+        for i, run in enumerate(runs)
+    ]
+
+
+def _expand(folder: Path) -> list[tuple[Path, str | None]]:
+    """The run folders that a folder stands for, with their labels where they have some."""
+    if not folder.is_dir():
+        raise RunFolderError(f"no run folder {folder}; `spikearm run` makes one.")
+    if not (folder / COMPARE_NAME).exists():
+        return [(folder, None)]
+    # The folder may have been moved: its runs lie in it, wherever that is now.
+    runs = _read_json(folder / COMPARE_NAME)["runs"]
+    return [(folder / Path(run["run_dir"]).name, run["label"]) for run in runs]
+
+
+def _load(folder: Path, label: str | None) -> RunData:
+    if not has_log(folder) and has_log(folder / WITHOUT_ADAPTATION):
+        # Killed during the reaches that come first: they are all there is.
+        return _load(folder / WITHOUT_ADAPTATION, "without adaptation")
+    ticks = read_ticks(folder)
+    if not ticks.num_rows:
+        raise JournalError(f"{folder} has no ticks: there is nothing to report.")
+    config = settings_of(folder)
+    baseline = folder / WITHOUT_ADAPTATION
+    return RunData(
+        label=label or _label(config),
+        folder=folder,
+        config=config,
+        about=_read_json(folder / RUN_NAME),
+        summary=summary_of(folder),
+        ticks=ticks,
+        baseline=read_ticks(baseline) if has_log(baseline) else None,
+    )
+
+
+def _label(config: RunConfig) -> str:
+    return config.name or (config.backend if config.controller == "adaptive" else config.controller)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error}") from error
+    return document

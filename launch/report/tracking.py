@@ -1,0 +1,74 @@
+"""How far the arm was from where it should have been, reach by reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from spikearm.launch.report.plot import GHOST, axis, layout, numbers
+from spikearm.launch.report.run_data import RunData
+from spikearm.launch.report.section import Figure, Section
+from spikearm.launch.summary import rmse_by_trial
+from spikearm.launch.words import mm
+
+
+def tracking(runs: Sequence[RunData]) -> Section:
+    """Root mean square of the distance from the desired trajectory, of each reach."""
+    data = []
+    ghost = next((run for run in runs if run.baseline is not None), None)
+    if ghost is not None:
+        data.append(_line(rmse_by_trial(ghost.baseline), "without adaptation", GHOST))
+    for run in runs:
+        name = "with adaptation" if run.adaptive and len(runs) == 1 else run.label
+        data.append(_line(run.summary["rmse_m_by_trial"], name, run.colour))
+    figure = Figure(
+        "tracking-error",
+        "Tracking error of each reach.",
+        380,
+        data,
+        layout(
+            xaxis=axis("reach", dtick=1 if runs[0].n_reaches <= 20 else None, zeroline=False),
+            yaxis=axis("rms tracking error [mm]", rangemode="tozero"),
+            hovermode="x unified",
+        ),
+    )
+    return Section("tracking", "Tracking error", _lead(runs), [figure])
+
+
+def late_rms_m(errors_m: Sequence[float]) -> float:
+    """Root mean square over the last three reaches [m], or as many as there are."""
+    last = errors_m[-3:]
+    return float((sum(e * e for e in last) / len(last)) ** 0.5)
+
+
+def _line(errors_m: Sequence[float], name: str, colour: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": list(range(1, len(errors_m) + 1)),
+        "y": numbers([1e3 * e for e in errors_m]),
+        "line": {"color": colour, "width": 2},
+        "marker": {"size": 7},
+        "hovertemplate": "%{y:.2f} mm",
+    }
+
+
+def _lead(runs: Sequence[RunData]) -> list[str]:
+    what = "Root mean square of the distance between the end effector and the desired trajectory."
+    if len(runs) > 1:
+        best = min(runs, key=lambda run: late_rms_m(run.summary["rmse_m_by_trial"]))
+        late = mm(late_rms_m(best.summary["rmse_m_by_trial"]))
+        return [f"{what} Least in the last three reaches: {best.label}, {late}."]
+    run = runs[0]
+    late_m = late_rms_m(run.summary["rmse_m_by_trial"])
+    if run.baseline is None:
+        return [f"{what} In the last three reaches: {mm(late_m)}."]
+    without = late_rms_m(rmse_by_trial(run.baseline))
+    last = f"In the last three reaches: {mm(late_m)}, against {mm(without)} in the same reaches without"
+    return [f"{what} {last} adaptation{times_as_much(without, late_m)}."]
+
+
+def times_as_much(without_m: float, with_m: float) -> str:
+    """How much more it is without adaptation, to end a sentence; nothing for a run without any error."""
+    return f", {without_m / with_m:.3g} times as much" if with_m else ""

@@ -1,0 +1,109 @@
+"""The command ``spikearm video``: a run as a film, drawn from its log without a display.
+
+The arm is drawn after the run, so that drawing costs no tick any time; a killed run has its film, too.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from spikearm.errors import ConfigError, RunFolderError
+from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.display import console
+
+
+@dataclass(frozen=True)
+class VideoCommand:
+    """Draw a run as a film: the arm, the desired path (dark) and the one it took (teal), in real time.
+
+    Attributes:
+        run: The run folder.
+        out: The file; by default video.mp4 in the run folder.
+        json: Print what was written as one JSON document on stdout.
+    """
+
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    out: Path | None = None
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_video, sys.argv[1:] if argv is None else argv)
+
+
+def _video(argv: Sequence[str]) -> int:
+    command = parse(
+        VideoCommand,
+        argv,
+        prog="spikearm video",
+        examples=("spikearm video runs/20261121T120000Z-adaptive-loihi-iiwa14",),
+    )
+    path = command.out or command.run / "video.mp4"
+    record_video(command.run, path)
+    console.print(f"video: {path}", highlight=False, soft_wrap=True)
+    if command.json:
+        print_json({"path": str(path), "bytes": path.stat().st_size})
+    return DONE
+
+
+def record_video(run: Path, path: Path) -> None:
+    """Write the film of a run.
+
+    MuJoCo chooses how to draw when it is imported; a process of its own can be told to do without a display.
+
+    Raises:
+        RunFolderError: There is no such run, or nothing on this computer can draw.
+        ConfigError: The package that encodes films is not installed.
+    """
+    if not run.is_dir():
+        raise RunFolderError(f"no run folder {run}; `spikearm run` makes one.")
+    require_encoder()
+    said = ""
+    for renderer in _renderers():
+        environment = {**os.environ, "MUJOCO_GL": renderer} if renderer else dict(os.environ)
+        drawing = subprocess.run(  # noqa: S603 - this very module
+            [sys.executable, "-m", "spikearm.launch.video_frames", str(run), str(path)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if drawing.returncode == 0:
+            return
+        said += f" {renderer or 'display'}: {(drawing.stderr.strip().splitlines() or ['it crashed'])[-1]}."
+    raise RunFolderError(
+        f"nothing here can draw:{said} On Debian and Ubuntu: apt-get install libegl1 libosmesa6."
+    )
+
+
+def _renderers() -> tuple[str, ...]:
+    """What to try: what was asked for, or a display, or the two ways to do without."""
+    chosen = os.environ.get("MUJOCO_GL")
+    if chosen:
+        return (chosen,)
+    return ("", "egl", "osmesa") if os.environ.get("DISPLAY") else ("egl", "osmesa")
+
+
+def require_encoder() -> None:
+    """Know before a run that its film can be written.
+
+    Raises:
+        ConfigError: The package that encodes films is not installed.
+    """
+    try:
+        import imageio_ffmpeg  # noqa: F401 - is it there?
+    except ImportError as error:
+        raise ConfigError("films need the package imageio-ffmpeg: pip install 'spikearm[view]'.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Watching a run while it lasts: in MuJoCo's window where there is a display, in a browser elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+
+from spikearm.controller.tickschema import TickRecord
+from spikearm.errors import ConfigError
+from spikearm.launch.config import RunConfig
+from spikearm.launch.display import console
+from spikearm.launch.scene import ArmScene
+
+_PERIOD_S = 1 / 30
+_PATIENCE_S = 60.0
+
+OnTick = Callable[[TickRecord], None]
+
+
+@contextmanager
+def view(config: RunConfig, on_tick: OnTick) -> Iterator[OnTick]:
+    """Show the arm in every tick that a screen can show; hands out what to call in each tick.
+
+    Args:
+        config: The run's configuration.
+        on_tick: Called as well, e.g. for the panel in the terminal.
+
+    Raises:
+        ConfigError: There is no display, and the package for the browser is missing.
+    """
+    scene = ArmScene(config)
+    shown_s = 0.0
+    try:
+        with _window(scene) if _has_display() else _page(scene) as sync:
+
+            def on_tick_with_view(record: TickRecord) -> None:
+                nonlocal shown_s
+                on_tick(record)
+                if time.monotonic() - shown_s > _PERIOD_S:
+                    shown_s = time.monotonic()
+                    scene.pose(record.state.q)
+                    sync()
+
+            yield on_tick_with_view
+    finally:
+        scene.close()
+
+
+def _has_display() -> bool:
+    """Whether MuJoCo's window can be opened; on macOS that takes a Python of its own."""
+    return sys.platform == "linux" and any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+@contextmanager
+def _window(scene: ArmScene) -> Iterator[Callable[[], None]]:
+    from mujoco import viewer
+
+    with viewer.launch_passive(scene.model, scene.data, show_left_ui=False, show_right_ui=False) as window:
+        yield window.sync
+
+
+@contextmanager
+def _page(scene: ArmScene) -> Iterator[Callable[[], None]]:
+    """A page on this computer; the run begins when somebody looks."""
+    try:
+        import viser
+        from mjviser import ViserMujocoScene
+    except ImportError as error:
+        raise ConfigError(
+            "there is no display, and the view in a browser needs packages: pip install 'spikearm[view]'."
+        ) from error
+    # What it prints has no place on stdout, which is for the JSON document.
+    with redirect_stdout(sys.stderr):
+        server = viser.ViserServer(host="127.0.0.1", port=8080, verbose=False)
+    try:
+        shown = ViserMujocoScene(server, scene.model, num_envs=1)
+        shown.create_visualization_gui()
+        scene.pose(scene.data.qpos.copy())
+        shown.update_from_mjdata(scene.data)
+        address = f"http://localhost:{server.get_port()}"
+        console.print(f"view: open {address} in a browser; the run begins then.", highlight=False)
+        _wait_for(lambda: bool(server.get_clients()))
+        yield lambda: shown.update_from_mjdata(scene.data)
+    finally:
+        with redirect_stdout(sys.stderr):
+            server.stop()
+
+
+def _wait_for(somebody: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not somebody() and time.monotonic() < deadline:
+        time.sleep(0.1)

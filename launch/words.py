@@ -1,0 +1,45 @@
+"""Numbers in words, on the terminal and in the report."""
+
+from __future__ import annotations
+
+_PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
+
+
+def si(value: float | None, unit: str) -> str:
+    """A number with the prefix that keeps it readable; a dash for what is not known."""
+    if value is None:
+        return "–"
+    for factor, prefix in _PREFIXES:
+        if abs(value) >= factor:
+            return f"{_three_digits(value / factor)} {prefix}{unit}"
+    return f"{_three_digits(value)} {unit}"
+
+
+def ms(seconds: float | None) -> str:
+    """A time in milliseconds."""
+    return "–" if seconds is None else f"{1e3 * seconds:.3f} ms"
+
+
+def mm(metres: float | None) -> str:
+    """A length in millimetres."""
+    return "–" if metres is None else f"{1e3 * metres:.2f} mm"
+
+
+def of_run(label: str, n_runs: int, sentence: str) -> str:
+    """A sentence about a run, with the run's name before it only if there are several."""
+    return f"{label}: {sentence}" if n_runs > 1 else sentence[0].upper() + sentence[1:]
+
+
+def times(ratio: float) -> str:
+    """A ratio in words."""
+    if ratio > 1.05:
+        return f"{_three_digits(ratio)} times"
+    if ratio < 0.95:
+        return f"1/{_three_digits(1 / ratio)} of"
+    return "about the same as"
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits, never with an exponent where a person would write none."""
+    text = f"{value:.3g}"
+    return f"{value:,.0f}" if "e" in text and abs(value) >= 1 else text

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import shutil
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from spikearm.controller.ticklog import read_ticks
+from spikearm.launch.compare import compare
+from spikearm.launch.config import RunConfig
+from spikearm.launch.display import LivePanel
+from spikearm.launch.report.page import sections
+from spikearm.launch.report.run_data import load_runs
+from spikearm.launch.summary import column
+
+ALWAYS = {"tracking-error", "path-3d", "latency-stages", "latency-tail"}
+ADAPTIVE = {"energy-terms", "missing-torque", "firing-rates"}
+
+
+def figures(folders) -> dict:
+    return {f.name: f for part in sections(load_runs(folders)) for f in part.figures}
+
+
+def unpacked(page, name):
+    """What the browser will inflate."""
+    (text,) = re.findall(rf'<script type="application/gzip" id="{name}">([^<]*)</script>', page.read_text())
+    return gzip.decompress(base64.b64decode(text)).decode()
+
+
+@pytest.mark.parametrize("name", ["reference", "loihi", "crossbar", "osc", "all"])
+def test_page_is_small_and_loads_nothing(pages, name):
+    text = pages[name].read_text()
+    assert len(text) < 5e6
+    own = re.sub(r'<script type="application/gzip".*?</script>', "", text, flags=re.DOTALL)
+    assert not re.search(r'(src|href)="(?!#|data:)', own)
+    assert "http" not in own
+    assert "$" not in own.replace("${error}", "")
+
+
+@pytest.mark.parametrize("name", ["reference", "loihi", "crossbar", "osc"])
+def test_run_has_the_figures_that_it_has_data_for(runs, name):
+    found = set(figures([runs[name]]))
+    substrate = {f for f in found if f.startswith(("cores-", "conductance-", "devices-"))}
+    assert found - substrate == ALWAYS | (set() if name == "osc" else ADAPTIVE | {"spike-raster"})
+    kinds = {"loihi": {"cores"}, "crossbar": {"conductance", "devices"}}
+    assert {f.split("-")[0] for f in substrate} == kinds.get(name, set())
+
+
+def test_several_runs_share_each_figure(runs):
+    shown = figures(list(runs.values()))
+    assert set(shown) >= ALWAYS | ADAPTIVE
+    names = {trace["name"] for trace in shown["tracking-error"].data}
+    assert names == {"without adaptation", *runs}
+    assert {trace["name"] for trace in shown["missing-torque"].data} == {"reference", "loihi", "crossbar"}
+    colours = {t["name"]: t["line"]["color"] for t in shown["tracking-error"].data}
+    assert len(set(colours.values())) == 5
+    for trace in shown["missing-torque"].data:
+        assert trace["line"]["color"] == colours[trace["name"]]
+
+
+@pytest.mark.parametrize("name", ["reference", "loihi", "crossbar", "all"])
+def test_every_figure_is_valid_and_has_data(pages, name):
+    for figure in json.loads(unpacked(pages[name], "figures")).values():
+        for trace in figure["data"]:
+            values = trace.get("z") if trace["type"] == "heatmap" else trace["x"]
+            assert any(value is not None for value in values)
+        go.Figure(with_colours(figure))
+
+
+def with_colours(value):
+    """Names of the style sheet's colours are replaced by the page; Plotly's own checks know only colours."""
+    if isinstance(value, dict):
+        return {k: with_colours(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [with_colours(v) for v in value]
+    return "#123456" if isinstance(value, str) and value.startswith("--") else value
+
+
+def test_figures_show_what_the_log_says(runs):
+    folder = runs["reference"]
+    shown = figures([folder])
+    summary = json.loads((folder / "summary.json").read_text())
+    without, with_ = (trace["y"] for trace in shown["tracking-error"].data)
+    before = summary["rmse_m_by_trial_without_adaptation"]
+    assert with_ == pytest.approx([1e3 * e for e in summary["rmse_m_by_trial"]], rel=1e-3)
+    assert without == pytest.approx([1e3 * e for e in before], rel=1e-3)
+    table = read_ticks(folder)
+    path = next(t for t in shown["path-3d"].data if t["name"] == "last two reaches")
+    last = column(table, "reach") >= 1
+    for axis in "xyz":
+        ends = column(table, f"ee_{axis}_m")[last][[0, -1]]
+        assert [path[axis][0], path[axis][-1]] == pytest.approx(list(ends), rel=1e-4)
+    bars = {y: x for t in shown["energy-terms"].data for x, y in zip(t["x"], t["y"], strict=True)}
+    model = summary["energy_model_j_per_tick"]
+    assert bars["synapses"] == pytest.approx(model["synapses"], rel=1e-3)
+    assert bars["sum of these"] == pytest.approx(model["total"], rel=1e-3)
+    assert bars["chip-anchored"] == pytest.approx(summary["energy_chip_j_per_tick"], rel=1e-3)
+
+
+def test_magnified_path_keeps_the_ideal_and_moves_the_rest_tenfold(runs):
+    figure = figures([runs["reference"]])["path-3d"]
+    true, magnified = (np.array(b["args"][0]["z"][1]) for b in figure.layout["updatemenus"][0]["buttons"])
+    ideal_true, ideal_magnified = (b["args"][0]["z"][0] for b in figure.layout["updatemenus"][0]["buttons"])
+    assert ideal_true == ideal_magnified
+    table = read_ticks(runs["reference"] / "without-adaptation")
+    last = column(table, "reach") >= 1
+    wanted = column(table, "target_z_m")[last][-1]
+    assert magnified[-1] - wanted == pytest.approx(10 * (true[-1] - wanted), abs=2e-4)
+
+
+def test_tiers_of_energy_and_their_ratio_are_said_in_words(pages):
+    text = pages["loihi"].read_text()
+    assert re.search(r"The chip-anchored figure, [\d.]+ µJ, is \d+ times the bottom-up sum", text)
+    assert "they are not to be added" in text
+
+
+def test_page_of_a_comparison_has_its_runs_and_labels(tmp_path):
+    config = RunConfig(trials=1, duration_s=0.05, out=tmp_path)
+    folder = compare(config, panel=lambda label, named: LivePanel(named, label))["run_dir"]
+    moved = tmp_path / "moved"
+    shutil.move(folder, moved)
+    runs = load_runs([moved])
+    assert [run.label for run in runs] == [
+        "no payload",
+        "no adaptation",
+        "pid",
+        "reference",
+        "loihi",
+        "crossbar",
+    ]
+    assert len(sections(runs)) >= 5
+
+
+def test_report_of_a_killed_run_says_that_it_ended_early(runs, tmp_path):
+    folder = tmp_path / "cut"
+    shutil.copytree(runs["reference"], folder)
+    (folder / "spikes.npz").unlink()
+    summary = json.loads((folder / "summary.json").read_text())
+    summary.update(interrupted=True, n_ticks=123)
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (run,) = load_runs([folder])
+    assert not any(part.name == "spikes" for part in sections([run]))
+    assert "spike-raster" not in figures([folder])
+
+
+@pytest.mark.parametrize("duration_s", [0.001, 0.003])
+def test_shortest_runs_have_a_page(spikearm, tmp_path, duration_s):
+    assert spikearm("run", "--trials", 1, "--duration-s", duration_s, "--out", tmp_path).code == 0
+    (folder,) = tmp_path.iterdir()
+    ended = spikearm("report", folder, "--json")
+    assert ended.code == 0
+    assert ended.document["path"] == str(folder / "report.html")
+
+
+def test_newest_run_is_reported_without_naming_it(spikearm, runs, tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    for i, name in enumerate(("loihi", "osc")):
+        shutil.copytree(runs[name], tmp_path / "runs" / f"2026010{i}T000000Z-{name}")
+    monkeypatch.chdir(tmp_path)
+    ended = spikearm("report", "--json")
+    assert ended.code == 0
+    assert ended.document["runs"] == ["runs/20260101T000000Z-osc"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "no run in .*; make one with `spikearm run`, or name its folder"),
+        (("none",), "no run folder none; `spikearm run` makes one"),
+        (("empty",), "empty holds no tick log"),
+    ],
+)
+def test_nothing_to_report_is_explained(spikearm, tmp_path, monkeypatch, words, message):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    ended = spikearm("report", *words)
+    assert ended.code == 1
+    assert re.search(message, ended.complaint)

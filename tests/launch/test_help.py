@@ -1,0 +1,164 @@
+"""What a person sees who does not know the commands yet."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import pytest
+
+from spikearm.envs.perturbation import Perturbation
+from spikearm.launch.config import RunConfig
+from spikearm.launch.help import help_text, option_groups, plain
+from spikearm.launch.main import COMMANDS
+from spikearm.launch.run_command import RunCommand
+
+SCREEN_LINES, SCREEN_COLUMNS = 50, 100
+
+
+def test_spikearm_alone_explains_itself(spikearm):
+    ended = spikearm()
+    assert ended.code == 0
+    assert "To begin with:" in ended.out
+    for command in COMMANDS:
+        assert f"spikearm {command}" in ended.out
+    assert ended.err == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_screen_and_has_an_example(spikearm, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(SCREEN_COLUMNS))
+    shown = spikearm(*command.split(), "--help").out
+    lines = shown.splitlines()
+    assert len(lines) <= SCREEN_LINES
+    assert max(map(len, lines)) <= SCREEN_COLUMNS
+    examples = shown.split("examples:\n")[1].split("\n\n")[0].splitlines()
+    assert all(line.startswith(f"  spikearm {command}") for line in examples)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_free_of_markup(spikearm, command):
+    shown = spikearm(*command.split(), "--help-all").out
+    assert "``" not in shown
+    assert not re.search(r":\w+:`", shown)
+
+
+def test_every_setting_of_a_run_is_in_the_long_help(spikearm):
+    shown = spikearm("run", "--help-all").out
+    options = {line.split()[0] for line in shown.splitlines() if line.startswith("  --")}
+    assert {"--pulse-threshold", "--pes-wgt-exp", "--force-field", "--learning-rate", "--kp"} <= options
+
+
+def test_defaults_of_a_configuration_are_shown(spikearm):
+    command = RunCommand(run=RunConfig(perturbation=Perturbation(payload_kg=3.25)))
+    assert "[3.25]" in help_text(command, prog="spikearm run")
+
+
+def test_options_say_what_they_take():
+    flags = {option.flag for group in option_groups(RunCommand()) for option in group.options}
+    assert {
+        "--trials N",
+        "--payload-kg X",
+        "--actuation-delay {none,modelled}",
+        "--json",
+        "--out PATH",
+    } <= flags
+    assert "--force-n X X X" in flags
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Two switches.
+
+    Attributes:
+        on: Is on.
+        off: Is off.
+    """
+
+    on: bool = True
+    off: bool = False
+
+
+def test_switch_that_is_on_is_shown_by_what_turns_it_off():
+    (group,) = option_groups(Switches())
+    assert [option.flag for option in group.options] == ["--no-on", "--off"]
+
+
+def test_markup_becomes_plain_text():
+    assert plain("by :func:`~.pcm.drift` or\n    ``a * b``") == "by drift or a * b"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (
+            ("run", "--bakend", "x"),
+            "ConfigError: Unrecognized options: --bakend, x. Did you mean '--backend'?",
+        ),
+        (("run", "--trials", "x"), "ConfigError: --trials takes a whole number, not 'x'."),
+        (("run", "--payload-kg", "heavy"), "ConfigError: --payload-kg takes a number, not 'heavy'."),
+        (
+            ("run", "--backend", "x"),
+            "ConfigError: no backend named 'x'. Known: 'crossbar', 'loihi', 'reference'.",
+        ),
+        (
+            ("run", "--force-n", "1", "2"),
+            "ConfigError: Missing value for argument '--force-n'. Expected 3 values.",
+        ),
+        (("logs", "export"), "ConfigError: missing: RUN, --to."),
+        (("nothing",), "UnknownNameError: no command named 'nothing'."),
+    ],
+)
+def test_bad_arguments_are_one_line_in_one_style(spikearm, words, complaint):
+    ended = spikearm(*words)
+    assert (ended.code, ended.out) == (2, "")
+    first = ended.err.splitlines()[0]
+    assert first.startswith(complaint)
+    assert not set("╭│╰─") & set(ended.err)
+
+
+def completed(script, *words):
+    """What bash offers for a command line whose last word is still being typed."""
+    line = " ".join(f"'{word}'" for word in words)
+    lines = (
+        script,
+        f"COMP_WORDS=({line})",
+        f"COMP_CWORD={len(words) - 1}",
+        "_spikearm",
+        'printf "%s\\n" "${COMPREPLY[@]}"',
+    )
+    bash = shutil.which("bash")
+    done = subprocess.run(  # noqa: S603 - ours
+        [bash, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_options_and_values(spikearm):
+    script = spikearm("completion", "bash").out
+    assert completed(script, "spikearm", "r") == ["run", "report"]
+    assert completed(script, "spikearm", "logs", "") == ["recover", "export"]
+    assert completed(script, "spikearm", "run", "--backend", "l") == ["loihi"]
+    assert completed(script, "spikearm", "run", "--payload-k") == ["--payload-kg"]
+    assert completed(script, "spikearm", "logs", "export", "R", "--to", "p") == ["parquet"]
+
+
+@pytest.mark.parametrize(("shell", "mark"), [("zsh", "bashcompinit"), ("fish", "complete -c spikearm")])
+def test_other_shells_get_the_same_options(spikearm, shell, mark):
+    script = spikearm("completion", shell).out
+    assert mark in script
+    assert "payload-kg" in script
+    assert "reram-gong2018" in script
+
+
+def test_run_json_has_only_what_was_set_or_has_a_default(spikearm, tmp_path):
+    words = ("--controller", "osc", "--trials", 1, "--duration-s", 0.01)
+    assert spikearm("run", *words, "--out", tmp_path).code == 0
+    (folder,) = tmp_path.iterdir()
+    config = json.loads((folder / "run.json").read_text())["config"]
+    assert None not in [*config.values(), *config["gains"].values(), *config["loihi"].values()]
+    assert config["trials"] == 1
+    assert "distance_m" not in config

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from mcap.reader import make_reader
+
+from spikearm.controller.ticklog import read_ticks
+from spikearm.launch.config import RunConfig
+from spikearm.launch.run import execute
+
+
+@pytest.fixture
+def export(spikearm, short_run, tmp_path):
+    """Exports the short run; returns the file."""
+
+    def to(format_: str):
+        path = tmp_path / f"run.{format_}"
+        ended = spikearm("logs", "export", short_run.folder, "--to", format_, "--out", path, "--json")
+        assert ended.code == 0
+        assert ended.document == {"path": str(path), "format": format_, "n_ticks": 400}
+        assert [p.name for p in tmp_path.iterdir()] == [path.name]
+        return path
+
+    return to
+
+
+def test_one_line_reads_a_run_with_pandas_polars_and_duckdb(short_run):
+    path = short_run.folder / "ticks.parquet"
+    total = short_run.summary["spikes_per_tick"] * 400
+    assert pd.read_parquet(path)["spikes"].sum() == pytest.approx(total)
+    assert pl.read_parquet(path)["spikes"].sum() == pytest.approx(total)
+    assert duckdb.read_parquet(str(path)).sum("spikes").fetchall() == [(pytest.approx(total),)]
+
+
+def test_page_about_the_log_reads_a_run_in_one_line_each(short_run, monkeypatch, tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "logs.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "RUN").symlink_to(short_run.folder)
+    monkeypatch.chdir(tmp_path)
+    results: dict = {}
+    lines = code.strip().splitlines()
+    exec(lines[0], results)  # noqa: S102 - the page's own
+    by_reach, energies, [(p99_s,)] = (eval(line, results) for line in lines[2:])  # noqa: S307
+    assert len(by_reach) == 2
+    assert energies.columns == [f"energy_model_{term}_j" for term in ("synapses", "neurons", "learning")]
+    assert 0 < p99_s < 1
+
+
+def test_parquet_is_the_same_table(export, short_run):
+    assert pl.read_parquet(export("parquet")).equals(pl.from_arrow(read_ticks(short_run.folder)))
+
+
+def test_csv_has_every_tick_and_column(export, short_run):
+    shown, kept = pd.read_csv(export("csv")), read_ticks(short_run.folder)
+    assert list(shown.columns) == kept.column_names
+    assert shown["position_error_m"].to_numpy() == pytest.approx(kept["position_error_m"].to_numpy())
+    assert shown["latency_log_s"].isna().sum() == 1
+
+
+def test_mcap_replays_the_run(export, short_run):
+    with export("mcap").open("rb") as file:
+        messages = [
+            (schema.name, channel.topic, message.log_time, json.loads(message.data))
+            for schema, channel, message in make_reader(file).iter_messages()
+        ]
+    table = read_ticks(short_run.folder)
+    topics = {topic for _, topic, _, _ in messages}
+    states = [(time, data) for _, topic, time, data in messages if topic == "/joint_states"]
+    assert topics == {
+        *("/tick", "/joint_states", "/torque", "/target", "/end_effector", "/latency", "/energy", "/counts")
+    }
+    assert len(states) == 400
+    assert [data["q_rad"][3] for _, data in states] == table["q_3_rad"].to_pylist()
+    assert states[100][0] == round(1e9 * table["t_s"][100].as_py())
+    poses = [data for name, topic, _, data in messages if topic == "/end_effector"]
+    assert poses[7]["pose"]["position"]["z"] == table["ee_z_m"][7].as_py()
+    assert {name for name, topic, _, _ in messages if topic == "/target"} == {"foxglove.PoseInFrame"}
+
+
+def test_neurobench_metrics_follow_from_the_log(export, short_run):
+    metrics = json.loads(export("neurobench").read_text())
+    table = read_ticks(short_run.folder)
+    spikes, updates = (np.mean(table[name].to_numpy()) for name in ("spikes", "neuron_updates"))
+    assert metrics["ActivationSparsity"] == pytest.approx(1 - spikes / updates)
+    assert metrics["MembraneUpdates"] == 1128
+    operations = metrics["SynapticOperations"]
+    assert operations["Effective_ACs"] == pytest.approx(short_run.summary["synaptic_ops_per_tick"])
+    assert 0 < operations["Effective_MACs"] < operations["Dense"]
+    assert metrics["MSE"] == pytest.approx(short_run.summary["rmse_m"] ** 2)
+    # Learned decoders and the encoder's three matrices at least, 8 bytes each.
+    assert metrics["Footprint"] > 8 * (1000 * 7 + 14 * 64 + 64 * 64 + 64 * 8)
+    assert metrics["ConnectionSparsity"] == 0.0
+
+
+def test_run_without_network_has_nothing_for_neurobench(spikearm, tmp_path):
+    run = execute(RunConfig(controller="osc", trials=1, duration_s=0.02, out=tmp_path)).folder
+    ended = spikearm("logs", "export", run, "--to", "neurobench", "--out", tmp_path / "x.json")
+    assert ended.code == 2
+    assert "is a run of osc, without a network" in ended.complaint
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_folder_that_is_not_there_is_explained(spikearm, tmp_path):
+    ended = spikearm("logs", "export", tmp_path / "none", "--to", "csv")
+    assert ended.code == 1
+    assert "no run folder" in ended.complaint
+    assert "`spikearm run` makes one" in ended.complaint

@@ -1,0 +1,120 @@
+"""A run that was killed, and what is made of what it left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from spikearm.controller.journal import JournalWriter
+from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, log_description, read_ticks
+from spikearm.controller.tickschema import columns_from, row_dtype
+from spikearm.launch.recovery import summary_of
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION
+
+
+def unclose(folder, n_ticks, leave_out=()):
+    """Turn a closed log back into the journal it was, as far as some tick."""
+    table = pq.read_table(folder / PARQUET_NAME)
+    whole = log_description(table)
+    description = {key: whole[key] for key in ("format", "columns", "config_hash")}
+    dtype = row_dtype(columns_from(description))
+    (folder / PARQUET_NAME).unlink()
+    with JournalWriter(folder / JOURNAL_NAME, description, dtype.itemsize) as journal:
+        for row in table.slice(0, n_ticks).to_pylist():
+            if row["tick"] in leave_out:
+                journal.n_lost += 1
+                continue
+            values = tuple(float("nan") if row[name] is None else row[name] for name in dtype.names)
+            journal.payload[:] = np.frombuffer(np.array([values], dtype=dtype).tobytes(), dtype=np.uint8)
+            journal.append()
+
+
+@pytest.fixture
+def killed(short_run, tmp_path):
+    """The short run as a SIGKILL would have left it in its second reach."""
+    folder = tmp_path / "killed"
+    shutil.copytree(short_run.folder, folder)
+    for name in ("summary.json", "ledger.json", "spikes.npz"):
+        (folder / name).unlink()
+    unclose(folder, 300)
+    return folder
+
+
+def test_recovered_run_has_table_and_summary(spikearm, killed, short_run):
+    ended = spikearm("logs", "recover", killed, "--json")
+    assert ended.code == 0
+    assert ended.document == {
+        "n_ticks": 300,
+        "n_missing": 0,
+        "reason": "end of the journal",
+        "path": str(killed / PARQUET_NAME),
+        "summary": str(killed / "summary.json"),
+    }
+    assert f"next: spikearm report {killed}" in ended.complaint
+    summary, whole = json.loads((killed / "summary.json").read_text()), short_run.summary
+    assert set(summary) == set(whole)
+    assert summary["interrupted"]
+    # The second reach is not finished.
+    assert summary["rmse_m_by_trial"] == pytest.approx(whole["rmse_m_by_trial"][:1])
+    assert summary["rmse_m_by_trial_without_adaptation"] == whole["rmse_m_by_trial_without_adaptation"]
+    assert summary["energy_chip_scope"] == whole["energy_chip_scope"]
+
+
+def test_recovering_twice_says_the_same(spikearm, killed):
+    spikearm("logs", "recover", killed)
+    before = (killed / "summary.json").read_bytes()
+    again = spikearm("logs", "recover", killed, "--json")
+    assert again.code == 0
+    assert again.document["n_ticks"] == 300
+    assert again.document["reason"] == "the log was closed; nothing to recover"
+    assert "kept" not in again.err
+    assert (killed / "summary.json").read_bytes() == before
+
+
+def test_missing_ticks_are_told_each_time(spikearm, short_run, tmp_path):
+    folder = tmp_path / "full"
+    shutil.copytree(short_run.folder, folder)
+    (folder / "summary.json").unlink()
+    unclose(folder, 400, leave_out=range(50, 60))
+    for _ in range(2):
+        ended = spikearm("logs", "recover", folder, "--json")
+        assert (ended.document["n_ticks"], ended.document["n_missing"]) == (390, 10)
+        assert "10 ticks between them could not be written at the time" in ended.complaint
+    assert summary_of(folder)["unrecorded_ticks"] == 10
+    assert not summary_of(folder)["interrupted"]
+
+
+def test_run_killed_before_its_first_tick_still_has_its_baseline(spikearm, killed):
+    (killed / JOURNAL_NAME).unlink()
+    shutil.copy(killed / "run.json", killed / WITHOUT_ADAPTATION)
+    ended = spikearm("logs", "recover", killed, "--json")
+    assert ended.code == 0
+    assert ended.document["n_ticks"] == read_ticks(killed / WITHOUT_ADAPTATION).num_rows
+    assert "killed before its own first tick: these are its reaches without adaptation" in ended.complaint
+
+
+def test_run_killed_before_any_tick_is_explained(spikearm, tmp_path):
+    ended = spikearm("logs", "recover", tmp_path)
+    assert ended.code == 1
+    assert "holds no tick log: the run ended before its first tick" in ended.complaint
+
+
+def test_ticks_without_settings_are_recovered_without_summary(spikearm, killed):
+    (killed / "run.json").unlink()
+    ended = spikearm("logs", "recover", killed, "--json")
+    assert ended.code == 0
+    assert ended.document["summary"] is None
+    assert read_ticks(killed).num_rows == 300
+
+
+def test_recovered_summary_of_a_whole_log_is_that_of_the_run(short_run, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(short_run.folder, folder)
+    (folder / "summary.json").unlink()
+    made, own = summary_of(folder), dict(short_run.summary)
+    del own["rmse_m_by_trial_without_adaptation"]  # stands in another folder
+    assert made | {"run_dir": own["run_dir"]} == own
