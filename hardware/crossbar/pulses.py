@@ -53,6 +53,9 @@ from spikearm.hardware.crossbar.srtio3 import after_pulses
 SMALLEST_ERROR = 1e-5
 """Errors up to this size give no sign pulses (Tiotto et al. 2021)."""
 
+_NO_XI = np.zeros(0)
+"""For pulses of devices that do not scatter from pulse to pulse."""
+
 
 @njit(cache=True)
 def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
@@ -239,16 +242,17 @@ def give_pulses(n_due, pairs, pulses, counter, xi, now_s, d, counts):  # type: i
     """Give the listed pulses, with one normal number of ``xi`` for each; equal steps need none.
 
     Devices that may take the pulse are numbered; ``counter`` says whose turn it is and moves on by one per
-    pulse. With one pair that pulses only raise, there is no choice.
+    pulse. With one pair that pulses only raise, there is no choice. The columns of a row take pulses of one
+    polarity at the same time, those of the other after them.
     """
     both_ways = d.p[RESET_STEP] > 0.0
     n_pairs = d.g.shape[1] // 2
     n_choices = 2 * n_pairs if both_ways else n_pairs
     used = 0
-    row, longest = -1, 0
+    row, longest_up, longest_down = -1, 0, 0
     for item in range(n_due):
         pair, n = pairs[item], abs(pulses[item])
-        grow = pulses[item] > 0
+        grow, n_up = pulses[item] > 0, 0
         for turn in range(min(n, n_choices)):
             # Shares of n pulses that go round n_choices devices, beginning at the counter.
             share = (n - turn - 1) // n_choices + 1
@@ -261,18 +265,16 @@ def give_pulses(n_due, pairs, pulses, counter, xi, now_s, d, counts):  # type: i
                 up = True
             _pulse(pair, side, share, up, xi, used, now_s, d)
             used += share if len(xi) > 0 else 0
-            if up:
-                counts[0].set_pulses += share
-            else:
-                counts[0].reset_pulses += share
+            n_up += share if up else 0
+        counts[0].set_pulses += n_up
+        counts[0].reset_pulses += n - n_up
         counter[0] = (counter[0] + n) % n_choices
         update_pair(pair, now_s, d)
         if pair // d.n_cols != row:
-            counts[0].rows_programmed += longest
-            row, longest = pair // d.n_cols, 0
-        # The columns of a row take their pulses at the same time.
-        longest = max(longest, n)
-    counts[0].rows_programmed += longest
+            counts[0].rows_programmed += longest_up + longest_down
+            row, longest_up, longest_down = pair // d.n_cols, 0, 0
+        longest_up, longest_down = max(longest_up, n_up), max(longest_down, n - n_up)
+    counts[0].rows_programmed += longest_up + longest_down
 
 
 @njit(cache=True)
@@ -304,7 +306,10 @@ def _disturb_pair(pair, n, part, both_ways, now_s, d):  # type: ignore[no-untype
             continue
         u, own = (d.g[pair, side] - d.p[G_MIN]) / span, d.own[pair, side]
         rising = not both_ways or plus == (n > 0)
-        change = part * abs(n) * (_step_up(u, 0.0, own, d.p) if rising else _step_down(u, 0.0, own, d.p))
+        if d.p[RESPONSE] != 0.0:
+            change = part * (_pulsed(u, d.g[pair, side], abs(n), True, _NO_XI, 0, own, d.p) - u)
+        else:
+            change = part * abs(n) * (_step_up(u, 0.0, own, d.p) if rising else _step_down(u, 0.0, own, d.p))
         # Too little to begin drift anew.
         u = min(max(u + change, min(u, own[OWN_LOW])), max(u, own[OWN_HIGH]))
         d.g[pair, side] = d.p[G_MIN] + u * span
