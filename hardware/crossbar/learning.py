@@ -161,13 +161,17 @@ class PulseLearning:
     def wear(self) -> Wear:
         """Pulses taken so far."""
         cells = self.matrix.cells
+        pulses, endurance = cells.set_count + cells.reset_count, cells.device.endurance_cycles
+        follows = (cells.stuck == 0) | (pulses >= endurance)
+        most = int(pulses.max(where=follows, initial=0))
         return Wear(
             label=self.matrix.label,
             set_max=int(cells.set_count.max()),
             set_mean=float(cells.set_count.mean()),
             reset_max=int(cells.reset_count.max()),
             reset_mean=float(cells.reset_count.mean()),
-            endurance_used=float((cells.set_count + cells.reset_count).max() / cells.device.endurance_cycles),
+            pulses_max=most,
+            endurance_used=most / endurance,
             stuck_devices=int(np.count_nonzero(cells.stuck)),
             saturated_devices=cells.n_saturated(),
             n_devices=cells.g.size,

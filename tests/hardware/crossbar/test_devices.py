@@ -372,6 +372,18 @@ def test_worn_out_device_sticks_where_it_is():
     assert wear.endurance_used == 2.0  # the circuit goes on pulsing, not knowing
 
 
+def test_devices_stuck_from_the_start_wear_out_no_more():
+    learning = make_learning(CrossbarConfig(device=replace(make_device("pcm"), endurance_cycles=1000)))
+    cells = learning.matrix.cells
+    stuck = np.zeros(cells.g.shape, dtype=bool)
+    stuck[0, 0] = True
+    cells.stick(stuck, np.zeros(cells.g.shape))
+    cells.set_count[0, 0], cells.set_count[1, 0], cells.reset_count[1, 1] = 500, 30, 20
+    wear = learning.wear()
+    assert (wear.pulses_max, wear.set_max, wear.reset_max) == (30, 500, 20)
+    assert wear.endurance_used == 0.03
+
+
 def test_lifetime_is_forecast_from_the_pulses_so_far():
     learning = make_learning(CrossbarConfig())
     assert learning.wear().lifetime_h == np.inf
