@@ -303,7 +303,7 @@ def test_pulses_counted_are_pulses_taken(name, n_pairs):
     cost = cost_of(learning.matrix.config.device)
     figures = {f.count: f.amount for f in cost.energy["programming"]}
     by_hand = sum(getattr(counts, name) * amount for name, amount in figures.items())
-    assert cost.estimate(counts, DT_S).energy_j["programming"] == pytest.approx(by_hand, rel=1e-12)
+    assert cost.estimate(counts, DT_S).energy_j["programming"] == pytest.approx(by_hand, rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize("name", ["pcm", "reram-gong2018", "reram-optimised", "nb-srtio3"])
