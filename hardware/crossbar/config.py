@@ -51,7 +51,9 @@ class CrossbarConfig:
         exact_wires: Whether Kirchhoff's law is solved once for every tile of a static matrix whose rows are
             always connected, to correct what ladders leave out where rows and columns both lose much. It
             takes a second for 64 x 64 pairs, minutes for 256 x 256.
-        dac_bits: Resolution of inputs that are not spikes, sign included, or None for no rounding.
+        dac_bits: Resolution of inputs that are not spikes, sign included, or None for no rounding. Their
+            range is the power of two above what an ensemble is to represent, or above the first input of
+            other matrices; it grows where an input exceeds it.
         digital: Labels of connections and ensembles whose weights stay digital; ``*`` matches any text.
         learned_output_range: Largest value a learned connection should decode, in its own units; sets
             the range of its weights unless ``learned_weight_range`` does.
