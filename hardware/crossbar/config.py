@@ -125,6 +125,10 @@ class CrossbarConfig:
     def __post_init__(self) -> None:
         if isinstance(self.device, str):
             object.__setattr__(self, "device", make_device(self.device))
+        if not isinstance(self.device, Device):
+            raise ConfigError(f"device must be a Device or the name of one, not {self.device!r}.")
+        if isinstance(self.digital, str):
+            raise ConfigError(f"digital must be a tuple of labels, not the text {self.digital!r}.")
         _member("learning scheme", self.learning, SCHEMES)
         _member("drift compensation", self.drift_compensation, COMPENSATIONS)
         self._check_numbers()
