@@ -66,8 +66,9 @@ class CrossbarConfig:
             get a pulse, in [0.5, 1] (see :func:`~spikearm.hardware.crossbar.pulses.due_pulses`).
         max_pulses_per_step: Pulses one weight gets at most in one time step; in mixed precision, what is
             left waits. Ideal devices are not limited.
-        half_select_disturb: Passive arrays: part of a mean pulse that all other devices in the row and the
-            column of a pulsed weight take. 0 (rows with transistors) by default; there is no agreed figure.
+        half_select_disturb: Passive arrays: part of a mean pulse that all other devices in the row and on
+            the bit line of a pulsed device take. 0 (rows with transistors) by default; there is no agreed
+            figure.
         refresh_rows_per_step: Rows of a learned matrix checked for saturated pairs per time step.
         refresh_upper: A pair is refreshed when its larger device has passed this fraction of g_max ...
         refresh_lower: ... and its smaller device this one.

@@ -15,7 +15,6 @@ from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.pulses import (
     accumulate_dense,
     accumulate_pes,
-    disturb,
     give_pulses,
     list_dense_signs,
     list_signs,
@@ -206,13 +205,11 @@ class PulseLearning:
             self._pulses,
             self.counter,
             self.rng.standard_normal(n_random),
+            self.matrix.config.half_select_disturb,
             self.clock.now_s,
             cells.devices,
             counts,
         )
-        part = self.matrix.config.half_select_disturb
-        if part > 0:
-            disturb(n_due, self._pairs, self._pulses, part, self.clock.now_s, cells.devices)
 
     def _warn_if_saturated(self) -> None:
         """Once per learning circuit: a range that is too narrow would otherwise look like slow learning."""

@@ -221,10 +221,25 @@ def test_half_selected_devices_move_with_their_row_and_column():
     places = learning.matrix.cells.places().reshape(N_IN, N_OUT, 2)
     assert places[4, 1, 0] == pytest.approx(0.1)
     disturbed = np.argwhere(places > 0)
-    assert len(disturbed) == 1 + (N_OUT - 1) + (N_IN - 1)
-    assert (disturbed[:, 2] == 0).all()
-    np.testing.assert_allclose(places[4, [0, 2], 0], 0.001)
+    # The row has the bit lines of G- as well, the bit line of the pulse only devices of G+.
+    assert len(disturbed) == 2 * N_OUT + (N_IN - 1)
+    np.testing.assert_allclose(places[4, [0, 2]], 0.001)
+    np.testing.assert_allclose(places[4, 1, 1], 0.001)
     np.testing.assert_allclose(np.delete(places[:, 1, 0], 4), 0.001)
+
+
+def test_a_pulse_downwards_disturbs_downwards():
+    device = replace(EQUAL, reset_step=0.01, learn_start=0.5)
+    config = replace(ideal(), device=device, rows_gated=False, half_select_disturb=0.01)
+    learning = make_learning(config)
+    learning.counter[0] = 1  # the turn of G-
+    learning.add(delta_at(4, {1: 1}), Ledger().counts)
+    places = learning.matrix.cells.places().reshape(N_IN, N_OUT, 2)
+    assert places[4, 1, 1] == pytest.approx(0.49)
+    np.testing.assert_allclose(places[4, [0, 2]], 0.4999)
+    np.testing.assert_allclose(places[4, 1, 0], 0.4999)
+    np.testing.assert_allclose(np.delete(places[:, 1, 1], 4), 0.4999)
+    np.testing.assert_allclose(np.delete(places[:, 1, 0], 4), 0.5)
 
 
 def test_half_selected_power_laws_move_by_their_own_response():
