@@ -150,6 +150,15 @@ def test_strontium_titanate_has_the_published_resistances():
     assert 1 / start == pytest.approx(1e8)
 
 
+def test_strontium_titanate_starts_with_the_published_scatter():
+    """About 1e8 ohm, give or take 15 %, so that weights do not start at exactly zero."""
+    device = make_device("nb-srtio3")
+    start = np.full(100_000, 1 / srtio3.START_OHM)
+    reached = device.program(start, np.random.default_rng(0))
+    assert reached.mean() * srtio3.START_OHM == pytest.approx(1.0, abs=0.005)
+    assert reached.std() * srtio3.START_OHM == pytest.approx(0.15, rel=0.02)
+
+
 @pytest.mark.parametrize("n", [1, 10, 300, 5000])
 def test_strontium_titanate_pulses_count_on_from_any_resistance(n):
     g = 1 / srtio3.resistance_ohm(n)
