@@ -18,7 +18,9 @@ class Wear:
         set_mean: SET pulses per device.
         reset_max: RESET pulses on the device that has most.
         reset_mean: RESET pulses per device.
-        endurance_used: Part of its endurance that the most used device has spent.
+        pulses_max: Pulses of both kinds on the most used device; those that were faulty from the start aside,
+            which nothing wears out.
+        endurance_used: Part of its endurance that this device has spent.
         stuck_devices: Devices that follow no pulse: faulty from the start, or worn out since.
         saturated_devices: Devices at the upper end of their range now.
         n_devices: Devices of the matrix.
@@ -30,6 +32,7 @@ class Wear:
     set_mean: float
     reset_max: int
     reset_mean: float
+    pulses_max: int
     endurance_used: float
     stuck_devices: int
     saturated_devices: int

@@ -75,7 +75,8 @@ def _intact(device: str, label: str) -> DeviceVariant:
 
 _STUCK_5: dict[str, Any] = {"stuck_at_min": 0.025, "stuck_at_max": 0.025}
 _STUCK_10: dict[str, Any] = {"stuck_at_min": 0.05, "stuck_at_max": 0.05}
-_PCM_DECODERS = {"learned": {"device": make_device("pcm")}}
+# What the learned matrix is made of decides on the figures for energy, which hold for the whole substrate.
+_NEURRAM_ENCODER = {"*": {"device": make_device("neurram")}, "learned": {"device": make_device("pcm")}}
 
 DEVICE_VARIANTS: Mapping[str, DeviceVariant] = MappingProxyType(
     {
@@ -104,7 +105,7 @@ DEVICE_VARIANTS: Mapping[str, DeviceVariant] = MappingProxyType(
         "reram-hfo2": _on("reram-hfo2", "ReRAM, HfO2"),
         "reram-hfo2-intact": _intact("reram-hfo2", "ReRAM, HfO2, all intact"),
         "reram-hfo2-pairs-7": _on("reram-hfo2", "ReRAM, HfO2, 7 pairs", devices_per_synapse=7),
-        "neurram": _on("neurram", "NeuRRAM encoder, PCM decoders", overrides=_PCM_DECODERS),
+        "neurram": _on("pcm", "NeuRRAM encoder, PCM decoders", overrides=_NEURRAM_ENCODER),
         "srtio3": _on("nb-srtio3", "Nb:SrTiO3 (scaled time)"),
         "half-threshold": _on("pcm", "PCM, threshold of half a pulse", pulse_threshold=0.5),
         "stochastic": _on("pcm", "PCM, stochastic pulses", learning="stochastic"),

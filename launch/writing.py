@@ -36,7 +36,7 @@ def writing(summary: dict[str, Any]) -> Writing | None:
     lifetimes = [math.inf if w["lifetime_h"] is None else w["lifetime_h"] for w in wear]
     return Writing(
         pulses_per_tick=pulses / summary["n_ticks"],
-        most_pulses=max(w["set_max"] + w["reset_max"] for w in wear),
+        most_pulses=max(w["pulses_max"] for w in wear),
         joules_per_tick=summary["energy_model_j_per_tick"]["programming"],
         stuck=sum(w["stuck_devices"] for w in wear) / n_devices,
         lifetime_h=min(lifetimes),

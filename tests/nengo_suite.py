@@ -3,7 +3,8 @@
     python tests/nengo_suite.py [--reference] [--all] [PYTEST ARGUMENTS]
 
 Not part of the default tests. It needs the fixtures that Nengo's suite is written for, which are no
-dependencies of this package: ``pip install pytest-rng pytest-allclose pytest-plt "pytest<9"``.
+dependencies of this package: ``pip install pytest-rng pytest-allclose pytest-plt "pytest<9" "setuptools<81"``
+(one of its modules imports ``pkg_resources``).
 
 Tests that cannot pass are listed in ``nengo_suite_unsupported.txt`` beside this file, each with its
 reason; everything else must pass. ``--all`` runs the listed ones too, and says which of them have come to
@@ -30,7 +31,12 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 from spikearm.hardware.crossbar import CrossbarConfig, CrossbarSimulator  # noqa: E402 a checkout needs the path
 
 UNSUPPORTED = HERE / "nengo_suite_unsupported.txt"
-PLUGINS = ("pytest_rng", "pytest_allclose", "pytest_plt")
+PLUGINS = {
+    "pytest_rng": "pytest-rng",
+    "pytest_allclose": "pytest-allclose",
+    "pytest_plt": "pytest-plt",
+    "pkg_resources": "'setuptools<81'",
+}
 
 # Nengo's own settings: the salt decides the seeds its tests were written for.
 SETTINGS = """\
@@ -94,7 +100,7 @@ def _is_listed(reason: Any) -> bool:
 
 def missing_plugins() -> list[str]:
     """Packages whose fixtures the suite needs and that are not installed."""
-    return [name.replace("_", "-") for name in PLUGINS if find_spec(name) is None]
+    return [PLUGINS[name] for name in PLUGINS if find_spec(name) is None]
 
 
 def main() -> int:

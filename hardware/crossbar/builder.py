@@ -27,7 +27,13 @@ from spikearm.hardware.crossbar.learning import PulseLearning
 from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.operators import CrossbarPes, CrossbarRead, CrossbarUpdate
-from spikearm.hardware.crossbar.ranges import learned_range, sample_rates, sample_spikes, sample_vectors
+from spikearm.hardware.crossbar.ranges import (
+    N_SAMPLES,
+    learned_range,
+    sample_rates,
+    sample_spikes,
+    sample_vectors,
+)
 from spikearm.records import FloatArray
 
 _LEARNED_FILL = 0.1
@@ -125,7 +131,7 @@ class CrossbarMapper:
         )
         self._faults.deal(matrix, owner.label)
         typical = _LEARNED_FILL * matrix.full_siemens if learned else None
-        matrix.calibrate(self._sample_drives(op.X, rng), typical)
+        matrix.calibrate(self._sample_drives(matrix, owner, op.X, rng), typical)
         return matrix
 
     def _is_driven(self, X: Any) -> bool:
@@ -160,12 +166,22 @@ class CrossbarMapper:
         learned = [c for c in self._model.toplevel.all_connections if c.learning_rule is not None]
         return max(1, sum(c.post_obj is target for c in learned))
 
-    def _sample_drives(self, X: Any, rng: np.random.Generator) -> FloatArray:
-        """Typical inputs of a matrix, as relative read voltages, shape (n_samples, n_inputs)."""
+    def _sample_drives(
+        self, matrix: CrossbarMatrix, owner: Any, X: Any, rng: np.random.Generator
+    ) -> FloatArray:
+        """Typical inputs of a matrix, as relative read voltages, shape (n_samples, n_inputs).
+
+        What an ensemble represents is known from its evaluation points, and sets the range of the converters
+        in front of its encoders. Other analog inputs set it when they come.
+        """
         source = self._spike_source(X)
-        if source is None:
+        if source is not None:
+            return sample_spikes(self._rates_of(source, X, rng), self._model.dt, rng)
+        points = self._model.params[owner].eval_points if isinstance(owner, nengo.Ensemble) else None
+        if points is None or not len(points):
             return sample_vectors(X.size, rng)
-        return sample_spikes(self._rates_of(source, X, rng), self._model.dt, rng)
+        drives = matrix.calibrate_inputs(points)
+        return drives[rng.integers(len(drives), size=N_SAMPLES)]
 
     def _spike_source(self, X: Any) -> Any | None:
         """The ensemble whose spikes a signal is, whole or in part; None for other signals."""

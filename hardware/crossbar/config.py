@@ -51,7 +51,9 @@ class CrossbarConfig:
         exact_wires: Whether Kirchhoff's law is solved once for every tile of a static matrix whose rows are
             always connected, to correct what ladders leave out where rows and columns both lose much. It
             takes a second for 64 x 64 pairs, minutes for 256 x 256.
-        dac_bits: Resolution of inputs that are not spikes, sign included, or None for no rounding.
+        dac_bits: Resolution of inputs that are not spikes, sign included, or None for no rounding. Their
+            range is the power of two above what an ensemble is to represent, or above the first input of
+            other matrices; it grows where an input exceeds it.
         digital: Labels of connections and ensembles whose weights stay digital; ``*`` matches any text.
         learned_output_range: Largest value a learned connection should decode, in its own units; sets
             the range of its weights unless ``learned_weight_range`` does.
@@ -64,8 +66,9 @@ class CrossbarConfig:
             get a pulse, in [0.5, 1] (see :func:`~spikearm.hardware.crossbar.pulses.due_pulses`).
         max_pulses_per_step: Pulses one weight gets at most in one time step; in mixed precision, what is
             left waits. Ideal devices are not limited.
-        half_select_disturb: Passive arrays: part of a mean pulse that all other devices in the row and the
-            column of a pulsed weight take. 0 (rows with transistors) by default; there is no agreed figure.
+        half_select_disturb: Passive arrays: part of a mean pulse that all other devices in the row and on
+            the bit line of a pulsed device take. 0 (rows with transistors) by default; there is no agreed
+            figure.
         refresh_rows_per_step: Rows of a learned matrix checked for saturated pairs per time step.
         refresh_upper: A pair is refreshed when its larger device has passed this fraction of g_max ...
         refresh_lower: ... and its smaller device this one.
@@ -123,6 +126,10 @@ class CrossbarConfig:
     def __post_init__(self) -> None:
         if isinstance(self.device, str):
             object.__setattr__(self, "device", make_device(self.device))
+        if not isinstance(self.device, Device):
+            raise ConfigError(f"device must be a Device or the name of one, not {self.device!r}.")
+        if isinstance(self.digital, str):
+            raise ConfigError(f"digital must be a tuple of labels, not the text {self.digital!r}.")
         _member("learning scheme", self.learning, SCHEMES)
         _member("drift compensation", self.drift_compensation, COMPENSATIONS)
         self._check_numbers()

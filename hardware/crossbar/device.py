@@ -132,6 +132,7 @@ class Device:
                 f"g_min_siemens must be smaller than g_max_siemens, not {self.g_min_siemens!r} and "
                 f"{self.g_max_siemens!r}."
             )
+        self._check_laws()
         self._check_scatter()
 
     @property
@@ -271,6 +272,16 @@ class Device:
             )
         reached = target + self.scatter_siemens(target) * rng.standard_normal(target.shape)
         return np.clip(reached, *self.bounds_siemens)
+
+    def _check_laws(self) -> None:
+        """Read noise must be a deviation, and there must be an age at which the device is described."""
+        low, high = self.valid_age_s
+        if not 0 <= low <= high < math.inf:
+            raise ConfigError(
+                f"valid_age_s must be two ages, 0 <= shortest <= longest, not {self.valid_age_s!r}."
+            )
+        if not all(math.isfinite(value) and value >= 0 for value in self.noise_q):
+            raise ConfigError(f"noise_q must be three numbers, 0 or positive, not {self.noise_q!r}.")
 
     def _check_scatter(self) -> None:
         """The polynomial must be one that compiled code can hold, and a deviation over the whole range."""

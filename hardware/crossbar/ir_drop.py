@@ -143,7 +143,7 @@ def gated_currents(rows, n, last, drive, pulse, column_ohm, diff, total, var, h,
             power += h[pair] * total[pair] - ohm * (f_plus * i_plus * i_plus + f_minus * i_minus * i_minus)
             up[0, j], up[1, j] = up_plus * f_plus, up_minus * f_minus
             up[2, j], up[3, j] = i_plus * f_plus, i_minus * f_minus
-            noise[j] = (noise[j] + var[pair]) * f_plus * f_minus
+            noise[j] = (noise[j] + h[pair] * h[pair] * var[pair]) * f_plus * f_minus
     for j in range(n_cols):
         currents[0, j] += up[2, j] - up[3, j]
         currents[1, j] += noise[j]

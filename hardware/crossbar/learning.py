@@ -15,7 +15,6 @@ from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.pulses import (
     accumulate_dense,
     accumulate_pes,
-    disturb,
     give_pulses,
     list_dense_signs,
     list_signs,
@@ -161,13 +160,17 @@ class PulseLearning:
     def wear(self) -> Wear:
         """Pulses taken so far."""
         cells = self.matrix.cells
+        pulses, endurance = cells.set_count + cells.reset_count, cells.device.endurance_cycles
+        follows = (cells.stuck == 0) | (pulses >= endurance)
+        most = int(pulses.max(where=follows, initial=0))
         return Wear(
             label=self.matrix.label,
             set_max=int(cells.set_count.max()),
             set_mean=float(cells.set_count.mean()),
             reset_max=int(cells.reset_count.max()),
             reset_mean=float(cells.reset_count.mean()),
-            endurance_used=float((cells.set_count + cells.reset_count).max() / cells.device.endurance_cycles),
+            pulses_max=most,
+            endurance_used=most / endurance,
             stuck_devices=int(np.count_nonzero(cells.stuck)),
             saturated_devices=cells.n_saturated(),
             n_devices=cells.g.size,
@@ -202,13 +205,11 @@ class PulseLearning:
             self._pulses,
             self.counter,
             self.rng.standard_normal(n_random),
+            self.matrix.config.half_select_disturb,
             self.clock.now_s,
             cells.devices,
             counts,
         )
-        part = self.matrix.config.half_select_disturb
-        if part > 0:
-            disturb(n_due, self._pairs, self._pulses, part, self.clock.now_s, cells.devices)
 
     def _warn_if_saturated(self) -> None:
         """Once per learning circuit: a range that is too narrow would otherwise look like slow learning."""

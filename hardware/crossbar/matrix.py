@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,6 +84,11 @@ class CrossbarMatrix:
     def adc_range(self) -> FloatArray:
         """Largest current at unit read voltage [S], shape (n_row_tiles, n_col_tiles)."""
         return self.readout.adc_range
+
+    @property
+    def dac_range(self) -> FloatArray:
+        """Analog input that is read at full voltage, shape (1,); 0 until one is known."""
+        return self.readout.dac_range
 
     @property
     def clipped(self) -> NDArray[np.int64]:
@@ -171,6 +178,19 @@ class CrossbarMatrix:
             for c in range(self.n_col_tiles):
                 largest = float(currents[:, c * cols : (c + 1) * cols].max())
                 self.adc_range[b, c] = self.config.adc_margin * max(largest, floor)
+
+    def calibrate_inputs(self, inputs: FloatArray) -> FloatArray:
+        """Set the range of the input converters from sample inputs.
+
+        Args:
+            inputs: Analog inputs, any shape.
+
+        Returns:
+            Their relative read voltages, same shape.
+        """
+        largest = float(np.abs(inputs).max(initial=0.0))
+        self.dac_range[0] = 2.0 ** math.ceil(math.log2(largest)) if largest > 0 else 0.0
+        return inputs / self.dac_range[0] if largest > 0 else inputs
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The exact currents of an array with resistive wires: Kirchhoff's law at every crossing.
 
-Slow, and exact for devices that obey Ohm's law: the measure of every approximation in :mod:`.wires`. Rows
+Slow, and exact for devices that obey Ohm's law: the measure of every approximation in :mod:`.ir_drop`. Rows
 are driven at the side of column 0; columns end below the last row, at the virtual ground of a converter.
 From one crossing to the next, and to driver and converter, a wire has one segment.
 """

@@ -53,6 +53,9 @@ from spikearm.hardware.crossbar.srtio3 import after_pulses
 SMALLEST_ERROR = 1e-5
 """Errors up to this size give no sign pulses (Tiotto et al. 2021)."""
 
+_NO_XI = np.zeros(0)
+"""For pulses of devices that do not scatter from pulse to pulse."""
+
 
 @njit(cache=True)
 def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
@@ -235,20 +238,57 @@ def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
-def give_pulses(n_due, pairs, pulses, counter, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
+def _disturb(pair, side, n, up, part, now_s, d):  # type: ignore[no-untyped-def]
+    """Half-selected devices of a passive array move a little with every pulse nearby.
+
+    Half the voltage of the pulse lies on all other devices of its row, those of G- as well as those of G+,
+    and on all other devices of its bit line. They move by ``part`` of what a mean pulse would do to them, in
+    the direction of the pulse.
+    """
+    row, col = pair // d.n_cols, pair % d.n_cols
+    for other in range(row * d.n_cols, (row + 1) * d.n_cols):
+        for other_side in range(d.g.shape[1]):
+            if other != pair or other_side != side:
+                _disturb_device(other, other_side, n, up, part, d)
+        update_pair(other, now_s, d)
+    for other in range(col, len(d.diff), d.n_cols):
+        if other != pair:
+            _disturb_device(other, side, n, up, part, d)
+            update_pair(other, now_s, d)
+
+
+@njit(cache=True)
+def _disturb_device(pair, side, n, up, part, d):  # type: ignore[no-untyped-def]
+    if d.stuck[pair, side] != 0:
+        return
+    span, own = d.p[G_MAX] - d.p[G_MIN], d.own[pair, side]
+    u = (d.g[pair, side] - d.p[G_MIN]) / span
+    if d.p[RESPONSE] != 0.0:
+        change = part * (_pulsed(u, d.g[pair, side], n, up, _NO_XI, 0, own, d.p) - u)
+    else:
+        change = part * n * (_step_up(u, 0.0, own, d.p) if up else _step_down(u, 0.0, own, d.p))
+    # Too little to begin drift anew.
+    u = min(max(u + change, min(u, own[OWN_LOW])), max(u, own[OWN_HIGH]))
+    d.g[pair, side] = d.p[G_MIN] + u * span
+
+
+@njit(cache=True)
+def give_pulses(n_due, pairs, pulses, counter, xi, part, now_s, d, counts):  # type: ignore[no-untyped-def]
     """Give the listed pulses, with one normal number of ``xi`` for each; equal steps need none.
 
+    Half-selected devices take ``part`` of each, see :func:`_disturb`; columns are reckoned one by one.
     Devices that may take the pulse are numbered; ``counter`` says whose turn it is and moves on by one per
-    pulse. With one pair that pulses only raise, there is no choice.
+    pulse. With one pair that pulses only raise, there is no choice. The columns of a row take pulses of one
+    polarity at the same time, those of the other after them.
     """
     both_ways = d.p[RESET_STEP] > 0.0
     n_pairs = d.g.shape[1] // 2
     n_choices = 2 * n_pairs if both_ways else n_pairs
     used = 0
-    row, longest = -1, 0
+    row, longest_up, longest_down = -1, 0, 0
     for item in range(n_due):
         pair, n = pairs[item], abs(pulses[item])
-        grow = pulses[item] > 0
+        grow, n_up = pulses[item] > 0, 0
         for turn in range(min(n, n_choices)):
             # Shares of n pulses that go round n_choices devices, beginning at the counter.
             share = (n - turn - 1) // n_choices + 1
@@ -260,55 +300,19 @@ def give_pulses(n_due, pairs, pulses, counter, xi, now_s, d, counts):  # type: i
                 side = 2 * choice + (0 if grow else 1)
                 up = True
             _pulse(pair, side, share, up, xi, used, now_s, d)
+            if part > 0.0:
+                _disturb(pair, side, share, up, part, now_s, d)
             used += share if len(xi) > 0 else 0
-            if up:
-                counts[0].set_pulses += share
-            else:
-                counts[0].reset_pulses += share
+            n_up += share if up else 0
+        counts[0].set_pulses += n_up
+        counts[0].reset_pulses += n - n_up
         counter[0] = (counter[0] + n) % n_choices
         update_pair(pair, now_s, d)
         if pair // d.n_cols != row:
-            counts[0].rows_programmed += longest
-            row, longest = pair // d.n_cols, 0
-        # The columns of a row take their pulses at the same time.
-        longest = max(longest, n)
-    counts[0].rows_programmed += longest
-
-
-@njit(cache=True)
-def disturb(n_due, pairs, pulses, part, now_s, d):  # type: ignore[no-untyped-def]
-    """Half-selected devices of a passive array move a little with every pulse nearby.
-
-    All devices in the row and in the column of a pulsed weight move by ``part`` of what a mean pulse would
-    do to them, in the direction of the pulse.
-    """
-    n_cols = d.n_cols
-    n_rows = len(d.diff) // n_cols
-    both_ways = d.p[RESET_STEP] > 0.0
-    for item in range(n_due):
-        i, j, n = pairs[item] // n_cols, pairs[item] % n_cols, pulses[item]
-        for col in range(n_cols):
-            if col != j:
-                _disturb_pair(i * n_cols + col, n, part, both_ways, now_s, d)
-        for row in range(n_rows):
-            if row != i:
-                _disturb_pair(row * n_cols + j, n, part, both_ways, now_s, d)
-
-
-@njit(cache=True)
-def _disturb_pair(pair, n, part, both_ways, now_s, d):  # type: ignore[no-untyped-def]
-    span = d.p[G_MAX] - d.p[G_MIN]
-    for side in range(d.g.shape[1]):
-        plus = side % 2 == 0
-        if d.stuck[pair, side] != 0 or (not both_ways and plus != (n > 0)):
-            continue
-        u, own = (d.g[pair, side] - d.p[G_MIN]) / span, d.own[pair, side]
-        rising = not both_ways or plus == (n > 0)
-        change = part * abs(n) * (_step_up(u, 0.0, own, d.p) if rising else _step_down(u, 0.0, own, d.p))
-        # Too little to begin drift anew.
-        u = min(max(u + change, min(u, own[OWN_LOW])), max(u, own[OWN_HIGH]))
-        d.g[pair, side] = d.p[G_MIN] + u * span
-    update_pair(pair, now_s, d)
+            counts[0].rows_programmed += longest_up + longest_down
+            row, longest_up, longest_down = pair // d.n_cols, 0, 0
+        longest_up, longest_down = max(longest_up, n_up), max(longest_down, n - n_up)
+    counts[0].rows_programmed += longest_up + longest_down
 
 
 @njit(cache=True)

@@ -32,7 +32,7 @@ def sample_spikes(rates_hz: FloatArray, dt_s: float, rng: np.random.Generator) -
 
 
 def sample_vectors(n_inputs: int, rng: np.random.Generator) -> FloatArray:
-    """Read voltages as the input encoding gives them: the largest of each vector lies in [0.5, 1]."""
+    """Read voltages of inputs that nothing is known of: the largest of each vector lies in [0.5, 1]."""
     vectors = rng.uniform(-1.0, 1.0, (N_SAMPLES, n_inputs))
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     scaled: FloatArray = vectors / largest * rng.uniform(0.5, 1.0, (N_SAMPLES, 1))

@@ -47,6 +47,7 @@ class Readout:
 
     Attributes:
         adc_range: Largest current at unit read voltage [S], shape (n_row_tiles, n_col_tiles).
+        dac_range: Analog input that is read at full voltage, shape (1,); 0 until one is known.
         clipped: Conversions that left the range since the start, shape (1,).
         weight: Weight per siemens as calibrated, shape (n_row_tiles, n_cols): in a static matrix, what the
             wires take from a column in the mean is given back behind its converter.
@@ -69,6 +70,7 @@ class Readout:
         tile_cols = config.tile_cols // self._n_pairs
         n_cols, n_blocks = cells.n_cols, weight.shape[0]
         self.adc_range: FloatArray = np.full((n_blocks, -(-n_cols // tile_cols)), np.inf)
+        self.dac_range: FloatArray = np.zeros(1)
         self.clipped: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         wired = max(config.row_wire_ohm, config.column_wire_ohm) > 0
         gated = wired and config.rows_gated and per_spike is not None
@@ -89,7 +91,8 @@ class Readout:
         levels = half_levels(config.adc_bits)
         self._nominal, self.weight = weight, weight.copy()
         converters = (tile_cols, levels, self.weight, self.adc_range, self.clipped)
-        self._coding = (0.0 if per_spike is None else float(per_spike), half_levels(config.dac_bits))
+        per_spike = 0.0 if per_spike is None else float(per_spike)
+        self._coding = (per_spike, half_levels(config.dac_bits), self.dac_range)
         self._array = (config.tile_rows, converters, buffers)
         self._kernel, self._source = self._choose(gated=gated)
         self.follow_all()
@@ -205,7 +208,11 @@ class Readout:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running, those of the devices aside."""
-        own: dict[str, NDArray[np.generic]] = {"adc_range": self.adc_range, "clipped": self.clipped}
+        own: dict[str, NDArray[np.generic]] = {
+            "adc_range": self.adc_range,
+            "dac_range": self.dac_range,
+            "clipped": self.clipped,
+        }
         if self._held:
             own |= {"signal": self._signal, "noise": self._noise}
         return own if self.wires is None else own | self.wires.arrays()

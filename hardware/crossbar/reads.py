@@ -19,14 +19,17 @@ def encode_spikes(x, per_spike, drive):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def encode_analog(x, levels, drive):  # type: ignore[no-untyped-def]
-    """Numbers as read voltages in [-1, 1], with one power of two for the whole vector.
+def encode_analog(x, levels, dac_range, drive):  # type: ignore[no-untyped-def]
+    """Numbers as read voltages in [-1, 1].
 
-    The exponent is found and undone digitally, by shifts, so no input can exceed the range.
+    A number beyond the range is noticed while it is still digital: the range grows before it is converted,
+    and does not shrink again.
 
     Args:
         x: Inputs.
         levels: Steps of the converter on either side of zero, or 0 for no rounding.
+        dac_range: Input of full voltage, 0 as long as it is not known, shape (1,); a power of two, so that it
+            is undone by a shift.
         drive: Receives the relative voltages.
 
     Returns:
@@ -38,7 +41,9 @@ def encode_analog(x, levels, drive):  # type: ignore[no-untyped-def]
     if largest == 0.0:
         drive[:] = 0.0
         return 0.0
-    unit = 2.0 ** math.ceil(math.log2(largest))
+    if largest > dac_range[0]:
+        dac_range[0] = 2.0 ** math.ceil(math.log2(largest))
+    unit = dac_range[0]
     for i in range(len(x)):
         v = x[i] / unit
         drive[i] = np.rint(v * levels) / levels if levels > 0 else v
@@ -46,8 +51,9 @@ def encode_analog(x, levels, drive):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _encode(x, per_spike, levels, drive):  # type: ignore[no-untyped-def]
-    return encode_spikes(x, per_spike, drive) if per_spike > 0 else encode_analog(x, levels, drive)
+def _encode(x, coding, drive):  # type: ignore[no-untyped-def]
+    per_spike, levels, dac_range = coding
+    return encode_spikes(x, per_spike, drive) if per_spike > 0 else encode_analog(x, levels, dac_range, drive)
 
 
 @njit(cache=True)
@@ -175,7 +181,7 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
 
     Args:
         x: Inputs, shape (n_rows,).
-        coding: What one spike stands for, or 0 for analog inputs; steps of their converter.
+        coding: What one spike stands for, or 0 for analog inputs; steps of their converter, and its range.
         gain: Factor on the result.
         tile_rows: Rows of one tile.
         converters: Pairs of columns of a tile, steps of a converter, weight per siemens, ranges, clips.
@@ -188,7 +194,7 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
         column_ohm: Resistance of one segment of a column [ohm]; for the energy.
     """
     drive, power, rows, xi, currents, out = buffers
-    unit = gain * _encode(x, coding[0], coding[1], drive)
+    unit = gain * _encode(x, coding, drive)
     n_cols, n_read, spiking = len(out), 0, coding[0] > 0
     out[:] = 0.0
     for block in range(converters[3].shape[0]):
@@ -264,7 +270,7 @@ def read_connected(x, coding, gain, tile_rows, converters, buffers, counts, cell
     drive, power, rows, xi, currents, out = buffers
     diff, total, var = cells
     column_ohm, h, t_plus, t_minus, row_seen = wires
-    unit = gain * _encode(x, coding[0], coding[1], drive)
+    unit = gain * _encode(x, coding, drive)
     n_cols, n_read, spiking = len(out), 0, coding[0] > 0
     out[:] = 0.0
     for block in range(converters[3].shape[0]):

@@ -108,7 +108,7 @@ class SoftBoundsDevice(Device):
             source="Wan et al. 2022 (NeuRRAM): scatter 1 s to two days after write-verify, g_max 40 uS",
             set_step=0.0,
             reset_step=0.0,
-            write_pulses=173,  # of 0.6 pJ: the 104 pJ that a cell takes in all
+            write_pulses=48,  # 0.6 pJ, and a read of 1.56 pJ after each: the 104 pJ of a cell in all
             learn_start=0.0,
             programming_us=(0.348, 16.030, -43.853, 45.393, -16.815),
             relaxed_us=(

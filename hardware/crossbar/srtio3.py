@@ -30,6 +30,9 @@ _LAST_PULSE = 1e5
 
 _SMALLEST_FACTOR = 0.1
 
+_SCATTER = 0.15
+"""Relative, of each constant from device to device, and of the resistance at the start."""
+
 
 def resistance_ohm(n: float, r0: float = R0_OHM, r1: float = R1_OHM, c: float = EXPONENT) -> float:
     """Resistance after ``n`` pulses [ohm]."""
@@ -67,7 +70,8 @@ class StrontiumTitanateDevice(Device):
     g_min_siemens: float = _G_MIN
     g_max_siemens: float = _G_MAX
     set_step: float = _FIRST_STEP / (_G_MAX - _G_MIN)
-    device_scatter: float = 0.15
+    programming_us: tuple[float, ...] = (0.0, 1e6 * _SCATTER * _G_MAX)
+    device_scatter: float = _SCATTER
     learn_start: float = _START
     endurance_cycles: float = 1e6
     r0_ohm: float = R0_OHM

@@ -29,7 +29,9 @@ def test_loihi_figures_are_the_published_ones():
         "hops_north_south": 4.0e-12,
     }
     for name, joules in published_j.items():
-        assert LOIHI_COST.estimate(OpCounts(**{name: 1.0}), 0.0).total_j == pytest.approx(joules)
+        assert LOIHI_COST.estimate(OpCounts(**{name: 1.0}), 0.0).total_j == pytest.approx(
+            joules, rel=1e-9, abs=0.0
+        )
     assert LOIHI_COST.estimate(COUNTS, 0.001).energy_chip_j == pytest.approx(0.121e-3)
 
 
@@ -55,7 +57,7 @@ def test_the_ledger_sums_to_the_estimate(table):
     estimate = table.estimate(COUNTS, 0.001)
     for term in table.terms:
         joules = sum(line.joules for line in lines if (line.tier, line.term) == ("bottom-up", term))
-        assert joules == pytest.approx(estimate.energy_j[term])
+        assert joules == pytest.approx(estimate.energy_j[term], rel=1e-9, abs=0.0)
     chip = sum(line.joules for line in lines if line.tier == "chip-anchored")
     assert chip == pytest.approx(estimate.energy_chip_j)
     for line in lines:

@@ -11,7 +11,7 @@ from spikearm.hardware.wear import Ages, Wear, Wears
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.scaling import StateScaling
 
-WEAR = Wear("a", 30, 2.0, 5, 0.5, 1e-3, 10, 0, 100, 36.0)
+WEAR = Wear("a", 30, 2.0, 5, 0.5, 33, 1e-3, 10, 0, 100, 36.0)
 NETWORK = AdaptiveNetwork(2, StateScaling((0.0,) * 4, (1.5,) * 4), n_neurons=20)
 
 

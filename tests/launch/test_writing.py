@@ -8,7 +8,7 @@ import pytest
 from spikearm.hardware.wear import Wear
 from spikearm.launch.writing import writing
 
-WEAR = Wear("a", 30, 2.0, 5, 0.5, 1e-6, 10, 0, 100, 36.0)
+WEAR = Wear("a", 30, 2.0, 5, 0.5, 33, 1e-6, 10, 0, 100, 36.0)
 
 
 def summary(*wear: Wear) -> dict:
@@ -20,7 +20,7 @@ def summary(*wear: Wear) -> dict:
 
 
 def test_matrices_are_taken_together():
-    other = dataclasses.replace(WEAR, set_max=70, reset_max=0, endurance_used=1e-3, n_devices=300)
+    other = dataclasses.replace(WEAR, pulses_max=70, endurance_used=1e-3, n_devices=300)
     found = writing(summary(WEAR, other))
     assert found is not None
     assert found.pulses_per_tick == pytest.approx(2.5 * 400 / 50)

@@ -43,6 +43,8 @@ from spikearm.hardware.crossbar.simulator import CrossbarSimulator
         ({"overrides": {"a": {"ageing_steps": 4}}}, "ageing_steps holds for the whole substrate and cannot"),
         ({"overrides": {"a": 3}}, r"overrides\['a'\] must be settings by name, not 3"),
         ({"overrides": {"a": {"device": "pmc"}}}, "no crossbar device named 'pmc'"),
+        ({"device": 3}, "device must be a Device or the name of one, not 3"),
+        ({"digital": "learned"}, "digital must be a tuple of labels, not the text 'learned'"),
         ({"pulse_threshold": 0.2}, r"pulse_threshold must lie in \[0.5, 1\]"),
     ],
 )

@@ -150,6 +150,15 @@ def test_strontium_titanate_has_the_published_resistances():
     assert 1 / start == pytest.approx(1e8)
 
 
+def test_strontium_titanate_starts_with_the_published_scatter():
+    """About 1e8 ohm, give or take 15 %, so that weights do not start at exactly zero."""
+    device = make_device("nb-srtio3")
+    start = np.full(100_000, 1 / srtio3.START_OHM)
+    reached = device.program(start, np.random.default_rng(0))
+    assert reached.mean() * srtio3.START_OHM == pytest.approx(1.0, abs=0.005)
+    assert reached.std() * srtio3.START_OHM == pytest.approx(0.15, rel=0.02)
+
+
 @pytest.mark.parametrize("n", [1, 10, 300, 5000])
 def test_strontium_titanate_pulses_count_on_from_any_resistance(n):
     g = 1 / srtio3.resistance_ohm(n)
@@ -166,6 +175,9 @@ def test_strontium_titanate_pulses_count_on_from_any_resistance(n):
         ({"reset_step": -0.1}, "reset_step must be 0 or positive, not -0.1"),
         ({"endurance_cycles": 0.0}, "endurance_cycles must be positive, not 0.0"),
         ({"bound_scatter": (0.3, 1.5)}, r"bound_scatter must be two numbers in \[0, 1\], not \(0.3, 1.5\)"),
+        ({"valid_age_s": (10.0, 1.0)}, r"valid_age_s must be two ages, .* not \(10.0, 1.0\)"),
+        ({"valid_age_s": (0.0, float("nan"))}, "valid_age_s must be two ages"),
+        ({"noise_q": (-0.01, 0.65, 0.2)}, "noise_q must be three numbers, 0 or positive"),
         ({"relaxed_us": ((10.0, (1.0,)),)}, "relaxed_us needs ages that rise from valid_age_s"),
         ({"additive_noise": -0.01}, "additive_noise must be 0 or positive, not -0.01"),
         ({"programming_us": ()}, "programming_us needs 1 to 5 numbers, not 0"),
@@ -303,7 +315,7 @@ def test_pulses_counted_are_pulses_taken(name, n_pairs):
     cost = cost_of(learning.matrix.config.device)
     figures = {f.count: f.amount for f in cost.energy["programming"]}
     by_hand = sum(getattr(counts, name) * amount for name, amount in figures.items())
-    assert cost.estimate(counts, DT_S).energy_j["programming"] == pytest.approx(by_hand, rel=1e-12)
+    assert cost.estimate(counts, DT_S).energy_j["programming"] == pytest.approx(by_hand, rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize("name", ["pcm", "reram-gong2018", "reram-optimised", "nb-srtio3"])
@@ -370,6 +382,18 @@ def test_worn_out_device_sticks_where_it_is():
     wear = learning.wear()
     assert wear.stuck_devices == 1
     assert wear.endurance_used == 2.0  # the circuit goes on pulsing, not knowing
+
+
+def test_devices_stuck_from_the_start_wear_out_no_more():
+    learning = make_learning(CrossbarConfig(device=replace(make_device("pcm"), endurance_cycles=1000)))
+    cells = learning.matrix.cells
+    stuck = np.zeros(cells.g.shape, dtype=bool)
+    stuck[0, 0] = True
+    cells.stick(stuck, np.zeros(cells.g.shape))
+    cells.set_count[0, 0], cells.set_count[1, 0], cells.reset_count[1, 1] = 500, 30, 20
+    wear = learning.wear()
+    assert (wear.pulses_max, wear.set_max, wear.reset_max) == (30, 500, 20)
+    assert wear.endurance_used == 0.03
 
 
 def test_lifetime_is_forecast_from_the_pulses_so_far():

@@ -199,6 +199,17 @@ def test_noise_comes_weakened_through_the_wires():
     np.testing.assert_allclose(reads.std(axis=0), wanted, rtol=0.1)
 
 
+@pytest.mark.parametrize("gated", [True, False])
+def test_noise_is_that_of_cells_at_the_voltage_their_row_leaves_them(gated):
+    """A row that loses half of its voltage on the way to the last cell halves that cell's noise."""
+    device = PcmDevice(programming_scale=0.0, drift_scale=0.0)
+    matrix = _matrix((1, 64), ohm=0.0, device=device, row_wire_ohm=10.0, gated=gated)
+    reads = np.array([_read(matrix, SPIKE * np.ones(1))[0].copy() for _ in range(4000)])
+    wanted = matrix.readout.wires.h * np.sqrt(matrix.cells.var)
+    assert matrix.readout.wires.h[-1] < 0.6
+    np.testing.assert_allclose(reads.std(axis=0), wanted, rtol=0.1)
+
+
 @pytest.mark.parametrize("tile", [(48, 48), (32, 20)])
 def test_exact_wires_give_kirchhoffs_currents_where_ladders_do_not(tile):
     shape, errors = (48, 48), {}

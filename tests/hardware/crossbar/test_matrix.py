@@ -64,7 +64,7 @@ def test_conversion_is_wrong_by_at_most_half_a_step_per_tile(bits):
     assert matrix.clipped[0] == 0
 
 
-def test_input_rounding_is_relative_to_the_vector():
+def test_input_rounding_is_relative_to_the_largest_input_so_far():
     weights = _weights(5, 70)
     matrix = _matrix(weights, replace(IDEAL, dac_bits=8))
     x = np.random.default_rng(3).uniform(-1, 1, 70)
@@ -72,6 +72,20 @@ def test_input_rounding_is_relative_to_the_vector():
         out = matrix.read(x * scale, Ledger().counts)
         bound = np.abs(weights).sum(axis=1) * scale / half_levels(8)
         assert (np.abs(out - weights @ x * scale) <= bound).all()
+    np.testing.assert_array_equal(matrix.read(x, Ledger().counts), 0.0)
+
+
+def test_a_calibrated_input_converter_has_the_levels_of_its_range():
+    """A small input is not converted as finely as a large one, nor is it charged as much."""
+    matrix = _matrix(np.ones((1, 2)), replace(IDEAL, dac_bits=8))
+    drives = matrix.calibrate_inputs(np.array([[3.0, 0.1], [-1.0, 0.0]]))
+    assert matrix.dac_range[0] == 4.0
+    np.testing.assert_array_equal(drives, [[0.75, 0.025], [-0.25, 0.0]])
+    step = 4.0 / half_levels(8)
+    for x, level in ((0.4 * step, 0), (0.6 * step, 1), (10.2 * step, 10)):
+        assert matrix.read(np.array([x, 0.0]), Ledger().counts)[0] == pytest.approx(level * step)
+    out = matrix.read(np.array([7.0, 0.0]), Ledger().counts)
+    assert (matrix.dac_range[0], out[0]) == (8.0, pytest.approx(7.0, abs=8.0 / half_levels(8)))
 
 
 def test_a_range_that_is_too_small_grows_and_is_counted():

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.crossbar import srtio3
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.devices import make_device
 from spikearm.hardware.crossbar.events import EventTraces
 from spikearm.hardware.crossbar.learning import PulseLearning
 from spikearm.hardware.crossbar.ledger import Ledger
@@ -27,6 +29,14 @@ def make_learning(config: CrossbarConfig, *, tau_s: float | None = None) -> Puls
     matrix = CrossbarMatrix("test", weights, ranges, config, hold_s=0.256, per_spike=1 / DT_S, rng=rng)
     traces = None if tau_s is None else EventTraces(N_IN, N_OUT, tau_s=tau_s, dt_s=DT_S, per_spike=1 / DT_S)
     return PulseLearning(matrix, DeviceClock(DT_S), rng, traces)
+
+
+def delta_at(row: int, pulses: dict[int, int]) -> np.ndarray:
+    """Changes worth so many pulses of a hundredth of the range, by column, in one row."""
+    delta = np.zeros((N_OUT, N_IN))
+    for column, n in pulses.items():
+        delta[column, row] = 2.0 * 0.01 * n
+    return delta
 
 
 def ideal(**settings) -> CrossbarConfig:
@@ -185,6 +195,19 @@ def test_more_pairs_than_columns_are_refused():
         CrossbarConfig(tile_cols=8, adcs_per_tile=4, devices_per_synapse=9)
 
 
+def test_pulses_of_either_polarity_are_given_one_after_the_other():
+    """Weights of one row that take turns at G+ up and G- down cannot be written in one go."""
+    config = replace(ideal(), device=replace(EQUAL, reset_step=0.01, learn_start=0.5))
+    for n_pulses, n_slots in ((1, 1), (2, 2), (4, 4)):
+        learning, ledger = make_learning(config), Ledger()
+        learning.add(delta_at(2, {0: n_pulses}), ledger.counts)
+        assert ledger.total().rows_programmed == n_slots
+    learning, ledger = make_learning(config), Ledger()
+    learning.add(delta_at(2, {0: 1, 1: 1}), ledger.counts)  # the second one is the turn of G-
+    counts = ledger.total()
+    assert (counts.set_pulses, counts.reset_pulses, counts.rows_programmed) == (1, 1, 2)
+
+
 # Half-selected devices --------------------------------------------------------------------------------
 
 
@@ -198,10 +221,40 @@ def test_half_selected_devices_move_with_their_row_and_column():
     places = learning.matrix.cells.places().reshape(N_IN, N_OUT, 2)
     assert places[4, 1, 0] == pytest.approx(0.1)
     disturbed = np.argwhere(places > 0)
-    assert len(disturbed) == 1 + (N_OUT - 1) + (N_IN - 1)
-    assert (disturbed[:, 2] == 0).all()
-    np.testing.assert_allclose(places[4, [0, 2], 0], 0.001)
+    # The row has the bit lines of G- as well, the bit line of the pulse only devices of G+.
+    assert len(disturbed) == 2 * N_OUT + (N_IN - 1)
+    np.testing.assert_allclose(places[4, [0, 2]], 0.001)
+    np.testing.assert_allclose(places[4, 1, 1], 0.001)
     np.testing.assert_allclose(np.delete(places[:, 1, 0], 4), 0.001)
+
+
+def test_a_pulse_downwards_disturbs_downwards():
+    device = replace(EQUAL, reset_step=0.01, learn_start=0.5)
+    config = replace(ideal(), device=device, rows_gated=False, half_select_disturb=0.01)
+    learning = make_learning(config)
+    learning.counter[0] = 1  # the turn of G-
+    learning.add(delta_at(4, {1: 1}), Ledger().counts)
+    places = learning.matrix.cells.places().reshape(N_IN, N_OUT, 2)
+    assert places[4, 1, 1] == pytest.approx(0.49)
+    np.testing.assert_allclose(places[4, [0, 2]], 0.4999)
+    np.testing.assert_allclose(places[4, 1, 0], 0.4999)
+    np.testing.assert_allclose(np.delete(places[:, 1, 1], 4), 0.4999)
+    np.testing.assert_allclose(np.delete(places[:, 1, 0], 4), 0.5)
+
+
+def test_half_selected_power_laws_move_by_their_own_response():
+    """Far up its range Nb:SrTiO3 hardly answers to a pulse, and less to part of one."""
+    device = replace(make_device("nb-srtio3"), device_scatter=0.0)
+    config = replace(CrossbarConfig.ideal(), device=device, rows_gated=False, half_select_disturb=0.01)
+    learning = make_learning(config)
+    cells = learning.matrix.cells
+    before = 1 / srtio3.resistance_ohm(5000)
+    cells.g[:] = before
+    learning.add(np.where(np.arange(N_OUT * N_IN).reshape(N_OUT, N_IN) == 0, 1.0, 0.0), Ledger().counts)
+    n_pulses = cells.set_count[0, 0]
+    all_pulses = 1 / srtio3.resistance_ohm(5000 + n_pulses) - before
+    assert n_pulses > 0
+    assert (cells.g[1, 0] - before) / all_pulses == pytest.approx(0.01, rel=1e-6)
 
 
 def test_half_selection_needs_a_passive_array():

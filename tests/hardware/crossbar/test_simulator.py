@@ -111,6 +111,19 @@ def test_a_communication_channel_on_pcm_stays_close_to_the_reference():
     assert 0 < rmse < 0.08
 
 
+def test_converters_of_encoders_are_calibrated_for_what_an_ensemble_represents():
+    with nengo.Network(seed=0) as network:
+        stimulus = nengo.Node([5.0, 0.0])
+        nengo.Connection(stimulus, nengo.Ensemble(20, 2, radius=3.0, label="a"), synapse=None)
+    with CrossbarSimulator(network, progress_bar=False) as sim:
+        (matrix,) = sim.matrices
+        assert matrix.dac_range[0] == 4.0
+        sim.run_steps(3)
+        assert matrix.dac_range[0] == 8.0
+        sim.reset()
+        assert matrix.dac_range[0] == 4.0
+
+
 def test_every_matrix_lies_on_tiles():
     with CrossbarSimulator(_channel(), progress_bar=False) as sim:
         assert [m.label for m in sim.matrices] == [
