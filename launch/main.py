@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "centre-out reaching with orientation, deviation from the ideal trajectory",
     ),
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
+    "train osc": ("train_osc", "train an arm's spiking operational-space controller from scratch"),
     "logs recover": ("logs_recover", "read what a killed run left"),
     "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),
 }

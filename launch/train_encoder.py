@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,12 +14,13 @@ import tyro
 from rich.progress import Progress
 
 from spikearm.envs.arms import ArmSpec, load_arm
-from spikearm.errors import ConfigError, RunFolderError
+from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.devices import DEVICES
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
 from spikearm.launch.model_card import encoder_card
+from spikearm.launch.training import command_line, require_torch, require_writable
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import save_encoder
 from spikearm.models.training_config import TrainingConfig
@@ -66,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(argv: Sequence[str]) -> int:
     command = parse(TrainEncoderCommand, argv, prog="spikearm train encoder")
-    _require_torch()
+    require_torch()
     arm = load_arm(command.arm)
-    _require_writable(command.out)
+    require_writable(command.out)
     trained = train(command, arm)
     path = command.out / f"encoder-{arm.name}.npz"
     save_encoder(path, trained.encoder)
@@ -129,23 +129,9 @@ def _card(command: TrainEncoderCommand, arm: ArmSpec, trained: TrainedEncoder, p
         data=f"{command.n_tasks} random perturbations (payload with offset, friction, damping, actuator "
         f"gain, force, force field, gravity tilt), {command.n_samples} states each along random reaches "
         "near home, missing torque by inverse dynamics; made by the command itself",
-        command=_command_line(command),
+        command=command_line("encoder", command, TrainEncoderCommand()),
         n_bytes=path.stat().st_size,
     )
-
-
-def _command_line(command: TrainEncoderCommand) -> str:
-    """What makes the same weights again: the arm, the seed, and every setting that is not the default."""
-    words = ["spikearm train encoder", f"--arm {command.arm}", f"--seed {command.training.seed}"]
-    told = ("arm", "seed", "out", "json", "training")
-    for settings, default in ((command, TrainEncoderCommand()), (command.training, TrainingConfig())):
-        for name, value in vars(settings).items():
-            if name not in told and value != getattr(default, name):
-                values = value if isinstance(value, tuple) else (value,)
-                # A switch is its name alone.
-                given = [] if value is True else map(str, values)
-                words.append(" ".join([f"--{name.replace('_', '-')}", *given]))
-    return " ".join(words)
 
 
 def _document(trained: TrainedEncoder, path: Path) -> dict[str, Any]:
@@ -155,30 +141,6 @@ def _document(trained: TrainedEncoder, path: Path) -> dict[str, Any]:
         "validation_loss": trained.validation_loss,
         "raw_state_loss": trained.raw_state_loss,
     }
-
-
-def _require_torch() -> None:
-    try:
-        import torch
-    except ImportError as error:
-        raise ConfigError(
-            'training needs PyTorch, which is not installed; install it with `pip install ".[train]"` '
-            "(on Linux, PyTorch's own package index for the CPU spares gigabytes of CUDA)."
-        ) from error
-    # More threads than this gain nothing on matrices this small, and change rounding.
-    torch.set_num_threads(1)
-
-
-def _require_writable(folder: Path) -> None:
-    """Know it before minutes of training are lost."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(
-            f"cannot make {folder}: {error.strerror}; choose another place with --out."
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise RunFolderError(f"{folder} is not writable; choose another place with --out.")
 
 
 if __name__ == "__main__":

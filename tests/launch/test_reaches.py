@@ -8,7 +8,7 @@ from spikearm.controller.path import sample
 from spikearm.envs.arms import ARMS
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.errors import ConfigError
-from spikearm.launch.reaches import N_CORNERS, Targets, draw_reaches
+from spikearm.launch.reaches import Targets, draw_reaches
 
 SEEDS = range(6)
 OUT_AND_BACK = Targets()
