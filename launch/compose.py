@@ -88,7 +88,7 @@ def compose(config: RunConfig) -> Run:
         seed=_number(plant_seed),
     )
     # The network comes last: what else does not fit is known before it is compiled.
-    controller, backend, program = _controller(config, arm, dynamics, _number(network_seed))
+    controller, program, backend = _controller(config, arm, dynamics, _number(network_seed))
     return Run(arm, plant, controller, schedule, None if backend is None else backend.cost_model, program)
 
 
@@ -115,21 +115,21 @@ def state_scaling(arm: ArmSpec) -> StateScaling:
 
 def _controller(
     config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics, seed: int
-) -> tuple[Controller, Backend | None, Program | None]:
+) -> tuple[Controller, Program | None, Backend | None]:
     """The controller, and if it has a network, what runs it."""
     if config.controller not in NETWORKED:
         return TorqueController(_law(config, arm, dynamics), dynamics.torque_limits), None, None
+    spiking = config.controller == "spiking-osc"
+    network_dt_s = config.control_dt_s if spiking else config.network.network_dt_s
+    n_steps(config.control_dt_s, network_dt_s, outer="control step", inner="network step")
     settings = {"loihi": config.loihi, "crossbar": config.crossbar}.get(config.backend)
     backend = make_backend(config.backend, **({} if settings is None else {"config": settings}))
-    if config.controller == "spiking-osc":
-        spiking, program = compile_spiking(config, arm, dynamics, backend, seed=seed)
-        return spiking, backend, program
-    network_dt_s = config.network.network_dt_s
-    n_steps(config.control_dt_s, network_dt_s, outer="control step", inner="network step")
+    if spiking:
+        return *compile_spiking(config, arm, dynamics, backend, seed=seed), backend
     program = backend.compile(adaptive_network(config.network, arm), dt_s=network_dt_s, seed=seed)
     adaptation = TickNetwork(program, backend.cost_model, control_dt_s=config.control_dt_s)
     law = _law(config, arm, dynamics)
-    return TorqueController(law, dynamics.torque_limits, adaptation=adaptation), backend, program
+    return TorqueController(law, dynamics.torque_limits, adaptation=adaptation), program, backend
 
 
 def _law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:

@@ -63,21 +63,16 @@ class SpikingConfig:
 
     Attributes:
         stage: "nodes" (the reduced algebra without neurons), "rate" (rates without dynamics), "spiking"
-            (spikes and synapses, with decoders for ideal ones), or "hardware" (with decoders for the chip).
+            (spikes and synapses), or "hardware" (the same with what the chip needs).
         weights: "shipped" (those that come with the package for this arm), or the path of an .npz file.
-        calibration_reaches: Reaches in which decoders are fitted to the chip at hand before the run; 0 for
-            decoders as they were trained.
     """
 
     stage: Literal["nodes", "rate", "spiking", "hardware"] = "hardware"
     weights: str = "shipped"
-    calibration_reaches: int = 0
 
     def __post_init__(self) -> None:
         if self.stage not in STAGES:
             raise UnknownNameError("stage", self.stage, STAGES)
-        if self.calibration_reaches < 0:
-            raise ConfigError(f"calibration_reaches must be 0 or more, not {self.calibration_reaches}.")
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,6 @@ def osc_card(
     training: OscTrainingConfig,
     *,
     data: str,
-    fit: str,
     command: str,
     n_bytes: int,
 ) -> str:
@@ -81,7 +80,6 @@ def osc_card(
         trained: The result.
         training: How it was trained.
         data: Number and kind of states.
-        fit: What the decoders were fitted to.
         command: Command line that makes the same weights again.
         n_bytes: Size of the weights' file.
     """
@@ -100,7 +98,7 @@ def osc_card(
         "data": data,
         "method": "supervised, with the noise of spikes on all activations "
         "(`spikearm.models.osc_training`); decoders by regularised least squares",
-        "decoders": f"{', '.join(weights.readouts)}; fitted in closed loop: {fit}",
+        "decoders": ", ".join(weights.readouts),
         "steps; states per step; learning rate": f"{training.n_steps}; {training.batch}; "
         f"{training.learning_rate}",
         "noise of activations; of decoders": f"{training.spike_noise}; {training.decoder_noise}",

@@ -128,5 +128,5 @@ def _algebra(reaching: Reaching, center: Pose, q: FloatArray, dq: FloatArray) ->
     coriolis = 0.5 * (dynamics.bias() + back) - gravity - jt_mx @ dynamics.jacobian_dot_dq()
     support = gravity + reaching.posture_kp * (null_inertia @ (home - q))
     inertia = np.diag(mass_matrix).copy()
-    in_coordinates: FloatArray = np.linalg.solve(turn, jacobian)
+    in_coordinates: FloatArray = np.asarray(np.linalg.solve(turn, jacobian), dtype=np.float64)
     return x, in_coordinates, jt_mx @ turn, support, null_inertia, coriolis, passive, inertia

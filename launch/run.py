@@ -25,7 +25,7 @@ from spikearm.hardware.crossbar.program import CrossbarProgram
 from spikearm.hardware.meter import make_meter
 from spikearm.hardware.utilisation import Describes
 from spikearm.launch.compose import Run, compose
-from spikearm.launch.config import RunConfig
+from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.mapping import to_mapping
 from spikearm.launch.run_folder import make_run_folder, write_json, write_run_json
 from spikearm.launch.summary import mean_counts, summarise
@@ -187,7 +187,7 @@ def _no_collections() -> Iterator[None]:
 
 def _default_name(config: RunConfig) -> str:
     arm = Path(config.arm).stem
-    substrate = f"-{config.backend}" if config.controller == "adaptive" else ""
+    substrate = f"-{config.backend}" if config.controller in NETWORKED else ""
     return f"{config.controller}{substrate}-{arm}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 
@@ -17,9 +16,8 @@ from spikearm.errors import ConfigError, WeightsError
 from spikearm.hardware.backend import Backend, Program
 from spikearm.launch.config import RunConfig
 from spikearm.launch.osc_data import Reaching, evaluate
-from spikearm.launch.osc_fit import DecoderFit, fit_decoders
-from spikearm.models.osc import Reduction, SpikingOSC
-from spikearm.models.osc_weights import OscWeights, load_osc, readout_name, shipped_osc_path
+from spikearm.models.osc import RESET_LOSS_S, Reduction, SpikingOSC
+from spikearm.models.osc_weights import OscWeights, load_osc, shipped_osc_path
 from spikearm.records import FloatArray, Pose
 
 
@@ -35,8 +33,6 @@ def compile_spiking(
     weights = _weights(config, arm)
     reaching = Reaching(arm, dynamics, config.gains)
     spec = spiking_osc(config, weights, reaching)
-    if config.spiking.calibration_reaches:
-        spec = calibrated(spec, backend, reaching, config, seed=seed)
     program = backend.compile(spec, dt_s=config.control_dt_s, seed=seed)
     network = TickNetwork(program, backend.cost_model, control_dt_s=config.control_dt_s)
     center = Pose(weights.center[:3], weights.center[3:])
@@ -56,23 +52,9 @@ def spiking_osc(config: RunConfig, weights: OscWeights, reaching: Reaching) -> S
         weights,
         feedforward=config.feedforward,
         stage=stage,
-        substrate=_substrate(config, weights),
+        dead_time_s=RESET_LOSS_S.get(config.backend, 0.0) if stage == "hardware" else 0.0,
         reduction=analytic_reduction(weights, reaching, config) if stage == "nodes" else None,
     )
-
-
-def calibrated(
-    spec: SpikingOSC, backend: Backend, reaching: Reaching, config: RunConfig, *, seed: int
-) -> SpikingOSC:
-    """The same network with decoders for this very chip, fitted to what its neurons answer.
-
-    The arm's model serves as the teacher, beforehand; the running controller knows nothing of it.
-    """
-    fit = DecoderFit(n_reaches=config.spiking.calibration_reaches)
-    # Other reaches than any seed of a run draws.
-    rng = np.random.default_rng((seed, 0xCA1B))
-    decoders = fit_decoders(spec, backend, reaching, fit, rng, seed=seed)
-    return dataclasses.replace(spec, decoders=decoders)
 
 
 def analytic_reduction(weights: OscWeights, reaching: Reaching, config: RunConfig) -> Reduction:
@@ -90,12 +72,6 @@ def analytic_reduction(weights: OscWeights, reaching: Reaching, config: RunConfi
         return np.concatenate((sample.arm_share(weights.kp, weights.damping)[0], coefficients, support[0]))
 
     return reduction
-
-
-def _substrate(config: RunConfig, weights: OscWeights) -> str:
-    """For which substrate decoders are taken; a chip without its own starts from those for ideal spikes."""
-    name = readout_name(feedforward=config.feedforward, substrate=config.backend)
-    return config.backend if name in weights.readouts else "reference"
 
 
 def _weights(config: RunConfig, arm: ArmSpec) -> OscWeights:

@@ -20,7 +20,7 @@ from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
 from spikearm.launch.model_card import encoder_card
-from spikearm.launch.training import command_line, require_torch, require_writable
+from spikearm.launch.train_common import command_line, require_torch, require_writable
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import save_encoder
 from spikearm.models.training_config import TrainingConfig

@@ -16,23 +16,20 @@ from rich.progress import Progress
 from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
-from spikearm.errors import ConfigError, UnknownNameError
-from spikearm.hardware.registry import BACKENDS, make_backend
+from spikearm.errors import ConfigError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
 from spikearm.launch.model_card import osc_card
 from spikearm.launch.osc_data import Reaching, draw_samples
-from spikearm.launch.osc_fit import DecoderFit, fit_decoders
-from spikearm.launch.training import command_line, require_torch, require_writable
-from spikearm.models.osc import SpikingOSC
+from spikearm.launch.train_common import command_line, require_torch, require_writable
 from spikearm.models.osc_readout import LeastSquares, random_commands, rates, wanted_torque
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
 from spikearm.models.osc_weights import TASK_SIZE, OscWeights, readout_name, save_osc
 from spikearm.records import FloatArray
 
-_PASSES = 3
+_PASSES = 2
 """Times that all states are used for the decoders, each time with other commands."""
 _STILL = 0.25
 """Share of them without velocity."""
@@ -47,8 +44,6 @@ class TrainOscCommand:
         out: Folder for the weights, osc-<arm>.npz, and their model card.
         kp: Stiffness of the law [1/s^2]; its damping is critical.
         n_reaches: Reaches out and back that the states are taken from.
-        fit_reaches: Reaches in which the decoders of each substrate are fitted; 0 for rates alone.
-        substrates: Whose neurons decoders are fitted to.
         training: The training itself.
         json: Print the result as one JSON document on stdout.
     """
@@ -56,23 +51,15 @@ class TrainOscCommand:
     arm: str = "iiwa14"
     out: Path = Path()
     kp: float = 150.0
-    n_reaches: int = 200
-    fit_reaches: int = 24
-    substrates: tuple[str, ...] = ("reference", "loihi")
+    n_reaches: int = 120
     training: Annotated[OscTrainingConfig, tyro.conf.OmitArgPrefixes] = field(
         default_factory=OscTrainingConfig
     )
     json: bool = False
 
     def __post_init__(self) -> None:
-        if self.n_reaches < 1 or self.fit_reaches < 0:
-            raise ConfigError(
-                f"n_reaches must be at least 1 and fit_reaches at least 0, not {self.n_reaches} and "
-                f"{self.fit_reaches}."
-            )
-        for substrate in self.substrates:
-            if substrate not in BACKENDS:
-                raise UnknownNameError("substrate", substrate, BACKENDS)
+        if self.n_reaches < 1:
+            raise ConfigError(f"n_reaches must be at least 1, not {self.n_reaches}.")
 
 
 @dataclass(frozen=True)
@@ -119,7 +106,6 @@ def _train(argv: Sequence[str]) -> int:
             command.training,
             data=f"{command.n_reaches} random reaches out and back of the analytic controller, half of them "
             "in each form of the law, states moved off the path at random; made by the command itself",
-            fit=f"{command.fit_reaches} reaches each on {', '.join(command.substrates)}",
             command=command_line("osc", command, TrainOscCommand()),
             n_bytes=path.stat().st_size,
         ),
@@ -138,8 +124,8 @@ def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
     from spikearm.models.osc_training import TaskGains, train_osc
 
     start = perf_counter()
-    streams = np.random.SeedSequence(command.training.seed).spawn(3)
-    data_rng, decoder_rng, fit_rng = map(np.random.default_rng, streams)
+    streams = np.random.SeedSequence(command.training.seed).spawn(2)
+    data_rng, decoder_rng = map(np.random.default_rng, streams)
     reaching = Reaching(arm, MujocoDynamics(arm), Gains(kp=command.kp))
     null_damping = Gains(kp=reaching.posture_kp).damping
     gains = TaskGains(command.kp, reaching.gains.damping, null_damping)
@@ -159,31 +145,12 @@ def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
                 bar, completed=step + 1, description=f"training, loss {loss:.2f}"
             ),
         )
-        n_fits = 2 * len(command.substrates) * command.fit_reaches
-        bar = progress.add_task("fitting decoders", total=max(1, n_fits))
         errors = {}
         for feedforward in (False, True):
-            name = readout_name(feedforward=feedforward, substrate="rate")
+            name = readout_name(feedforward=feedforward)
             squares = _static(samples, weights, decoder_rng, feedforward, null_damping)
-            decoders = squares.solve(command.training.decoder_noise)
-            weights = weights.with_readouts({name: decoders})
+            weights = weights.with_readouts({name: squares.solve(command.training.decoder_noise)})
             errors[name] = _torque_error(samples, weights, decoder_rng, feedforward, null_damping)
-            if not command.fit_reaches:
-                continue
-            fit = DecoderFit(n_reaches=command.fit_reaches, noise=command.training.decoder_noise)
-            for substrate in command.substrates:
-                fitted = fit_decoders(
-                    SpikingOSC(weights, feedforward=feedforward, stage="hardware", decoders=decoders),
-                    make_backend(substrate),
-                    reaching,
-                    fit,
-                    fit_rng,
-                    seed=command.training.seed,
-                    metric=squares.gram(),
-                    progress=lambda: progress.advance(bar),
-                )
-                name = readout_name(feedforward=feedforward, substrate=substrate)
-                weights = weights.with_readouts({name: fitted})
     return TrainedOsc(weights, _pose_error(samples, weights), errors, perf_counter() - start)
 
 
@@ -213,7 +180,7 @@ def _torque_error(
 ) -> FloatArray:
     command = random_commands(samples, weights, rng)
     torque = wanted_torque(samples, weights, command, feedforward=feedforward, null_damping=null_damping)
-    decoders = weights.readout(readout_name(feedforward=feedforward, substrate="rate"))
+    decoders = weights.readout(readout_name(feedforward=feedforward))
     return _rms(rates(weights, samples.state, command) @ decoders.T - torque)
 
 

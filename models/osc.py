@@ -27,6 +27,12 @@ to the acceleration ``kp x + kd dx``, the modes and the support torque, shape (6
 _MAX_H2, _MAX_PRODUCTS = 384, 128
 """Neurons of one ensemble: their synapses fill the memory of a Loihi core (1,048,576 bits)."""
 
+RESET_LOSS_S = {"loihi": 0.0005}
+"""Dead time by substrate. A neuron of the chip that passes its threshold drops what is above it: on average
+half a time step of its input."""
+_TYPICAL_ACTIVATION = 0.45
+"""Mean activation of an active unit, weighted with the activation itself."""
+
 _DITHER = 1.0 / 127.0
 """Span over which the copies of an input are spread: one level of an 8-bit converter."""
 
@@ -52,10 +58,8 @@ class SpikingOSC:
         weights: Trained weights.
         feedforward: Which form of the law.
         stage: "nodes": no neurons, the same reduced algebra; "rate": rectified-linear rates without
-            dynamics; "spiking": spikes and synapses; "hardware": the same with decoders for a chip.
-        decoders: Over all decoded neurons, shape (n_joints, n_units); None takes those that were trained
-            for the stage.
-        substrate: For which chip, in stage "hardware" without decoders of its own.
+            dynamics; "spiking": spikes and synapses; "hardware": the same with what a chip needs.
+        decoders: Over all decoded neurons, shape (n_joints, n_units); None takes those that were trained.
         reduction: The reduced representation, for stage "nodes" only.
         observed: Whether to give the filtered activity of all decoded neurons instead of the torque.
         copies: Copies of each input, spread over one level of a converter: their mean is finer than it.
@@ -63,13 +67,13 @@ class SpikingOSC:
         tau_s: Synapses between neurons [s].
         tau_output_s: Filter of the torque [s].
         lead_s: Time by which the joint angles are extrapolated, to arrive when the target does [s].
+        dead_time_s: Time that a neuron loses at each spike [s]; every spike counts as much more.
     """
 
     weights: OscWeights
     feedforward: bool = True
     stage: Stage = "spiking"
     decoders: FloatArray | None = field(default=None, repr=False)
-    substrate: str = "loihi"
     reduction: Reduction | None = None
     observed: bool = False
     copies: int = 4
@@ -77,6 +81,7 @@ class SpikingOSC:
     tau_s: float = 0.005
     tau_output_s: float = 0.005
     lead_s: float = 0.012
+    dead_time_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.stage not in STAGES:
@@ -198,13 +203,13 @@ class SpikingOSC:
         """Those given, or those trained for the stage."""
         if self.decoders is not None:
             return self.decoders
-        substrate = {"rate": "rate", "spiking": "reference"}.get(self.stage, self.substrate)
-        return self.weights.readout(readout_name(feedforward=self.feedforward, substrate=substrate))
+        return self.weights.readout(readout_name(feedforward=self.feedforward))
 
     def _layer(self, bias: FloatArray, label: str) -> Ensemble:
         layer = relu_layer(bias, self.rate_hz, label)
-        if self.stage == "rate":
-            layer.neuron_type = nengo.RectifiedLinear(amplitude=1.0 / self.rate_hz)
+        amplitude = (1.0 + self.dead_time_s * self.rate_hz * _TYPICAL_ACTIVATION) / self.rate_hz
+        kind = nengo.RectifiedLinear if self.stage == "rate" else nengo.SpikingRectifiedLinear
+        layer.neuron_type = kind(amplitude=amplitude)
         return layer
 
     def _synapse(self, tau_s: float) -> float | None:

@@ -26,7 +26,10 @@ _MODE_ERROR = 0.3
 _FULL = 0.998
 """Quantile of a unit's activation that becomes 1."""
 _DEAD = 0.02
-"""Units that stay below this part of the median unit are left out: chips give all one scale."""
+"""Units that stay below this part of the median unit are left out: they carry nothing."""
+_STRONG = 3.0
+"""Largest weight into a unit, relative to that of the median unit; beyond, the unit is scaled down and stays
+below activation 1. Chips have one scale for the weights of an ensemble, and 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def train_osc(
     )
 
 
-_SOFTER = 0.1
+_SOFTER = 0.3
 """Ridge of the reduced representation, relative to that of the torque: its bias moves the arm."""
 
 
@@ -213,14 +216,16 @@ def _normalised(network: _Network, x: FloatArray) -> tuple[FloatArray, ...]:
         for p in (network.h1.weight, network.h1.bias, network.h2.weight, network.h2.bias)
     )
     h1 = np.maximum(x @ w1.T + b1, 0.0)
-    full, kept = _ranges(h1)
+    full, kept = _ranges(h1, w1)
     w1, b1, w2, h1 = w1[kept] / full[:, None], b1[kept] / full, w2[:, kept] * full, h1[:, kept] / full
-    full, kept = _ranges(np.maximum(h1 @ w2.T + b2, 0.0))
+    full, kept = _ranges(np.maximum(h1 @ w2.T + b2, 0.0), w2)
     return w1, b1, w2[kept] / full[:, None], b2[kept] / full
 
 
-def _ranges(activation: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Full activation of the units that are kept, and which these are."""
+def _ranges(activation: FloatArray, weight: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+    """What becomes activation 1 in the units that are kept, and which these are."""
     full = np.quantile(activation, _FULL, axis=0)
     kept = np.flatnonzero(full > _DEAD * np.median(full))
-    return full[kept], kept
+    full = full[kept]
+    largest = np.abs(weight[kept]).max(axis=1)
+    return np.maximum(full, largest / (_STRONG * np.median(largest / full))), kept

@@ -94,14 +94,9 @@ class OscWeights:
         return replace(self, readouts={**self.readouts, **readouts})
 
 
-def readout_name(*, feedforward: bool, substrate: str) -> str:
-    """Name of the decoders for a form of the law and for what the neurons run on.
-
-    Args:
-        feedforward: Which form.
-        substrate: "rate" for the rates themselves, "reference" or "loihi" for spikes.
-    """
-    return f"{'feedforward' if feedforward else 'published'}-{substrate}"
+def readout_name(*, feedforward: bool) -> str:
+    """Name of the decoders for a form of the law."""
+    return "feedforward" if feedforward else "published"
 
 
 def shipped_osc_path(arm: str) -> Path:
