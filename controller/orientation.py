@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from spikearm.records import FloatArray
+from spikearm.records import FloatArray, Pose
 
 
 def multiply(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -82,3 +82,29 @@ def slerp(start: FloatArray, goal: FloatArray, fraction: float) -> FloatArray:
         Unit quaternion w x y z, shape (4,).
     """
     return multiply(from_rotation_vector(fraction * rotation_error(start, goal)), start)
+
+
+def left_jacobian(vector: FloatArray) -> FloatArray:
+    """Angular velocity per rate of change of a rotation vector, in the world frame.
+
+    Args:
+        vector: Axis times angle [rad], shape (3,).
+
+    Returns:
+        ``1 + (1 - cos a)/a^2 [v] + (a - sin a)/a^3 [v]^2`` (Sola, Deray, Atchuthan 2018, arXiv:1812.01537),
+        shape (3, 3).
+    """
+    x, y, z = vector.tolist()
+    cross = np.array(((0.0, -z, y), (z, 0.0, -x), (-y, x, 0.0)))
+    angle = math.sqrt(x * x + y * y + z * z)
+    # Below 1e-4 rad the fractions are their limits to 1e-9.
+    first = (1.0 - math.cos(angle)) / angle**2 if angle > 1e-4 else 0.5
+    second = (angle - math.sin(angle)) / angle**3 if angle > 1e-4 else 1.0 / 6.0
+    jacobian: FloatArray = np.eye(3) + first * cross + second * (cross @ cross)
+    return jacobian
+
+
+def displacement(center: Pose, pose: Pose) -> FloatArray:
+    """Position and rotation vector from one pose to another [m, rad], shape (6,)."""
+    turn = rotation_error(center.quaternion, pose.quaternion)
+    return np.concatenate((pose.position - center.position, turn))

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 
+from spikearm.controller.network import NetworkTick, TickNetwork
 from spikearm.controller.protocols import Command, Law, Target
-from spikearm.hardware.backend import Program
-from spikearm.hardware.cost import CostModel
-from spikearm.records import NO_COST, NO_COUNTS, Cost, FloatArray, JointState, OpCounts
-from spikearm.timesteps import n_steps
+from spikearm.records import NO_COST, NO_COUNTS, FloatArray, JointState
 
 _ROUNDING = 1e-5
 """Part of a joint's limit by which sent and applied torque may differ for no reason but their format."""
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """A compiled adaptive network and what its steps cost.
-
-    Attributes:
-        program: Takes ``state`` (q, dq) and ``error`` [N m], gives ``torque`` [N m].
-        cost_model: Cost of the substrate's operations.
-    """
-
-    program: Program
-    cost_model: CostModel
 
 
 class TorqueController:
@@ -41,33 +25,21 @@ class TorqueController:
     Args:
         law: Gives task and support torque.
         torque_limits: Largest torque of each joint [N m], shape (n_joints,).
-        control_dt_s: Control time step [s]; a whole number of network steps.
-        adaptation: The network, or None for the law alone.
+        adaptation: The network that learns, or None for the law alone. It takes ``state`` (q, dq) and
+            ``error`` [N m], and gives ``torque`` [N m].
     """
 
-    def __init__(
-        self,
-        law: Law,
-        torque_limits: FloatArray,
-        *,
-        control_dt_s: float,
-        adaptation: Adaptation | None = None,
-    ) -> None:
+    def __init__(self, law: Law, torque_limits: FloatArray, *, adaptation: TickNetwork | None = None) -> None:
         self._law = law
         self._limits = np.asarray(torque_limits, dtype=np.float64)
         self._adaptation = adaptation
-        self._n_network_steps = 0
-        if adaptation is not None:
-            self._n_network_steps = n_steps(
-                control_dt_s, adaptation.program.dt_s, outer="control step", inner="network step"
-            )
         self._saturated = False
 
     def reset(self) -> None:
         """Start anew: no integral, no learned weight."""
         self._law.reset()
         if self._adaptation is not None:
-            self._adaptation.program.reset()
+            self._adaptation.reset()
         self._saturated = False
 
     def update(self, state: JointState, target: Target) -> Command:
@@ -75,7 +47,8 @@ class TorqueController:
         start = perf_counter()
         wanted = self._law.compute(state, target)
         after_law = perf_counter()
-        learned, counts, cost = self._adapt(state, wanted.task)
+        adapted = self._adapt(state, wanted.task)
+        learned = adapted.outputs["torque"]
         adaptive = learned if wanted.onto_task is None else wanted.onto_task @ learned
         after_network = perf_counter()
         unlimited = wanted.task + wanted.support + adaptive
@@ -87,8 +60,8 @@ class TorqueController:
             task_torque=wanted.task,
             adaptive_torque=adaptive,
             saturated=self._saturated,
-            cost=cost,
-            counts=counts,
+            cost=adapted.cost,
+            counts=adapted.counts,
             law_s=after_law - start,
             network_s=after_network - after_law,
         )
@@ -106,19 +79,14 @@ class TorqueController:
     def close(self) -> None:
         """Release the substrate."""
         if self._adaptation is not None:
-            self._adaptation.program.close()
+            self._adaptation.close()
 
-    def _adapt(self, state: JointState, task: FloatArray) -> tuple[FloatArray, OpCounts, Cost]:
-        """All network steps of this tick: torque of the last one, sums of counts and costs."""
+    def _adapt(self, state: JointState, task: FloatArray) -> NetworkTick:
+        """The network's part of this tick; nothing without a network."""
         if self._adaptation is None:
-            return np.zeros_like(task), NO_COUNTS, NO_COST
+            return NetworkTick({"torque": np.zeros_like(task)}, NO_COUNTS, NO_COST)
         inputs = {
             "state": np.concatenate((state.q, state.dq)),
             "error": np.zeros_like(task) if self._saturated else -task,
         }
-        counts = NO_COUNTS
-        for _ in range(self._n_network_steps):
-            result = self._adaptation.program.step(inputs)
-            counts = result.counts if counts is NO_COUNTS else counts + result.counts
-        elapsed_s = self._n_network_steps * self._adaptation.program.dt_s
-        return result.outputs["torque"], counts, self._adaptation.cost_model.estimate(counts, elapsed_s)
+        return self._adaptation.tick(inputs)

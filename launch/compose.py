@@ -12,18 +12,20 @@ from spikearm.controller.ik import joint_reference
 from spikearm.controller.laws.gains import Gains
 from spikearm.controller.laws.joint import JointPID
 from spikearm.controller.laws.osc import OperationalSpace
+from spikearm.controller.network import TickNetwork
 from spikearm.controller.path import Schedule, sample
-from spikearm.controller.protocols import Law
-from spikearm.controller.torque import Adaptation, TorqueController
+from spikearm.controller.protocols import Controller, Law
+from spikearm.controller.torque import TorqueController
 from spikearm.envs.arms import ARMS, ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import WeightsError
-from spikearm.hardware.backend import Program
+from spikearm.hardware.backend import Backend, Program
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.registry import make_backend
-from spikearm.launch.config import NetworkConfig, RunConfig
+from spikearm.launch.config import NETWORKED, NetworkConfig, RunConfig
 from spikearm.launch.reaches import draw_reaches
+from spikearm.launch.spiking import compile_spiking
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import StateEncoder, load_encoder, shipped_encoder_path
 from spikearm.models.scaling import StateScaling
@@ -48,7 +50,7 @@ class Run:
 
     arm: ArmSpec
     plant: MujocoPlant
-    controller: TorqueController
+    controller: Controller
     schedule: Schedule
     cost_model: CostModel | None
     program: Program | None
@@ -91,16 +93,8 @@ def compose(config: RunConfig) -> Run:
         seed=_number(plant_seed),
     )
     # The network comes last: what else does not fit is known before it is compiled.
-    adaptation = _adaptation(config, arm, _number(network_seed)) if config.controller == "adaptive" else None
-    controller = TorqueController(
-        _law(config, arm, dynamics),
-        dynamics.torque_limits,
-        control_dt_s=config.control_dt_s,
-        adaptation=adaptation,
-    )
-    if adaptation is None:
-        return Run(arm, plant, controller, schedule, None, None)
-    return Run(arm, plant, controller, schedule, adaptation.cost_model, adaptation.program)
+    controller, program, backend = _controller(config, arm, dynamics, _number(network_seed))
+    return Run(arm, plant, controller, schedule, None if backend is None else backend.cost_model, program)
 
 
 def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:
@@ -124,14 +118,23 @@ def state_scaling(arm: ArmSpec) -> StateScaling:
     return StateScaling(arm.home + (0.0,) * n, (arm.q_half_range_rad,) * n + (arm.dq_half_range_rad_s,) * n)
 
 
-def _adaptation(config: RunConfig, arm: ArmSpec, seed: int) -> Adaptation:
-    network_dt_s = config.network.network_dt_s
+def _controller(
+    config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics, seed: int
+) -> tuple[Controller, Program | None, Backend | None]:
+    """The controller, and if it has a network, what runs it."""
+    if config.controller not in NETWORKED:
+        return TorqueController(_law(config, arm, dynamics), dynamics.torque_limits), None, None
+    spiking = config.controller == "spiking-osc"
+    network_dt_s = config.control_dt_s if spiking else config.network.network_dt_s
     n_steps(config.control_dt_s, network_dt_s, outer="control step", inner="network step")
     settings = {"loihi": config.loihi, "crossbar": config.crossbar}.get(config.backend)
     backend = make_backend(config.backend, **({} if settings is None else {"config": settings}))
-    network = adaptive_network(config.network, arm)
-    program = backend.compile(network, dt_s=network_dt_s, seed=seed)
-    return Adaptation(program, backend.cost_model)
+    if spiking:
+        return *compile_spiking(config, arm, dynamics, backend, seed=seed), backend
+    program = backend.compile(adaptive_network(config.network, arm), dt_s=network_dt_s, seed=seed)
+    adaptation = TickNetwork(program, backend.cost_model, control_dt_s=config.control_dt_s)
+    law = _law(config, arm, dynamics)
+    return TorqueController(law, dynamics.torque_limits, adaptation=adaptation), program, backend
 
 
 def _law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:

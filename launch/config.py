@@ -19,8 +19,11 @@ from spikearm.hardware.loihi.config import LoihiConfig
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.mapping import from_mapping
 from spikearm.launch.reaches import Targets
+from spikearm.models.osc import STAGES
 
-CONTROLLERS = ("adaptive", "osc", "pd", "pid")
+CONTROLLERS = ("adaptive", "osc", "pd", "pid", "spiking-osc")
+NETWORKED = ("adaptive", "spiking-osc")
+"""Those of them that have a network, and so a substrate."""
 CONFIGS = Path(__file__).parent / "configs"
 DEFAULT_TRIALS = 10
 DEFAULT_REACH_S = 0.8
@@ -56,6 +59,24 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class SpikingConfig:
+    """The spiking operational-space controller.
+
+    Attributes:
+        stage: "nodes" (the reduced algebra without neurons), "rate" (rates without dynamics), "spiking"
+            (spikes and synapses), or "hardware" (the same with what the chip needs).
+        weights: "shipped" (those that come with the package for this arm), or the path of an .npz file.
+    """
+
+    stage: Literal["nodes", "rate", "spiking", "hardware"] = "hardware"
+    weights: str = "shipped"
+
+    def __post_init__(self) -> None:
+        if self.stage not in STAGES:
+            raise UnknownNameError("stage", self.stage, STAGES)
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One closed-loop run: an arm reaches out and back, again and again, with a load it knows nothing of.
 
@@ -63,7 +84,8 @@ class RunConfig:
         backend: Substrate of the network: reference, loihi or crossbar.
         arm: A shipped arm (iiwa14, planar2, planar3) or the path of an MJCF file.
         controller: adaptive (operational-space control and a spiking network that learns), osc (the same
-            law without the network), pd or pid (in joint space).
+            law without the network), spiking-osc (the law itself in spiking neurons), pd or pid (in joint
+            space).
         trials: Reaches; by default 10, or as many as fit into duration_s.
         duration_s: Length of the run [s]; by default 0.8 s per reach. With both given, a reach takes
             duration_s / trials.
@@ -73,6 +95,7 @@ class RunConfig:
         control_dt_s: Control time step [s].
         perturbation: What the arm carries and suffers, and the controller does not know.
         network: The adaptive network.
+        spiking: The spiking operational-space controller.
         loihi: The Loihi substrate.
         crossbar: The crossbar substrate.
         gains: Feedback of the law; pid adds an integral of 500 1/s^3 unless ki is given.
@@ -100,6 +123,7 @@ class RunConfig:
         default_factory=lambda: Perturbation(payload_kg=0.907)
     )
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    spiking: SpikingConfig = field(default_factory=SpikingConfig)
     loihi: LoihiConfig = field(default_factory=LoihiConfig)
     crossbar: CrossbarConfig = field(default_factory=CrossbarConfig)
     gains: Gains = field(default_factory=Gains)

@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from spikearm.controller.tickschema import TickRecord
-from spikearm.launch.config import RunConfig
+from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.words import ms, si
 
 # Square brackets in paths and messages are text, not markup.
@@ -63,7 +63,7 @@ class LivePanel:
 
     def __enter__(self) -> Self:
         preparing = f"{self._title}: {'starts' if self._prepared else 'preparing'}"
-        compiles = self._config.controller == "adaptive" and self._config.backend != "reference"
+        compiles = self._config.controller in NETWORKED and self._config.backend != "reference"
         if compiles and not self._prepared:
             preparing += f" {self._config.backend}; on a new machine, kernels are compiled once (some 15 s)"
         if self._live is None:
@@ -121,7 +121,7 @@ class LivePanel:
             f"t {record.state.t_s:6.2f} s   reach {self._reach + 1}/{self._config.n_trials}   "
             f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed   {self._left()}"
         )
-        if self._config.controller == "adaptive":
+        if self._config.controller in NETWORKED:
             grid.add_row(
                 f"{command.counts.spikes:4.0f} spikes   "
                 f"{si(command.cost.total_j, 'J')} in this tick by the bottom-up model"
@@ -172,7 +172,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("torque limit reached", f"in {summary['saturated_ticks']} ticks"))
     if summary["unrecorded_ticks"]:
         rows.append(("not recorded", f"{summary['unrecorded_ticks']} ticks: is the disk full?"))
-    if summary["controller"] == "adaptive":
+    if summary["controller"] in NETWORKED:
         rows += _substrate_rows(summary)
     measured = summary["energy_measured_j_per_tick"]
     rows.append(("energy, measured", "no meter" if measured is None else f"{si(measured, 'J')} per tick"))

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from spikearm.controller.ticklog import read_ticks
 from spikearm.launch.compare import NO_ADAPTATION, NO_PAYLOAD, PID
+from spikearm.launch.config import NETWORKED
 from spikearm.launch.summary import STAGES, column, energy_terms
 
 _WITH, _WITHOUT, _INK = "#0b7285", "#adb5bd", "#343a40"
@@ -87,7 +88,7 @@ def _draw_tracking(folder: Path, summary: dict[str, Any]) -> Path:
     axes.set(xlabel="reach", ylabel="rms tracking error [mm]", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     load = f", {summary['payload_kg']:g} kg unknown payload" if summary["payload_kg"] else ""
-    substrate = f", {summary['backend']}" if summary["controller"] == "adaptive" else ""
+    substrate = f", {summary['backend']}" if summary["controller"] in NETWORKED else ""
     axes.set_title(f"{summary['arm']}{load}{substrate}")
     axes.legend(frameon=False)
     return _save(figure, folder / "tracking.png")

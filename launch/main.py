@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "centre-out reaching with orientation, deviation from the ideal trajectory",
     ),
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
+    "train osc": ("train_osc", "train an arm's spiking operational-space controller from scratch"),
     "report": ("report.command", "one HTML page about a run, or several side by side"),
     "video": ("video", "a run as a film, drawn from its log without a display"),
     "logs recover": ("logs_recover", "read what a killed run left"),

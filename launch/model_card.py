@@ -11,7 +11,9 @@ from spikearm.models.training_config import TrainingConfig
 from spikearm.version import __version__
 
 if TYPE_CHECKING:
+    from spikearm.launch.train_osc import TrainedOsc
     from spikearm.models.encoder_training import TrainedEncoder
+    from spikearm.models.osc_training_config import OscTrainingConfig
 
 
 def encoder_card(
@@ -73,4 +75,62 @@ def encoder_card(
         "Valid near the posture it was trained around: joint angles within about "
         f"{arm.q_half_range_rad:g} rad of home, joint velocities below {arm.dq_half_range_rad_s:g} rad/s. "
         "What lies beyond is clipped.\n"
+    )
+
+
+def osc_card(
+    arm: ArmSpec,
+    trained: TrainedOsc,
+    training: OscTrainingConfig,
+    *,
+    data: str,
+    command: str,
+    n_bytes: int,
+) -> str:
+    """Model card of a spiking operational-space controller, in Markdown.
+
+    Args:
+        arm: The arm it was trained for.
+        trained: The result.
+        training: How it was trained.
+        data: Number and kind of states.
+        command: Command line that makes the same weights again.
+        n_bytes: Size of the weights' file.
+    """
+    weights = trained.weights
+    n_state, n1, n2, n_products = (
+        weights.scaling.size,
+        len(weights.b1),
+        len(weights.b2),
+        len(weights.product_bias),
+    )
+    pose = ", ".join(f"{1e3 * error:.2f}" for error in trained.pose_error)
+    rows = {
+        "made by": f"`{command}`, spikearm {__version__}",
+        "date": datetime.now(UTC).date().isoformat(),
+        "time": f"{trained.train_s / 60:.0f} minutes",
+        "data": data,
+        "method": "supervised, with the noise of spikes on all activations "
+        "(`spikearm.models.osc_training`); decoders by regularised least squares",
+        "decoders": ", ".join(weights.readouts),
+        "steps; states per step; learning rate": f"{training.n_steps}; {training.batch}; "
+        f"{training.learning_rate}",
+        "noise of activations; of decoders": f"{training.spike_noise}; {training.decoder_noise}",
+        "seed": training.seed,
+        "pose misjudged by": f"{pose}: root mean square in x, y, z [mm] and about them [mrad], rates",
+        "size": f"{n_bytes} bytes, single precision",
+        "licence": "MIT, as the project",
+    }
+    for name, error in trained.torque_error.items():
+        rows[f"torque error, {name}"] = f"{', '.join(f'{e:.2f}' for e in error)} N m rms, joint by joint"
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    return (
+        f"# Spiking operational-space controller for {arm.name}\n\n"
+        f"A perceptron {n_state} - {n1} - {n2} with rectified-linear units reduces the state (q, dq) to the "
+        f"hand's share of the acceleration (6), {weights.n_modes} coefficients of J^T Mx and all else the "
+        f"torque needs; {n_products} neurons multiply; decoders give {weights.n_joints} torques. For "
+        f"kp = {weights.kp:g} 1/s^2, kd = {weights.damping:.4g} 1/s.\n\n"
+        f"| | |\n|---|---|\n{table}\n\n"
+        f"Valid for reaches of up to {0.9 * arm.reach_m:g} m from home with turns up to 0.45 rad that last "
+        "0.8 s or longer. Beyond, it extrapolates.\n"
     )

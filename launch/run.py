@@ -27,7 +27,7 @@ from spikearm.hardware.utilisation import Describes
 from spikearm.hardware.wear import Ages, Wears
 from spikearm.launch.compose import Run, compose
 from spikearm.launch.conductances import save_conductances
-from spikearm.launch.config import RunConfig
+from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.mapping import to_mapping
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, make_run_folder, write_json, write_run_json
 from spikearm.launch.spikes import SpikeRecorder
@@ -235,7 +235,7 @@ def _no_collections() -> Iterator[None]:
 
 def _default_name(config: RunConfig) -> str:
     arm = Path(config.arm).stem
-    substrate = f"-{config.backend}" if config.controller == "adaptive" else ""
+    substrate = f"-{config.backend}" if config.controller in NETWORKED else ""
     return f"{config.controller}{substrate}-{arm}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,13 +16,14 @@ from rich.progress import Progress
 from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.families import HELD_OUT, TRAINED
-from spikearm.errors import ConfigError, RunFolderError
+from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.devices import DEVICES
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
 from spikearm.launch.encoder_check import Check, check
 from spikearm.launch.model_card import encoder_card
+from spikearm.launch.train_common import command_line, require_torch, require_writable
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import save_encoder
 from spikearm.models.training_config import TrainingConfig
@@ -84,9 +84,9 @@ def _train(argv: Sequence[str]) -> int:
         examples=("spikearm train encoder --arm planar2 --out weights",),
         common=_COMMON,
     )
-    _require_torch()
+    require_torch()
     arm = load_arm(command.arm)
-    _require_writable(command.out)
+    require_writable(command.out)
     trained = train(command, arm)
     path = command.out / f"encoder-{arm.name}.npz"
     save_encoder(path, trained.encoder)
@@ -167,23 +167,9 @@ def _card(
         f"{command.n_samples} moments of each, {command.n_perturbations} random perturbations per session: "
         f"{', '.join(TRAINED)}, one or two at once, or random smooth functions of the state; missing torque "
         "by inverse dynamics; made by the command itself",
-        command=_command_line(command),
+        command=command_line("encoder", command, TrainEncoderCommand()),
         n_bytes=path.stat().st_size,
     )
-
-
-def _command_line(command: TrainEncoderCommand) -> str:
-    """What makes the same weights again: the arm, the seed, and every setting that is not the default."""
-    words = ["spikearm train encoder", f"--arm {command.arm}", f"--seed {command.training.seed}"]
-    told = ("arm", "seed", "out", "json", "training")
-    for settings, default in ((command, TrainEncoderCommand()), (command.training, TrainingConfig())):
-        for name, value in vars(settings).items():
-            if name not in told and value != getattr(default, name):
-                values = value if isinstance(value, tuple) else (value,)
-                # A switch is its name alone.
-                given = [] if value is True else map(str, values)
-                words.append(" ".join([f"--{name.replace('_', '-')}", *given]))
-    return " ".join(words)
 
 
 def _document(trained: TrainedEncoder, checks: list[Check], path: Path) -> dict[str, Any]:
@@ -195,30 +181,6 @@ def _document(trained: TrainedEncoder, checks: list[Check], path: Path) -> dict[
         "learning_rate": trained.encoder.learning_rate,
         "checks": [dataclasses.asdict(check) for check in checks],
     }
-
-
-def _require_torch() -> None:
-    try:
-        import torch
-    except ImportError as error:
-        raise ConfigError(
-            'training needs PyTorch, which is not installed; install it with `pip install ".[train]"` '
-            "(on Linux, PyTorch's own package index for the CPU spares gigabytes of CUDA)."
-        ) from error
-    # More threads than this gain nothing on matrices this small, and change rounding.
-    torch.set_num_threads(1)
-
-
-def _require_writable(folder: Path) -> None:
-    """Know it before minutes of training are lost."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(
-            f"cannot make {folder}: {error.strerror}; choose another place with --out."
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise RunFolderError(f"{folder} is not writable; choose another place with --out.")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from spikearm.errors import WeightsError
 from spikearm.models.scaling import StateScaling
 from spikearm.records import FloatArray
 
-_WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parent / "weights"
+"""Folder of the weights that come with the package."""
+
 _ARRAYS = ("w1", "b1", "w2", "b2", "w3", "center", "half_range", "active_area", "learning_rate")
 
 
@@ -75,15 +77,21 @@ class StateEncoder:
         Returns:
             The last layer; connect its neurons with ``transform=encoder.w3`` to get the features.
         """
-        h1 = _layer(self.b1, rate_hz, "encoder.h1")
-        h2 = _layer(self.b2, rate_hz, "encoder.h2")
+        h1 = relu_layer(self.b1, rate_hz, "encoder.h1")
+        h2 = relu_layer(self.b2, rate_hz, "encoder.h2")
         nengo.Connection(source, h1.neurons, transform=self.w1, synapse=None, label="encoder.w1")
         nengo.Connection(h1.neurons, h2.neurons, transform=self.w2, synapse=tau_s, label="encoder.w2")
         return h2
 
 
-def _layer(bias: FloatArray, rate_hz: float, label: str) -> nengo.Ensemble:
-    """Spiking units whose filtered output is the activation of a rectified-linear unit."""
+def relu_layer(bias: FloatArray, rate_hz: float, label: str) -> nengo.Ensemble:
+    """Spiking units whose filtered output is the activation of a rectified-linear unit.
+
+    Args:
+        bias: Of the units, in units of their activation, shape (n_units,).
+        rate_hz: Firing rate at activation 1 [Hz].
+        label: Name of the layer.
+    """
     return nengo.Ensemble(
         len(bias),
         dimensions=1,
@@ -175,4 +183,4 @@ def _check(data: dict[str, FloatArray], path: Path) -> None:
 
 def shipped_encoder_path(arm: str) -> Path:
     """Where the weights that come with the package lie, whether or not there are any for this arm."""
-    return _WEIGHTS / f"encoder-{arm}.npz"
+    return WEIGHTS / f"encoder-{arm}.npz"

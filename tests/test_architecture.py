@@ -199,7 +199,11 @@ def test_everything_but_training_works_without_torch():
     training = {
         dotted(path) for path in modules() if "torch" in {i.target for i in imports(path) if i.at_import}
     }
-    assert training == {"spikearm.models.encoder_training", "spikearm.models.online_training"}
+    assert training == {
+        "spikearm.models.encoder_training",
+        "spikearm.models.online_training",
+        "spikearm.models.osc_training",
+    }
     needs = training | {dotted(path) for path in modules() if direct(path) & training}
     assert needs == training | {"spikearm.launch.encoder_data"}
     for path in modules():

@@ -24,6 +24,8 @@ _KNOWN_WARNINGS = (
     ("NengoLoihi does not support initial values", UserWarning),
     # A controller reads what the chip answers before it sends the next state; nothing is known ahead.
     ("Model is precomputable", UserWarning),
+    # The chip shifts weights in two parts; where all of an ensemble's are small, 8 bits become fewer.
+    (r"Lost \d+ extra bits in weight rounding", UserWarning),
 )
 
 

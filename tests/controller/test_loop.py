@@ -362,7 +362,7 @@ def test_arm_and_law_of_the_same_seed_give_the_same_log(tmp_path):
         with TickLog(tmp_path / name, TickSchema(7)) as log:
             Loop(
                 plant,
-                TorqueController(law, dynamics.torque_limits, control_dt_s=plant.dt_s),
+                TorqueController(law, dynamics.torque_limits),
                 sample(path, plant.dt_s),
                 log,
                 clock=FreeRunning(),

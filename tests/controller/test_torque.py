@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from fake_plant import UPRIGHT, still
 
+from spikearm.controller.network import TickNetwork
 from spikearm.controller.protocols import LawOutput
-from spikearm.controller.torque import Adaptation, TorqueController
+from spikearm.controller.torque import TorqueController
 from spikearm.errors import TimeStepError
 from spikearm.hardware.backend import StepResult
 from spikearm.hardware.cost import Figure, TableCost
@@ -56,8 +57,8 @@ class CountingProgram:
 
 
 def controller(law, program=None, control_dt_s=1e-3) -> TorqueController:
-    adaptation = None if program is None else Adaptation(program, COST_MODEL)
-    return TorqueController(law, LIMITS, control_dt_s=control_dt_s, adaptation=adaptation)
+    network = None if program is None else TickNetwork(program, COST_MODEL, control_dt_s=control_dt_s)
+    return TorqueController(law, LIMITS, adaptation=network)
 
 
 def test_torque_is_the_sum_of_task_support_and_adaptation():

@@ -1,0 +1,132 @@
+"""States of random reaches, with what operational-space control makes of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikearm.controller.laws.gains import Gains
+from spikearm.controller.laws.osc import OperationalSpace
+from spikearm.controller.orientation import displacement, left_jacobian
+from spikearm.controller.path import Schedule, sample
+from spikearm.controller.protocols import Law
+from spikearm.envs.arms import ArmSpec
+from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.envs.plant import MujocoPlant
+from spikearm.launch.reaches import Targets, draw_reaches
+from spikearm.models.osc_samples import OscSamples
+from spikearm.records import FloatArray, Pose
+
+CONTROL_DT_S = 0.001
+_SHARE = (0.35, 1.25)
+"""Lengths of the reaches, relative to the arm's own."""
+_TURN_RAD = (0.0, 0.45)
+_REACH_S = (0.8, 1.2)
+_EVERY = 8
+_JITTER_Q, _JITTER_DQ = 0.02, 0.05
+"""Deviation from the path [rad, rad/s]: the way back must be known too."""
+
+
+@dataclass(frozen=True)
+class Reaching:
+    """An arm, its model, and random reaches of it.
+
+    Attributes:
+        arm: The arm.
+        dynamics: Its model; every use sets its state anew.
+        gains: Feedback of the law.
+        posture_kp: Stiffness of the pull to the home posture [1/s^2].
+    """
+
+    arm: ArmSpec
+    dynamics: MujocoDynamics
+    gains: Gains
+    posture_kp: float = 10.0
+
+    @property
+    def center(self) -> Pose:
+        """Pose at home."""
+        self.dynamics.update(np.asarray(self.arm.home), np.zeros(self.arm.n_joints))
+        return self.dynamics.pose()
+
+    def law(self, *, feedforward: bool) -> Law:
+        """The analytic controller."""
+        return OperationalSpace(
+            self.dynamics,
+            self.gains,
+            dt_s=CONTROL_DT_S,
+            posture=np.asarray(self.arm.home),
+            posture_gains=Gains(kp=self.posture_kp),
+            task_axes=self.arm.task_axes,
+            feedforward=feedforward,
+        )
+
+    def draw(self, rng: np.random.Generator) -> Schedule:
+        """Out to a random pose, and back."""
+        reaches = draw_reaches(
+            self.arm,
+            self.dynamics,
+            rng,
+            targets=Targets(n=1, turn_rad=rng.uniform(*_TURN_RAD)),
+            distance_m=self.arm.reach_m * 0.75 * rng.uniform(*_SHARE),
+            n_reaches=2,
+            duration_s=rng.uniform(*_REACH_S),
+        )
+        return sample(reaches, CONTROL_DT_S)
+
+
+def draw_samples(reaching: Reaching, rng: np.random.Generator, *, n_reaches: int) -> OscSamples:
+    """States in a tube around the paths that the analytic controller takes, in both forms of the law.
+
+    Args:
+        reaching: The arm and its reaches.
+        rng: Source of randomness.
+        n_reaches: Reaches out and back.
+    """
+    states = []
+    for reach in range(n_reaches):
+        law, schedule = reaching.law(feedforward=reach % 2 == 0), reaching.draw(rng)
+        plant = MujocoPlant(reaching.arm, control_dt_s=CONTROL_DT_S)
+        for tick, target in enumerate(schedule):
+            state = plant.read()
+            if tick % _EVERY == 0:
+                states.append((state.q, state.dq))
+            output = law.compute(state, target)
+            plant.write(output.task + output.support)
+        plant.close()
+    n = reaching.arm.n_joints
+    q, dq = (np.array(values) for values in zip(*states, strict=True))
+    q += rng.normal(0.0, _JITTER_Q, (len(q), n))
+    dq += rng.normal(0.0, _JITTER_DQ, (len(dq), n))
+    return evaluate(reaching, q, dq)
+
+
+def evaluate(reaching: Reaching, q: FloatArray, dq: FloatArray) -> OscSamples:
+    """All parts of the law at these states, shapes (n, n_joints)."""
+    center = reaching.center
+    parts = [_algebra(reaching, center, *state) for state in zip(q, dq, strict=True)]
+    return OscSamples(q, dq, *(np.array(part) for part in zip(*parts, strict=True)))
+
+
+def _algebra(reaching: Reaching, center: Pose, q: FloatArray, dq: FloatArray) -> tuple[FloatArray, ...]:
+    """The parts of :class:`OscSamples` at one state."""
+    dynamics, home = reaching.dynamics, np.asarray(reaching.arm.home)
+    dynamics.update(q, np.zeros_like(dq))
+    gravity, mass_matrix = dynamics.bias().copy(), dynamics.mass_matrix().copy()
+    jacobian, x = dynamics.jacobian().copy(), displacement(center, dynamics.pose())
+    minv_jt = np.linalg.solve(mass_matrix, jacobian.T)
+    jt_mx = jacobian.T @ np.linalg.inv(jacobian @ minv_jt)
+    null_inertia = mass_matrix - jt_mx @ (minv_jt.T @ mass_matrix)
+    turn = np.eye(6)
+    turn[3:, 3:] = left_jacobian(x[3:])
+    # Coriolis torque does not see the direction of the motion, damping does.
+    dynamics.update(q, -dq)
+    back = dynamics.bias().copy()
+    dynamics.update(q, dq)
+    passive = 0.5 * (dynamics.bias() - back)
+    coriolis = 0.5 * (dynamics.bias() + back) - gravity - jt_mx @ dynamics.jacobian_dot_dq()
+    support = gravity + reaching.posture_kp * (null_inertia @ (home - q))
+    inertia = np.diag(mass_matrix).copy()
+    in_coordinates: FloatArray = np.asarray(np.linalg.solve(turn, jacobian), dtype=np.float64)
+    return x, in_coordinates, jt_mx @ turn, support, null_inertia, coriolis, passive, inertia

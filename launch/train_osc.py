@@ -1,0 +1,209 @@
+"""The command ``spikearm train osc``: the spiking controller from scratch, on data it makes itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+from rich.progress import Progress
+
+from spikearm.controller.laws.gains import Gains
+from spikearm.envs.arms import ArmSpec, load_arm
+from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.errors import ConfigError
+from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.compose import state_scaling
+from spikearm.launch.display import console
+from spikearm.launch.model_card import osc_card
+from spikearm.launch.osc_data import Reaching, draw_samples
+from spikearm.launch.train_common import command_line, require_torch, require_writable
+from spikearm.models.osc_readout import LeastSquares, random_commands, rates, wanted_torque
+from spikearm.models.osc_samples import OscSamples
+from spikearm.models.osc_training_config import OscTrainingConfig
+from spikearm.models.osc_weights import TASK_SIZE, OscWeights, readout_name, save_osc
+from spikearm.records import FloatArray
+
+_PASSES = 2
+"""Times that all states are used for the decoders, each time with other commands."""
+_STILL = 0.25
+"""Share of them without velocity."""
+
+
+@dataclass(frozen=True)
+class TrainOscCommand:
+    """Train the spiking operational-space controller of an arm; nothing but the seed decides what comes out.
+
+    Attributes:
+        arm: A shipped arm, or the path of an MJCF file; it must move and turn in all directions.
+        out: Folder for the weights, osc-<arm>.npz, and their model card.
+        kp: Stiffness of the law [1/s^2]; its damping is critical.
+        n_reaches: Reaches out and back that the states are taken from.
+        training: The training itself.
+        json: Print the result as one JSON document on stdout.
+    """
+
+    arm: str = "iiwa14"
+    out: Path = Path()
+    kp: float = 150.0
+    n_reaches: int = 120
+    training: Annotated[OscTrainingConfig, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=OscTrainingConfig
+    )
+    json: bool = False
+
+    def __post_init__(self) -> None:
+        if self.n_reaches < 1:
+            raise ConfigError(f"n_reaches must be at least 1, not {self.n_reaches}.")
+
+
+@dataclass(frozen=True)
+class TrainedOsc:
+    """Weights, and how good they are without spikes.
+
+    Attributes:
+        weights: The result.
+        pose_error: Root mean square error of the arm's share of the acceleration, divided by the stiffness:
+            by how much the pose is misjudged [m, rad], shape (6,).
+        torque_error: Root mean square error of the torque, by form of the law [N m], shape (n_joints,).
+        train_s: Time all of it took [s].
+    """
+
+    weights: OscWeights
+    pose_error: FloatArray
+    torque_error: dict[str, FloatArray]
+    train_s: float
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_train, sys.argv[1:] if argv is None else argv)
+
+
+def _train(argv: Sequence[str]) -> int:
+    command = parse(TrainOscCommand, argv, prog="spikearm train osc")
+    require_torch()
+    arm = load_arm(command.arm)
+    if not all(arm.task_axes):
+        raise ConfigError(
+            f"arm {arm.name!r} does not control position and orientation in all axes, as the spiking "
+            "controller does; use an arm with at least six joints."
+        )
+    require_writable(command.out)
+    trained = train(command, arm)
+    path = command.out / f"osc-{arm.name}.npz"
+    save_osc(path, trained.weights)
+    card = path.with_suffix(".md")
+    card.write_text(
+        osc_card(
+            arm,
+            trained,
+            command.training,
+            data=f"{command.n_reaches} random reaches out and back of the analytic controller, half of them "
+            "in each form of the law, states moved off the path at random; made by the command itself",
+            command=command_line("osc", command, TrainOscCommand()),
+            n_bytes=path.stat().st_size,
+        ),
+        encoding="utf-8",
+    )
+    worst = 1e3 * trained.pose_error[:3].max()
+    console.print(f"pose misjudged by {worst:.2f} mm rms without spikes; {trained.train_s:.0f} s in all")
+    console.print(f"weights: {path}\nmodel card: {card}", highlight=False, soft_wrap=True)
+    if command.json:
+        print_json(_document(trained, path))
+    return DONE
+
+
+def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
+    """Make the data, train the hidden layers, fit the decoders; all seeds come from the one seed."""
+    from spikearm.models.osc_training import TaskGains, train_osc
+
+    start = perf_counter()
+    streams = np.random.SeedSequence(command.training.seed).spawn(2)
+    data_rng, decoder_rng = map(np.random.default_rng, streams)
+    reaching = Reaching(arm, MujocoDynamics(arm), Gains(kp=command.kp))
+    null_damping = Gains(kp=reaching.posture_kp).damping
+    gains = TaskGains(command.kp, reaching.gains.damping, null_damping)
+    with Progress(console=console) as progress:
+        console.print(f"reaching {command.n_reaches} times with {arm.name}", highlight=False)
+        samples = draw_samples(reaching, data_rng, n_reaches=command.n_reaches)
+        bar = progress.add_task("training", total=command.training.n_steps)
+        center = reaching.center
+        weights = train_osc(
+            arm.name,
+            state_scaling(arm),
+            np.concatenate((center.position, center.quaternion)),
+            samples,
+            gains,
+            command.training,
+            progress=lambda step, loss: progress.update(
+                bar, completed=step + 1, description=f"training, loss {loss:.2f}"
+            ),
+        )
+        errors = {}
+        for feedforward in (False, True):
+            name = readout_name(feedforward=feedforward)
+            squares = _static(samples, weights, decoder_rng, feedforward, null_damping)
+            weights = weights.with_readouts({name: squares.solve(command.training.decoder_noise)})
+            errors[name] = _torque_error(samples, weights, decoder_rng, feedforward, null_damping)
+    return TrainedOsc(weights, _pose_error(samples, weights), errors, perf_counter() - start)
+
+
+def _static(
+    samples: OscSamples,
+    weights: OscWeights,
+    rng: np.random.Generator,
+    feedforward: bool,
+    null_damping: float,
+) -> LeastSquares:
+    """Rates and torque in all states, with random commands."""
+    squares = LeastSquares(weights.n_units, weights.n_joints)
+    for _ in range(_PASSES):
+        moved = samples.moving(rng.choice((1.0, 0.0), size=len(samples), p=(1.0 - _STILL, _STILL)))
+        command = random_commands(moved, weights, rng)
+        torque = wanted_torque(moved, weights, command, feedforward=feedforward, null_damping=null_damping)
+        squares.add(rates(weights, moved.state, command), torque)
+    return squares
+
+
+def _torque_error(
+    samples: OscSamples,
+    weights: OscWeights,
+    rng: np.random.Generator,
+    feedforward: bool,
+    null_damping: float,
+) -> FloatArray:
+    command = random_commands(samples, weights, rng)
+    torque = wanted_torque(samples, weights, command, feedforward=feedforward, null_damping=null_damping)
+    decoders = weights.readout(readout_name(feedforward=feedforward))
+    return _rms(rates(weights, samples.state, command) @ decoders.T - torque)
+
+
+def _pose_error(samples: OscSamples, weights: OscWeights) -> FloatArray:
+    n_h2 = len(weights.b2)
+    h2 = rates(weights, samples.state, np.zeros((len(samples), TASK_SIZE)))[:, :n_h2]
+    share = (h2 @ weights.reduce.T + weights.reduce_bias)[:, :TASK_SIZE]
+    return _rms(share - samples.arm_share(weights.kp, weights.damping)) / weights.kp
+
+
+def _rms(error: FloatArray) -> FloatArray:
+    root: FloatArray = np.sqrt(np.mean(np.square(error), axis=0))
+    return root
+
+
+def _document(trained: TrainedOsc, path: Path) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "pose_error": trained.pose_error.tolist(),
+        "torque_error_nm": {name: error.tolist() for name, error in trained.torque_error.items()},
+        "train_s": trained.train_s,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

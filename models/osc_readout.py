@@ -1,0 +1,111 @@
+"""Decoders from neurons to torque, by regularised least squares over any number of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spikearm.models.osc_samples import OscSamples
+from spikearm.models.osc_weights import TASK_SIZE, OscWeights
+from spikearm.records import FloatArray
+
+_BLOCK = 1024
+_QUIET = 0.005
+"""Added to mean activities, so that a neuron that hardly ever fires gets no large decoder."""
+
+
+class LeastSquares:
+    """Accumulates the normal equations of ``torque = decoders @ activity``.
+
+    Args:
+        n_units: Neurons.
+        n_joints: Torques.
+    """
+
+    def __init__(self, n_units: int, n_joints: int) -> None:
+        self._gram = np.zeros((n_units, n_units))
+        self._moment = np.zeros((n_units, n_joints))
+        self._activity = np.zeros(n_units)
+        self._n = 0
+        self._block: list[tuple[FloatArray, FloatArray]] = []
+        self._n_waiting = 0
+
+    def add(self, activity: FloatArray, torque: FloatArray) -> None:
+        """One sample, or many at once: shapes (..., n_units) and (..., n_joints)."""
+        self._block.append((np.atleast_2d(activity).copy(), np.atleast_2d(torque).copy()))
+        self._n_waiting += len(self._block[-1][0])
+        if self._n_waiting >= _BLOCK:
+            self._flush()
+
+    def solve(self, noise: float) -> FloatArray:
+        """Decoders, shape (n_joints, n_units).
+
+        Args:
+            noise: Variance of the filtered spikes relative to the mean activity; it sets the ridge.
+        """
+        self._flush()
+        gram = self._gram / self._n
+        gram[np.diag_indices_from(gram)] += noise * (self._activity / self._n + _QUIET)
+        decoders = np.linalg.solve(gram, self._moment / self._n).T
+        return np.asarray(decoders, dtype=np.float64)
+
+    def _flush(self) -> None:
+        if not self._block:
+            return
+        activity = np.concatenate([a for a, _ in self._block])
+        # Single precision is twice as fast, and its rounding far below the ridge.
+        single = activity.astype(np.float32)
+        self._gram += single.T @ single
+        self._moment += activity.T @ np.concatenate([t for _, t in self._block])
+        self._activity += activity.sum(axis=0)
+        self._n += len(activity)
+        self._block.clear()
+        self._n_waiting = 0
+
+
+def rates(weights: OscWeights, state: FloatArray, command: FloatArray) -> FloatArray:
+    """Activation of all decoded neurons, without spikes or dynamics.
+
+    Args:
+        weights: The network.
+        state: (q, dq), shape (n, n_state).
+        command: The target's share of the acceleration [m/s^2, rad/s^2], shape (n, 6).
+
+    Returns:
+        Shape (n, n_units).
+    """
+    h1 = np.maximum(weights.scaling(state) @ weights.w1.T + weights.b1, 0.0)
+    h2 = np.maximum(h1 @ weights.w2.T + weights.b2, 0.0)
+    reduced = h2 @ weights.reduce.T + weights.reduce_bias
+    reduced[:, :TASK_SIZE] = command - reduced[:, :TASK_SIZE]
+    products = np.maximum(reduced @ weights.encoders.T + weights.product_bias, 0.0)
+    return np.concatenate((h2, products), axis=1)
+
+
+def random_commands(samples: OscSamples, weights: OscWeights, rng: np.random.Generator) -> FloatArray:
+    """Commands that ask for random accelerations, small ones more often than large, shape (n, 6)."""
+    share = samples.arm_share(weights.kp, weights.damping)
+    return share + random_accelerations(len(samples), rng)
+
+
+def random_accelerations(n: int, rng: np.random.Generator) -> FloatArray:
+    """Accelerations as fast reaches ask for [m/s^2, rad/s^2], shape (n, 6)."""
+    sizes = np.repeat((2.0, 4.0), 3) * rng.choice((0.2, 1.0), size=(n, 1), p=(0.4, 0.6))
+    drawn: FloatArray = sizes * rng.standard_normal((n, TASK_SIZE))
+    return drawn
+
+
+def wanted_torque(
+    samples: OscSamples,
+    weights: OscWeights,
+    command: FloatArray,
+    *,
+    feedforward: bool,
+    null_damping: float,
+) -> FloatArray:
+    """Torque of the law for these commands [N m], shape (n, n_joints)."""
+    acceleration = command - samples.arm_share(weights.kp, weights.damping)
+    support = samples.support_torque(
+        feedforward=feedforward, damping=weights.damping, null_damping=null_damping
+    )
+    torque: FloatArray = np.einsum("nij,nj->ni", samples.task, acceleration) + support
+    return torque

@@ -1,0 +1,231 @@
+"""Training of the reduced representation: PyTorch, needed for training only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from spikearm.models.osc_products import product_neurons
+from spikearm.models.osc_readout import LeastSquares, random_accelerations
+from spikearm.models.osc_samples import OscSamples
+from spikearm.models.osc_training_config import OscTrainingConfig
+from spikearm.models.osc_weights import TASK_SIZE, OscWeights
+from spikearm.models.scaling import StateScaling
+from spikearm.records import FloatArray
+
+_POSITION_M, _LEVER_M = 1e-3, 0.5
+"""Errors are measured by how far they move the hand: one millimetre, half a metre from the joint."""
+_TYPICAL = np.repeat((3.0, 6.0), 3)
+"""Accelerations that errors of the task's inertia are multiplied with [m/s^2, rad/s^2]."""
+_MODE_ERROR = 0.3
+_FULL = 0.998
+"""Quantile of a unit's activation that becomes 1."""
+_DEAD = 0.02
+"""Units that stay below this part of the median unit are left out: they carry nothing."""
+_STRONG = 3.0
+"""Largest weight into a unit, relative to that of the median unit; beyond, the unit is scaled down and stays
+below activation 1. Chips have one scale for the weights of an ensemble, and 8 bits."""
+
+
+@dataclass(frozen=True)
+class TaskGains:
+    """Feedback that the network is trained for.
+
+    Attributes:
+        kp: Stiffness [1/s^2].
+        damping: Damping of the task [1/s].
+        null_damping: Damping of the posture [1/s].
+    """
+
+    kp: float
+    damping: float
+    null_damping: float
+
+
+@dataclass(frozen=True)
+class _Modes:
+    """Principal components of the task's inertia, weighted by what matters."""
+
+    mean: FloatArray
+    components: FloatArray
+    weight: FloatArray
+
+    def coefficients(self, task: FloatArray) -> FloatArray:
+        flat: FloatArray = (task * self.weight).reshape(len(task), -1) - self.mean
+        return flat @ self.components.T
+
+    def matrices(self, flat: FloatArray) -> FloatArray:
+        matrices: FloatArray = flat.reshape(*flat.shape[:-1], *self.weight.shape) / self.weight
+        return matrices
+
+
+def train_osc(
+    arm: str,
+    scaling: StateScaling,
+    center: FloatArray,
+    samples: OscSamples,
+    gains: TaskGains,
+    config: OscTrainingConfig,
+    *,
+    progress: Callable[[int, float], None] | None = None,
+) -> OscWeights:
+    """Train the hidden layers and lay out the product neurons; decoders are still missing.
+
+    Args:
+        arm: Name the weights will carry.
+        scaling: Of the state.
+        center: Pose that displacements are counted from, shape (7,).
+        samples: States with what the law makes of them.
+        gains: Of the law.
+        config: How to train.
+        progress: Called with the step and its loss.
+    """
+    torch.manual_seed(config.seed)
+    rng = np.random.default_rng(config.seed)
+    modes = _modes(samples, config.n_modes)
+    problem = _Problem(samples, gains, modes)
+    network = _Network(scaling.size, config, problem)
+    _descend(network, problem, scaling, config, rng, progress)
+    w1, b1, w2, b2 = _normalised(network, scaling(samples.state))
+    h2 = np.maximum(np.maximum(scaling(samples.state) @ w1.T + b1, 0.0) @ w2.T + b2, 0.0)
+    wanted = np.concatenate((samples.arm_share(gains.kp, gains.damping), modes.coefficients(samples.task)), 1)
+    reduce_bias = wanted.mean(axis=0)
+    fit = LeastSquares(len(b2), wanted.shape[1])
+    fit.add(h2, wanted - reduce_bias)
+    reduce = fit.solve(config.decoder_noise * _SOFTER)
+    encoders, product_bias = product_neurons(
+        random_accelerations(len(samples), rng), wanted[:, TASK_SIZE:], n_per_diagonal=config.n_per_diagonal
+    )
+    return OscWeights(
+        arm=arm,
+        kp=gains.kp,
+        damping=gains.damping,
+        center=center,
+        scaling=scaling,
+        command_range=np.ceil(1.2 * np.abs(wanted[:, :TASK_SIZE]).max(axis=0)),
+        w1=w1,
+        b1=b1,
+        w2=w2,
+        b2=b2,
+        reduce=reduce,
+        reduce_bias=reduce_bias,
+        encoders=encoders,
+        product_bias=product_bias,
+        task_matrix=modes.matrices(modes.mean),
+        task_modes=modes.matrices(modes.components),
+        readouts={},
+    )
+
+
+_SOFTER = 0.3
+"""Ridge of the reduced representation, relative to that of the torque: its bias moves the arm."""
+
+
+def _modes(samples: OscSamples, n_modes: int) -> _Modes:
+    weight = _TYPICAL / np.sqrt(samples.inertia.mean(axis=0))[:, None]
+    flat = (samples.task * weight).reshape(len(samples), -1)
+    mean = flat.mean(axis=0)
+    _, vectors = np.linalg.eigh(np.cov((flat - mean).T))
+    return _Modes(mean, vectors[:, ::-1][:, :n_modes].T.copy(), weight)
+
+
+class _Problem:
+    """What the perceptron should say, in units of the errors that are still tolerable."""
+
+    def __init__(self, samples: OscSamples, gains: TaskGains, modes: _Modes) -> None:
+        self._samples, self._gains, self._modes = samples, gains, modes
+        task = gains.kp * _POSITION_M * np.repeat((1.0, 1.0 / _LEVER_M), 3)
+        support = gains.kp * _POSITION_M / _LEVER_M * samples.inertia.mean(axis=0)
+        mode = np.full(len(modes.components), _MODE_ERROR)
+        self._scale = np.concatenate((task, support, support, mode))
+        wanted = self._wanted(samples)
+        self._mean = wanted.mean(axis=0)
+        self.spread = ((wanted - self._mean) / self._scale).std(axis=0)
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """States, and scaled targets."""
+        chosen = self._samples[rng.integers(len(self._samples), size=n)]
+        chosen = chosen.moving(rng.choice((1.0, -1.0, 0.0), size=n, p=(0.6, 0.2, 0.2)))
+        return chosen.state, (self._wanted(chosen) - self._mean) / self._scale
+
+    def _wanted(self, samples: OscSamples) -> FloatArray:
+        gains = self._gains
+        supports = [
+            samples.support_torque(feedforward=form, damping=gains.damping, null_damping=gains.null_damping)
+            for form in (False, True)
+        ]
+        share = samples.arm_share(gains.kp, gains.damping)
+        return np.concatenate((share, *supports, self._modes.coefficients(samples.task)), axis=1)
+
+
+class _Network(nn.Module):
+    """Two hidden layers with the noise of spikes on their activations."""
+
+    def __init__(self, n_state: int, config: OscTrainingConfig, problem: _Problem) -> None:
+        super().__init__()
+        self.h1 = nn.Linear(n_state, config.n_hidden1)
+        self.h2 = nn.Linear(config.n_hidden1, config.n_hidden2)
+        self.out = nn.Linear(config.n_hidden2, len(problem.spread))
+        self._noise = config.spike_noise
+        self._spread = torch.tensor(problem.spread, dtype=torch.float32)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scaled outputs, and activations of the second layer."""
+        h2 = self._noisy(torch.relu(self.h2(self._noisy(torch.relu(self.h1(x))))))
+        return self.out(h2) * self._spread, h2
+
+    def _noisy(self, activation: torch.Tensor) -> torch.Tensor:
+        deviation = self._noise * torch.sqrt(activation.detach() + 0.02)
+        return activation + deviation * torch.randn_like(activation)
+
+
+def _descend(
+    network: _Network,
+    problem: _Problem,
+    scaling: StateScaling,
+    config: OscTrainingConfig,
+    rng: np.random.Generator,
+    progress: Callable[[int, float], None] | None,
+) -> None:
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=config.n_steps + 1
+    )
+    for step in range(config.n_steps):
+        state, wanted = problem.draw(config.batch, rng)
+        out, h2 = network(torch.tensor(scaling(state), dtype=torch.float32))
+        error = (out - torch.tensor(wanted, dtype=torch.float32)).pow(2).mean()
+        loss = error + 0.2 * torch.relu(h2 - 1.0).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if progress is not None:
+            progress(step, error.item())
+
+
+def _normalised(network: _Network, x: FloatArray) -> tuple[FloatArray, ...]:
+    """Weights of both layers with units whose largest activation is 1; units that never fire are left out."""
+    w1, b1, w2, b2 = (
+        np.asarray(p.detach().numpy(), dtype=np.float64)
+        for p in (network.h1.weight, network.h1.bias, network.h2.weight, network.h2.bias)
+    )
+    h1 = np.maximum(x @ w1.T + b1, 0.0)
+    full, kept = _ranges(h1, w1)
+    w1, b1, w2, h1 = w1[kept] / full[:, None], b1[kept] / full, w2[:, kept] * full, h1[:, kept] / full
+    full, kept = _ranges(np.maximum(h1 @ w2.T + b2, 0.0), w2)
+    return w1, b1, w2[kept] / full[:, None], b2[kept] / full
+
+
+def _ranges(activation: FloatArray, weight: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+    """What becomes activation 1 in the units that are kept, and which these are."""
+    full = np.quantile(activation, _FULL, axis=0)
+    kept = np.flatnonzero(full > _DEAD * np.median(full))
+    full = full[kept]
+    largest = np.abs(weight[kept]).max(axis=1)
+    return np.maximum(full, largest / (_STRONG * np.median(largest / full))), kept

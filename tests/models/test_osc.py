@@ -1,0 +1,122 @@
+import dataclasses
+
+import nengo
+import numpy as np
+import pytest
+
+from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.reference import ReferenceBackend
+from spikearm.models.osc import SpikingOSC
+from spikearm.models.osc_readout import rates
+from spikearm.models.osc_weights import readout_name
+
+STATE = np.array((0.7, -0.5, 0.3, -0.2))
+TARGET = {
+    "target": np.array((0.02, -0.01, 0.03, 0.1, 0.0, -0.1)),
+    "velocity": np.array((0.1, 0.0, -0.2, 0.0, 0.3, 0.0)),
+    "acceleration": np.array((0.5, 1.0, 0.0, -0.5, 0.0, 2.0)),
+}
+
+
+def inputs(spec):
+    return {"state": STATE} | {name: TARGET[name] for name in spec.inputs if name != "state"}
+
+
+def command(spec):
+    gains = {"target": spec.weights.kp, "velocity": spec.weights.damping, "acceleration": 1.0}
+    return sum(gains[name] * TARGET[name] for name in spec.inputs if name != "state")
+
+
+def run(spec, n_steps):
+    """Output of every step, shape (n_steps, size)."""
+    program = ReferenceBackend().compile(spec, dt_s=0.001, seed=0)
+    ((name, _),) = spec.outputs.items()
+    outputs = np.array([program.step(inputs(spec)).outputs[name] for _ in range(n_steps)])
+    program.close()
+    return outputs
+
+
+@pytest.fixture
+def spec(osc_weights):
+    return SpikingOSC(osc_weights, lead_s=0.0)
+
+
+@pytest.mark.parametrize("feedforward", [False, True])
+def test_rate_stage_is_the_perceptron_the_products_and_the_decoders(spec, feedforward):
+    spec = dataclasses.replace(spec, stage="rate", feedforward=feedforward)
+    decoders = spec.weights.readout(readout_name(feedforward=feedforward))
+    activity = rates(spec.weights, STATE[None], command(spec)[None])[0]
+    np.testing.assert_allclose(run(spec, 3)[-1], decoders @ activity, rtol=1e-9)
+
+
+def test_spikes_are_the_rates_in_the_mean(spec):
+    spec = dataclasses.replace(spec, stage="spiking", observed=True)
+    activity = run(spec, 2000)[500:].mean(axis=0)
+    wanted = rates(spec.weights, STATE[None], command(spec)[None])[0]
+    np.testing.assert_allclose(activity, wanted, atol=0.05 * wanted.max())
+
+
+def test_observing_changes_nothing_but_what_is_given(spec):
+    decoders = spec.used_decoders()
+    torque = run(spec, 50)
+    activity = run(dataclasses.replace(spec, observed=True), 50)
+    assert np.abs(torque).max() > 0.1
+    np.testing.assert_allclose(torque, activity @ decoders.T, atol=1e-9)
+
+
+def test_node_stage_is_the_reduced_algebra(spec, rng):
+    weights = spec.weights
+    reduced = rng.normal(size=6 + weights.n_modes + weights.n_joints)
+    spec = dataclasses.replace(spec, stage="nodes", reduction=lambda state: reduced + state.sum())
+    y, modes, support = np.split(reduced + STATE.sum(), (6, 9))
+    task = weights.task_matrix + sum(c * A for c, A in zip(modes, weights.task_modes, strict=True))
+    np.testing.assert_allclose(run(spec, 2)[-1], task @ (command(spec) - y) + support, rtol=1e-9)
+
+
+def test_joint_angles_are_extrapolated_by_the_time_the_hidden_layers_take(spec):
+    ahead = dataclasses.replace(spec, lead_s=0.01, stage="spiking", observed=True)
+    later = dataclasses.replace(spec, stage="spiking", observed=True)
+    program = ReferenceBackend().compile(later, dt_s=0.001, seed=0)
+    moved = STATE + np.append(0.01 * STATE[2:], (0.0, 0.0))
+    for wanted in run(ahead, 20):
+        got = program.step(inputs(later) | {"state": moved}).outputs["activity"]
+        np.testing.assert_allclose(got, wanted, atol=1e-9)
+    program.close()
+
+
+def test_only_neurons_lie_between_the_ports(spec):
+    network = spec.build(seed=0).network
+    functions = {node.label for node in network.all_nodes if node.output is not None}
+    assert functions == {"state", "target", "velocity", "acceleration", "scaled", "drive", "torque"}
+    (torque,) = (node for node in network.all_nodes if node.label == "torque")
+    into_torque = [c for c in network.all_connections if c.post_obj is torque]
+    assert all(isinstance(c.pre_obj, nengo.ensemble.Neurons) for c in into_torque)
+
+
+def test_published_form_takes_the_pose_of_the_target_alone(spec):
+    assert set(dataclasses.replace(spec, feedforward=False).inputs) == {"state", "target"}
+
+
+def test_dead_time_is_made_up_for_by_what_a_spike_counts(spec):
+    slow = dataclasses.replace(spec, dead_time_s=0.0005)
+    amplitudes = [
+        {ensemble.neuron_type.amplitude for ensemble in s.build(seed=0).network.all_ensembles}
+        for s in (spec, slow)
+    ]
+    ((plain,), (larger,)) = amplitudes
+    assert larger / plain == pytest.approx(1.0 + 0.0005 * 150.0 * 0.45)
+
+
+def test_wrong_settings_are_refused(spec):
+    with pytest.raises(UnknownNameError, match="stage"):
+        dataclasses.replace(spec, stage="spikes")
+    with pytest.raises(ConfigError, match=r'stage "nodes" takes the reduced representation from a function'):
+        dataclasses.replace(spec, stage="nodes")
+    with pytest.raises(ConfigError, match="there are no neurons to observe"):
+        dataclasses.replace(spec, stage="nodes", reduction=lambda state: state, observed=True)
+    with pytest.raises(ConfigError, match="copies must be at least 1, not 0"):
+        dataclasses.replace(spec, copies=0)
+    with pytest.raises(ConfigError, match=r"decoders must have the shape \(2, 34\), not \(2, 3\)"):
+        dataclasses.replace(spec, decoders=np.zeros((2, 3)))
+    with pytest.raises(UnknownNameError, match="read-out"):
+        spec.weights.readout("fedforward")
