@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from spikearm.launch.config import RunConfig, load_config
 from spikearm.launch.display import LivePanel, console, show_summary
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.run import execute
+from spikearm.launch.utilisation_table import show_utilisation
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ def _run(argv: Sequence[str]) -> int:
     with LivePanel(config, f"{config.controller} on {config.arm}") as panel:
         finished = execute(config, on_tick=panel.on_tick)
     show_summary(finished.summary)
+    if finished.summary["utilisation"] is not None:
+        show_utilisation(json.loads((finished.folder / "utilisation.json").read_text(encoding="utf-8")))
     for path in draw_figures(finished.folder, finished.summary):
         console.print(f"figure: {path}", highlight=False, soft_wrap=True)
     if command.json:
