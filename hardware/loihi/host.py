@@ -50,7 +50,7 @@ class Lockstep:
             (runner.queues[sender], error_targets(model, model.nengo_probe_conns[receiver.error_target]))
             for sender, receiver in model.host2chip_pes_senders.items()
         ]
-        self._receivers = runner.probes_receivers
+        self._receivers: Mapping[Any, Any] = runner.probes_receivers
 
     @property
     def heard(self) -> Collection[Any]:

@@ -32,8 +32,10 @@ class PartsRunner(StepRunner):
             for receiver in model.host2chip_pes_senders.values()
         ]
         self._parts = {model.objs[c]["decoders"]: error_targets(model, c) for c in learned}
-        self.host_receivers: dict[Any, Any] = self.probes_receivers
-        self.probes_receivers = summing_receivers(model, self.host_receivers)
+
+    def _extract_probes_receivers(self) -> dict[Any, Any]:
+        self.host_receivers: dict[Any, Any] = super()._extract_probes_receivers()
+        return summing_receivers(self.model, self.host_receivers)
 
     def _host2chip(self, sim: Any) -> None:
         super()._host2chip(_AllParts(sim, self._parts))
