@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,6 +19,7 @@ from spikearm.launch.display import LivePanel, console, show_summary
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.report.command import REPORT_NAME, write_report
 from spikearm.launch.run import Finished, execute
+from spikearm.launch.utilisation_table import show_utilisation
 from spikearm.launch.video import record_video, require_encoder
 from spikearm.launch.view import OnTick, view
 
@@ -90,6 +92,8 @@ def _run(argv: Sequence[str]) -> int:
     ):
         finished = execute(config, on_tick=on_tick)
     show_summary(finished.summary)
+    if finished.summary["utilisation"] is not None:
+        show_utilisation(json.loads((finished.folder / "utilisation.json").read_text(encoding="utf-8")))
     if command.json:
         print_json(finished.summary)
     _draw(command, finished)

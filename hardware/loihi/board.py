@@ -141,11 +141,8 @@ class _Chip:
         self._shadow = shadow
         self._tell = LogOnce(logger, "Loihi board")
         model = interface.model
-        self._spikes = [
-            (probe, shadow.block_info.slices[probe.target[0]])
-            for probe in model.probes
-            if probe.key == "spiked"
-        ]
+        self._spikes = [(probe, shadow.block_info.slices[probe.target[0]]) for probe in model.watched]
+        self._others = [probe for probe in model.probes if probe not in model.watched]
         self._spiked = np.zeros_like(shadow.compartment.spiked)
         interface.connect()
 
@@ -170,6 +167,8 @@ class _Chip:
         self._interface.chip2host(receivers)
         for probe, where in self._spikes:
             self._spiked[where] = self._interface.collect_probe_output(probe)[-1]
+        for probe in self._others:  # what the host does not listen to would be kept
+            self._interface.snips.clear_probe(probe)
         self._shadow.follow(self._spiked)
         if self.n_steps % STEPS_PER_RUN == 0:
             self._interface.wait_for_completion()

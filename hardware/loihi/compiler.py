@@ -81,6 +81,8 @@ def _build(network: nengo.Network, config: LoihiConfig) -> Simulator:
             if "exceeded max" in str(error):
                 raise CapacityError(f"{problem}; use fewer neurons, or several smaller ensembles.") from error
             raise ConfigError(problem) from error
+        except MemoryError as error:
+            raise CapacityError(_too_large_for_the_host(network)) from error
         except NotImplementedError as error:
             raise ConfigError(
                 f"network {network.label!r} uses what nengo-loihi does not support: {error}"
@@ -91,6 +93,20 @@ def _build(network: nengo.Network, config: LoihiConfig) -> Simulator:
                 f"network {network.label!r} does not compile for Loihi: nengo-loihi's {place.name} insists "
                 f"on `{place.line}`; weights, thresholds or biases may lie too far apart for its integers."
             ) from error
+
+
+def _too_large_for_the_host(network: nengo.Network) -> str:
+    """What to do when decoders cannot be built for want of memory.
+
+    Nengo computes the rates of all neurons of an ensemble at twice as many points, in 8 bytes each, also for
+    decoders that start at zero.
+    """
+    largest = max(ensemble.n_neurons for ensemble in network.all_ensembles)
+    return (
+        f"network {network.label!r} does not compile in this computer's memory: the decoders of an "
+        f"ensemble of {largest} neurons take some {16e-9 * largest**2:.3g} GB of memory, growing with the "
+        "square of the neurons; use a larger n_ensembles, each of which is built by itself."
+    )
 
 
 def _check_neurons(network: nengo.Network) -> None:

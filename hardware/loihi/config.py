@@ -39,11 +39,13 @@ class LoihiConfig:
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
             raise UnknownNameError("Loihi target", self.target, TARGETS)
-        if not (math.isfinite(self.host_io_s) and 0 <= self.host_io_s < 1):
+        if not (_is_number(self.host_io_s) and 0 <= self.host_io_s < 1):
             raise ConfigError(
                 f"host_io_s must be in [0, 1) s, not {self.host_io_s!r}; try 0.0015, or 0 for the chip alone."
             )
-        if self.pes_error_scale is not None and not 0 < self.pes_error_scale < float("inf"):
+        if self.pes_error_scale is not None and not (
+            _is_number(self.pes_error_scale) and self.pes_error_scale > 0
+        ):
             raise ConfigError(
                 f"pes_error_scale must be positive, not {self.pes_error_scale!r}; try 254, or leave it out."
             )
@@ -54,5 +56,10 @@ class LoihiConfig:
                 f"pes_wgt_exp={self.pes_wgt_exp!r} is none of the chip's exponents, whole numbers from "
                 "-6 to 7; try 2 to 4, or leave it out."
             )
-        if not 0 < self.decode_tau_s < 1:
+        if not (_is_number(self.decode_tau_s) and 0 < self.decode_tau_s < 1):
             raise ConfigError(f"decode_tau_s must be in (0, 1) s, not {self.decode_tau_s!r}; try 0.005.")
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a finite number; a text, as a configuration file may hold, is none."""
+    return isinstance(value, numbers.Real) and math.isfinite(value)

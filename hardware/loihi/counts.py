@@ -65,7 +65,8 @@ class LoihiCounter:
             compartment.spiked, compartment.input[0], self._routes
         )
         events = emulator.events[-1]
-        from_host = sum(len(idx) for queue in emulator.inputs for idx in queue.spikes.values())
+        # Sent in this step: they arrive in the next. Inputs may hold spikes of later steps, too.
+        from_host = sum(len(queue.spikes.get(emulator.t, ())) for queue in emulator.inputs)
         return OpCounts(
             spikes=spikes,
             synaptic_ops=synaptic_ops,

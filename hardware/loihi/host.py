@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from spikearm.hardware.fused import fused_steps
-from spikearm.hardware.loihi.decoders import error_targets, summing_receivers
+from spikearm.hardware.loihi.decoders import error_targets
 from spikearm.hardware.loihi.simulator import Simulator
 
 
@@ -50,7 +50,12 @@ class Lockstep:
             (runner.queues[sender], error_targets(model, model.nengo_probe_conns[receiver.error_target]))
             for sender, receiver in model.host2chip_pes_senders.items()
         ]
-        self._receivers = summing_receivers(model, runner.probes_receivers)
+        self._receivers: Mapping[Any, Any] = runner.probes_receivers
+
+    @property
+    def heard(self) -> Collection[Any]:
+        """The probes on the chip that the host listens to."""
+        return self._receivers.keys()
 
     def step(self) -> None:
         """The host, what it sends, the chip, what it answers."""

@@ -14,6 +14,9 @@ from spikearm.hardware.loihi.decoders import split_decoders
 class ChipModel(Model):
     """A model whose learned connections fit their cores, and whose spikes a board reports.
 
+    Attributes:
+        watched: On a board, the probes of the spikes of all blocks that send any.
+
     Args:
         on_board: Whether it will run on a board. Then every core that sends spikes reports them to the host.
         **options: Those of ``nengo_loihi.builder.Model``.
@@ -22,6 +25,7 @@ class ChipModel(Model):
     def __init__(self, *, on_board: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self._on_board = on_board
+        self.watched: list[LoihiProbe] = []
 
     def build(self, obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Build an object, and adapt what it became; nengo-loihi's own callback misses some connections."""
@@ -36,4 +40,5 @@ class ChipModel(Model):
         """Probe the spikes of all blocks that send any; they come packed, 32 to a word."""
         for block in self.blocks:
             if block.axons:
-                self.add_probe(LoihiProbe(target=block, key="spiked"))
+                self.watched.append(LoihiProbe(target=block, key="spiked"))
+                self.add_probe(self.watched[-1])

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from nengo_loihi.hardware import nxsdk_shim
+from nengo_loihi.hardware.interface import HardwareInterface
 
 from spikearm.errors import ConfigError
 
@@ -29,12 +30,21 @@ def require_nxsdk() -> None:
     """Refuse a board where there is no way to reach one.
 
     Raises:
-        ConfigError: NxSDK cannot be imported.
+        ConfigError: NxSDK cannot be imported, or is older than nengo-loihi accepts.
     """
     if not nxsdk_shim.HAS_NXSDK:
         raise ConfigError(
             "target='loihi' runs on a board and needs Intel's NxSDK (0.9 to 1.0), but "
             f"{nxsdk_shim.exception}; install NxSDK where the board is, or use target='sim'."
+        )
+    version, oldest = (
+        nxsdk_shim.parse_nxsdk_version(nxsdk_shim.nxsdk),
+        HardwareInterface.min_nxsdk_version,
+    )
+    if version < oldest:
+        raise ConfigError(
+            f"target='loihi' needs Intel's NxSDK {oldest} to {HardwareInterface.max_nxsdk_version}, the "
+            f"one installed is {version}; install a newer one, or use target='sim'."
         )
 
 

@@ -40,6 +40,7 @@ class LoihiProgram(SimulatedProgram):
         self._counter = LoihiCounter(simulator.model, emulator)
         self._lockstep = Lockstep(simulator, emulator)
         emulator.tell = LogOnce(logger, "Loihi emulator")
+        emulator.probes.keep_only(self._lockstep.heard)  # nobody collects what others would record
         emulator.prepare()
         self._counter.count()  # compiles, too
         parts, fingerprint = loihi_parts(simulator), _fingerprint(simulator)

@@ -10,11 +10,12 @@ import nengo_loihi
 import numpy as np
 from nengo.exceptions import SimulatorClosed
 from nengo_loihi.hardware.interface import HardwareInterface
-from nengo_loihi.simulator import StepRunner
 
 from spikearm.errors import ConfigError
 from spikearm.hardware.loihi.emulator.interface import CompiledEmulator
+from spikearm.hardware.loihi.model import ChipModel
 from spikearm.hardware.loihi.nxsdk import require_nxsdk
+from spikearm.hardware.loihi.runner import PartsRunner
 
 EMULATORS = ("compiled", "stock")
 
@@ -22,8 +23,9 @@ EMULATORS = ("compiled", "stock")
 class Simulator(nengo_loihi.Simulator):
     """``nengo_loihi.Simulator`` on the compiled emulator, and with what it leaves out.
 
-    Beyond the original, :meth:`reset` works, and so do probes with ``sample_every``. Results are those of the
-    stock emulator bit for bit. On a board (``target="loihi"``) it is the original, except that a reset loads
+    Beyond the original, :meth:`reset` works, and so do probes with ``sample_every``, and learned connections
+    of more neurons than a core has axons are spread over cores. All else gives what the stock emulator gives,
+    bit for bit. On a board (``target="loihi"``) it is the original, except that a reset loads
     the board anew.
 
     Args:
@@ -59,11 +61,13 @@ class Simulator(nengo_loihi.Simulator):
             raise ConfigError(f"emulator must be one of {', '.join(EMULATORS)}, not {emulator!r}.")
         if target == "loihi":
             require_nxsdk()
+        model = ChipModel(dt=float(dt), label=f"{network}, dt={dt:f}") if model is None else model
         with warnings.catch_warnings():
             # The stock emulator fills arrays of whole numbers with NaN before it writes the real values.
             warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
             super().__init__(network, dt, seed, model, precompute, target, **options)
         self._initial_spikes = [dict(spike_input.spikes) for spike_input in self.model.inputs]
+        self._runner = self._new_runner()
         chip = self.sims.get("emulator")
         if chip is None:
             return
@@ -73,10 +77,13 @@ class Simulator(nengo_loihi.Simulator):
         if emulator == "compiled":
             try:
                 self._replace_emulator(CompiledEmulator, chip.seed)
-                self._runner = StepRunner(self.model, self.sims, self.precompute, self.timers)
+                self._runner = self._new_runner()
             except Exception:
                 self.close()
                 raise
+
+    def _new_runner(self) -> PartsRunner:
+        return PartsRunner(self.model, self.sims, self.precompute, self.timers)
 
     def _replace_emulator(self, kind: type[Any], seed: int) -> None:
         self.sims["emulator"].close()
@@ -128,7 +135,7 @@ class Simulator(nengo_loihi.Simulator):
         for name in ("host_pre", "host"):
             if name in self.sims:
                 self.sims[name].reset(seed)
-        self._runner = StepRunner(self.model, self.sims, self.precompute, self.timers)
+        self._runner = self._new_runner()
         self.clear_probes()
         self._n_steps = 0
         self._probe_step_time()

@@ -35,14 +35,14 @@ def loihi_parts(simulator: Simulator) -> dict[str, Part]:
         parts[f"chip/trace_spikes{i}"] = ArrayPart(emulator.pending(synapse))
     for i, spike_input in enumerate(emulator.inputs):
         parts[f"to_chip/{i}"] = SpikeQueuePart(spike_input)
-    for i, receiver in enumerate(probes_receivers(simulator).values()):
+    for i, receiver in enumerate(host_receivers(simulator).values()):
         parts[f"to_host/{i}"] = ValueQueuePart(receiver)
     return parts
 
 
-def probes_receivers(simulator: Simulator) -> dict[Any, Any]:
-    """Probes on the chip, and the step function of the host node each sends to."""
-    receivers: dict[Any, Any] = simulator._runner.probes_receivers  # noqa: SLF001 no public access
+def host_receivers(simulator: Simulator) -> dict[Any, Any]:
+    """Probes of whole connections on the chip, and the step function of the host node each sends to."""
+    receivers: dict[Any, Any] = simulator._runner.host_receivers  # noqa: SLF001 no public access
     return receivers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class RecordedProbes(ProbeState):
     def __init__(self, block_info: Any, probes: list[Any], dt_s: float) -> None:
         super().__init__(block_info, probes, dt_s)
         self._dtype = block_info.dtype
-        self._columns: list[tuple[list[NDArray[Any]], str, slice]] = []
+        self._columns: list[tuple[Any, list[NDArray[Any]], str, slice]] = []
         self._others = [probe for probe in self.probes if probe.key not in _KEYS]
         chosen: dict[str, list[NDArray[np.int64]]] = {key: [np.zeros(0, np.int64)] for key in _KEYS}
         self._sizes: dict[Any, list[int]] = {}
@@ -43,7 +44,7 @@ class RecordedProbes(ProbeState):
                 for output, compartments in zip(self.outputs[probe], own, strict=True):
                     start = sum(part.size for part in chosen[probe.key])
                     chosen[probe.key].append(compartments)
-                    self._columns.append((output, probe.key, slice(start, start + compartments.size)))
+                    self._columns.append((probe, output, probe.key, slice(start, start + compartments.size)))
         self._of = {key: np.concatenate(parts) for key, parts in chosen.items()}
         widest = max(of.size for of in self._of.values())
         self.max_steps = 1 if self._others else max(1, min(1024, _MAX_RECORDED // max(1, widest)))
@@ -70,12 +71,17 @@ class RecordedProbes(ProbeState):
 
     def keep(self, n_steps: int, compartment: Any) -> None:
         """Take over what the kernel recorded in ``n_steps`` steps."""
-        for output, key, columns in self._columns:
+        for _, output, key, columns in self._columns:
             output.append(getattr(self._records, key)[:n_steps, columns].copy())
         for probe in self._others:
             values = getattr(compartment, probe.key)
             for k, block_slice in enumerate(self.probes[probe].values()):
                 self.outputs[probe][k].append(values[block_slice][probe.slice[k]].copy()[np.newaxis])
+
+    def keep_only(self, probes: Collection[Any]) -> None:
+        """From now on, keep nothing of any other probe."""
+        self._columns = [column for column in self._columns if column[0] in probes]
+        self._others = [probe for probe in self._others if probe in probes]
 
     def collect_probe_output(self, probe: Any) -> Any:
         """All steps since the last call, weighted and filtered."""

@@ -104,6 +104,17 @@ def test_more_neurons_than_a_chip_has_are_refused_before_they_are_built(make_net
         LoihiBackend().compile(make_network(131_073), dt_s=0.001, seed=0)
 
 
+def test_decoders_too_large_for_the_host_are_refused_in_our_words(make_network, monkeypatch):
+    def build(*_args, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr("nengo.solvers.NoSolver.__call__", build)
+    with pytest.raises(
+        CapacityError, match=r"ensemble of 60 neurons take some 5.76e-05 GB of memory.*n_ensembles"
+    ):
+        LoihiBackend().compile(make_network(), dt_s=0.001, seed=0)
+
+
 def test_more_blocks_than_cores_are_refused():
     with pytest.raises(CapacityError, match="needs 129 cores, a Loihi chip has 128"):
         check_built_model(_Model([_SmallBlock() for _ in range(129)]))
@@ -114,6 +125,10 @@ def test_more_blocks_than_cores_are_refused():
     [
         ({"pes_error_scale": 0.0}, r"pes_error_scale must be positive, not 0.0; try 254"),
         ({"pes_error_scale": float("nan")}, "pes_error_scale must be positive"),
+        ({"pes_error_scale": "x"}, "pes_error_scale must be positive, not 'x'; try 254"),
+        ({"host_io_s": "a"}, r"host_io_s must be in \[0, 1\) s, not 'a'"),
+        ({"host_io_s": None}, r"host_io_s must be in \[0, 1\) s, not None"),
+        ({"decode_tau_s": "b"}, r"decode_tau_s must be in \(0, 1\) s, not 'b'"),
         ({"pes_wgt_exp": 9}, r"pes_wgt_exp=9 is none of the chip's exponents, whole numbers from -6 to 7"),
         ({"pes_wgt_exp": 2.0}, r"pes_wgt_exp=2.0 is none of the chip's exponents"),
         ({"decode_tau_s": 0.0}, r"decode_tau_s must be in \(0, 1\) s"),

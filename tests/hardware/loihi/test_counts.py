@@ -64,6 +64,15 @@ def test_nothing_spikes_before_the_membranes_are_charged(program, drive):
     assert counts.neuron_updates == N + 4
 
 
+def test_spikes_of_later_steps_are_not_yet_messages(program, drive):
+    """Inputs that play back a recording hold the spikes of all its steps from the beginning."""
+    spike_input = program._simulator.sims["emulator"].inputs[0]
+    for t in range(100, 200):
+        spike_input.add_spikes(t, np.arange(8), permanent=True)
+    for i in range(20):
+        assert program.step(drive(i)).counts.host_messages <= 8 + 2 + 4
+
+
 def test_two_ensembles_learn_on_two_cores(make_network, compiled, drive):
     program = compiled(make_network(N, n_ensembles=2))
     learned = [program.step(drive(i)).counts.learning_updates for i in range(8)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import nengo
 import numpy as np
 import pytest
 
@@ -98,6 +99,27 @@ def test_damaged_queues_and_arrays_are_refused(make_network, compiled, drive, na
     state = {**program.state_dict(), name: value}
     with pytest.raises(StateError, match=message):
         program.load_state_dict(state)
+
+
+def test_a_program_keeps_no_data_of_probes(make_network, compiled, drive):
+    class Probed:
+        inputs, outputs = make_network().inputs, make_network().outputs
+
+        def build(self, *, seed):
+            ported = make_network().build(seed=seed)
+            ensemble = ported.network.all_ensembles[0]
+            with ported.network:
+                for attr in ("output", "voltage"):
+                    nengo.Probe(ensemble.neurons[:5], attr)
+                nengo.Probe(ensemble)
+            return ported
+
+    program = compiled(Probed())
+    probes = program._simulator.sims["emulator"].probes
+    torques = [program.step(drive(i, error=(-2.0, 1.0))).outputs["torque"] for i in range(100)]
+    assert len(probes.outputs) == 4
+    assert all(parts == [] for outputs in probes.outputs.values() for parts in outputs)
+    assert np.abs(torques).max() > 0
 
 
 def test_inputs_arrive_a_step_later_and_answers_another(make_network, compiled, drive):

@@ -10,7 +10,7 @@ from nengo.exceptions import SimulatorClosed
 from nengo_loihi.emulator import EmulatorInterface
 
 from spikearm.errors import ConfigError
-from spikearm.hardware.loihi import CompiledEmulator, Simulator
+from spikearm.hardware.loihi import CompiledEmulator, Simulator, decoders
 
 EMULATORS = pytest.mark.parametrize("emulator", ["compiled", "stock"])
 
@@ -132,6 +132,50 @@ def test_probes_sample_as_often_as_they_should(simulate, emulator, sample_every)
     expected = [values[steps % (sample_every / 0.001) < 1] for values in data(often)]
     check_equal(data(seldom), expected)
     assert len(seldom.trange(sample_every)) == len(expected[0])
+
+
+def make_learner(n_neurons=120):
+    """Learns from an error that stays: outputs rise and fall for as long as it runs."""
+    with nengo.Network(seed=3) as network:
+        ensemble, out = nengo.Ensemble(n_neurons, 2), nengo.Node(size_in=2)
+        nengo.Connection(nengo.Node([0.4, -0.6]), ensemble)
+        connection = nengo.Connection(
+            ensemble, out, function=lambda x: [0.0, 0.0], learning_rule_type=nengo.PES(1e-3)
+        )
+        nengo.Connection(nengo.Node([-0.2, 0.2]), connection.learning_rule)
+        network.probes_ = [nengo.Probe(out), nengo.Probe(ensemble.neurons)]
+    return network
+
+
+def learned_parts(simulator):
+    return [s for block in simulator.model.blocks for s in block.synapses if s.learning]
+
+
+@EMULATORS
+def test_parts_of_decoders_all_learn_and_are_added_up(simulate, monkeypatch, emulator):
+    """The whole, and the same in three parts: what differs is random rounding."""
+    whole = simulate(make_learner(), emulator=emulator)
+    monkeypatch.setattr(decoders, "MAX_IN_AXONS", 40)
+    parts = simulate(make_learner(), emulator=emulator)
+    for simulator in (whole, parts):
+        simulator.run(0.16)
+    assert [len(learned_parts(s)) for s in (whole, parts)] == [1, 3]
+    (out, spikes), (out_of_parts, spikes_of_parts) = data(whole), data(parts)
+    np.testing.assert_array_equal(spikes_of_parts, spikes)
+    assert all(np.abs(np.concatenate(s.weights)).max() > 0 for s in learned_parts(parts))
+    late, late_of_parts = out[-40:].mean(axis=0), out_of_parts[-40:].mean(axis=0)
+    assert late[0] > 0.2 > -0.2 > late[1]
+    np.testing.assert_allclose(late_of_parts, late, rtol=0.25)
+
+
+def test_parts_of_decoders_go_back_to_the_beginning(simulate, monkeypatch):
+    monkeypatch.setattr(decoders, "MAX_IN_AXONS", 40)
+    simulator = simulate(make_learner())
+    simulator.run(0.08)
+    first = data(simulator)
+    simulator.reset()
+    simulator.run(0.08)
+    check_equal(data(simulator), first)
 
 
 def test_without_nxsdk_a_board_is_refused(simulate):

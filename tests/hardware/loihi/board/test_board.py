@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import nengo
 import numba
 import numpy as np
 import pytest
@@ -201,6 +202,30 @@ def test_without_nxsdk_it_is_said_what_is_missing(make_network):
         "target='loihi' runs on a board and needs Intel's NxSDK (0.9 to 1.0), but No module named 'nxsdk'; "
         "install NxSDK where the board is, or use target='sim'."
     )
+
+
+def test_an_nxsdk_that_is_too_old_is_refused(make_network, nxsdk, monkeypatch):
+    monkeypatch.setattr("nxsdk.__version__", "0.8.7")
+    with pytest.raises(ConfigError, match=r"needs Intel's NxSDK 0.9.0 to 1.0.0, the one installed is 0.8.7"):
+        LoihiBackend(LoihiConfig(target="loihi")).compile(make_network(), dt_s=0.001, seed=0)
+
+
+def test_probes_of_a_network_on_a_board_keep_nothing(make_network, on_board, nxsdk, drive):
+    class Probed:
+        inputs, outputs = make_network().inputs, make_network().outputs
+
+        def build(self, *, seed):
+            ported = make_network().build(seed=seed)
+            with ported.network:
+                nengo.Probe(ported.network.all_ensembles[0].neurons[:5])
+            return ported
+
+    program = on_board(Probed())
+    for i in range(20):
+        spikes = program.step(drive(i)).counts.spikes
+    assert spikes > 0
+    kept = program._simulator.sims["loihi"].snips.probe_data.values()
+    assert all(values == [] for values in kept)
 
 
 def test_the_first_step_on_a_board_waits_for_no_compiler(make_network, on_board, drive, monkeypatch):
