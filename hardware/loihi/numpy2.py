@@ -17,7 +17,7 @@ _MODULES = ("nengo_loihi.block", "nengo_loihi.dvs", "nengo_loihi.neurons")
 
 
 class NumPy1Array:
-    """NumPy, except that ``array(copy=False)`` means "copy only if needed", as in NumPy 1, and ``fromstring``."""
+    """NumPy, except that ``array(copy=False)`` and ``fromstring`` mean what they meant in NumPy 1."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
