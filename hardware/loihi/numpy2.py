@@ -1,8 +1,9 @@
 """nengo-loihi 1.1 on NumPy 2 and nengo 4.
 
 nengo-loihi was released in January 2022. It calls ``np.array(..., copy=False)`` in the sense of
-NumPy 1, "copy only if needed", which NumPy 2 refuses with a ValueError and calls ``np.asarray``, and it reads
-files of event cameras with ``np.fromstring``, which NumPy 2 has for text only. The modules concerned get a stand-in for ``np`` in which the old meaning holds; NumPy itself is left alone.
+NumPy 1, "copy only if needed", which NumPy 2 refuses with a ValueError and calls ``np.asarray``; and it
+reads files of event cameras with ``np.fromstring``, which NumPy 2 keeps for text. The modules concerned
+get a stand-in for ``np`` in which the old meaning holds; NumPy itself is left alone.
 """
 
 from __future__ import annotations
