@@ -60,9 +60,10 @@ def fused_steps(simulator: nengo.Simulator) -> list[Callable[[], None]]:
     Args:
         simulator: Any ``nengo.Simulator``.
     """
-    fused: list[Callable[[], None]] = []
-    dt_s, signals = float(simulator.dt), simulator.signals
-    pairs = zip(simulator.step_order, step_functions(simulator), strict=True)
+    dt_s, signals, steps = float(simulator.dt), simulator.signals, step_functions(simulator)
+    n_own = len(steps) - len(simulator.step_order)  # what a simulator does before its operators
+    fused: list[Callable[[], None]] = steps[:n_own]
+    pairs = zip(simulator.step_order, steps[n_own:], strict=True)
     moves = [(_move(_Site(operator, signals, step, dt_s)), step) for operator, step in pairs]
     for simple, group in itertools.groupby(moves, lambda pair: pair[0] is not None):
         if simple:

@@ -8,13 +8,13 @@ from spikearm.hardware.conductances import Conductances
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.simulator import CrossbarSimulator
+from spikearm.hardware.fused import fused_steps
 from spikearm.hardware.nengo_state import (
     ArrayPart,
     Part,
     RandomPart,
     simulator_fingerprint,
     simulator_parts,
-    step_functions,
 )
 from spikearm.hardware.simulated import SimulatedProgram
 from spikearm.hardware.spikes import Population, nengo_populations
@@ -39,7 +39,7 @@ class CrossbarProgram(SimulatedProgram):
         self.simulator = CrossbarSimulator(
             ported.network, dt=dt_s, seed=seed, config=config, progress_bar=False, optimize=False
         )
-        self._steps = step_functions(self.simulator)
+        self._steps = fused_steps(self.simulator)
         parts, fingerprint = self._parts(), self._fingerprint()
         super().__init__(self.simulator, ported, dt_s=dt_s, parts=parts, fingerprint=fingerprint)
 
