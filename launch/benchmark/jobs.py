@@ -121,7 +121,9 @@ def code_digest() -> str:
     for name in _FOLDERS:
         module = importlib.import_module(name if name == "spikearm" else f"spikearm.{name}")
         root = Path(module.__path__[0])
-        for path in sorted(p for p in root.rglob("*") if p.suffix in _DECISIVE):
+        # Installed, the other folders lie within the first, and are taken one by one all the same.
+        files = root.glob("*") if name == "spikearm" else root.rglob("*")
+        for path in sorted(p for p in files if p.suffix in _DECISIVE):
             digest.update(f"{name}/{path.relative_to(root)}\n".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
