@@ -15,7 +15,7 @@ from spikearm.controller.laws.osc import OperationalSpace
 from spikearm.controller.path import Schedule, sample
 from spikearm.controller.protocols import Law
 from spikearm.controller.torque import Adaptation, TorqueController
-from spikearm.envs.arms import ARMS, ArmSpec, load_arm
+from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import WeightsError
@@ -25,7 +25,7 @@ from spikearm.hardware.registry import make_backend
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.reaches import draw_reaches
 from spikearm.models.adaptive import AdaptiveNetwork
-from spikearm.models.encoder import StateEncoder, load_encoder, shipped_encoder_path
+from spikearm.models.encoder import SHIPPED_FOR, StateEncoder, load_encoder, shipped_encoder_path
 from spikearm.models.scaling import StateScaling
 from spikearm.timesteps import n_steps
 
@@ -140,8 +140,8 @@ def _law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:
 
 
 def _encoder(choice: str, arm: ArmSpec) -> StateEncoder | None:
-    """The encoder asked for; an arm that is not shipped has none unless one is trained for it."""
-    if choice == "none" or (choice == "shipped" and arm.name not in ARMS):
+    """The encoder asked for; an arm without shipped weights has none unless one is trained for it."""
+    if choice == "none" or (choice == "shipped" and arm.name not in SHIPPED_FOR):
         return None
     path = shipped_encoder_path(arm.name) if choice == "shipped" else Path(choice)
     encoder = load_encoder(path)

@@ -16,6 +16,8 @@ from spikearm.models.scaling import StateScaling
 from spikearm.records import FloatArray
 
 _WEIGHTS = Path(__file__).parent / "weights"
+SHIPPED_FOR = ("iiwa14", "planar2", "planar3")
+"""Arms whose trained weights come with the package."""
 _ARRAYS = ("w1", "b1", "w2", "b2", "w3", "center", "half_range")
 
 
@@ -161,5 +163,5 @@ def _check(data: dict[str, FloatArray], path: Path) -> None:
 
 
 def shipped_encoder_path(arm: str) -> Path:
-    """Where the weights that come with the package lie, whether or not there are any for this arm."""
+    """Where the weights that come with the package lie, or would lie, for this arm."""
     return _WEIGHTS / f"encoder-{arm}.npz"
