@@ -32,7 +32,7 @@ THIRD_PARTY = {
     "models": {"nengo", "numpy"},
     "hardware": {"nengo", "numba", "numpy", "scipy"},
     "controller": {"numpy", "pyarrow", "scipy"},
-    "envs": {"gymnasium", "mujoco", "numpy"},
+    "envs": {"gymnasium", "mujoco", "numba", "numpy"},
     "launch": {"matplotlib", "mujoco", "numpy", "pyarrow", "rich", "tyro"},
 }
 """Libraries that every module of a folder may import."""
