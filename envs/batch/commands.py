@@ -133,7 +133,7 @@ def summarise(trace, forces, limits, physics_dt_s, state, work, torque, saturate
         work: Out: sum of |torque x velocity| dt over joints and steps [J], shape (n_arms,).
         torque: Out: of the last physics step [N m], shape (n_arms, n_joints).
         saturated: Out: whether a joint's limit was met in any step, shape (n_arms,).
-        sane: Out: whether the state is finite and below 1e10, shape (n_arms,).
+        sane: Out: whether MuJoCo had nothing to warn of, and the state is finite, shape (n_arms,).
 
     Returns:
         Whether all arms are sane.
@@ -141,7 +141,9 @@ def summarise(trace, forces, limits, physics_dt_s, state, work, torque, saturate
     n_arms, n_substeps, n_joints = forces.shape
     all_sane = True
     for e in range(n_arms):
-        good = True
+        # A rollout that MuJoCo warned of stands still from there on: its clock tells.
+        late_s = state[e, 0] + n_substeps * physics_dt_s - trace[e, n_substeps - 1, 0]
+        good = abs(late_s) < 0.5 * physics_dt_s
         for i in range(trace.shape[2]):
             good = good and abs(trace[e, n_substeps - 1, i]) < 1e10  # MuJoCo's own bound; false for NaN too
         sane[e] = good
