@@ -78,8 +78,9 @@ class ArmEnv(gymnasium.Env[Any, Any]):
     @property
     def data(self) -> Any:
         """An ``MjData`` in the present state, for rendering and tools; writing to it has no effect."""
-        if self._data is None:
+        if self._data is None or self._data.model is not self.model:  # a random plant is a new model
             self._data = mujoco.MjData(self.model)
+            self._close_renderer()
         mujoco.mj_resetData(self.model, self._data)
         state = self._episodes.batch.state(0)
         mujoco.mj_setState(self.model, self._data, state, mujoco.mjtState.mjSTATE_FULLPHYSICS)
@@ -103,8 +104,6 @@ class ArmEnv(gymnasium.Env[Any, Any]):
         episodes = self._episodes
         episodes.reset(0, self.np_random, options)
         episodes.look()
-        if self._data is not None and self._renderer is None:
-            self._data = None  # a random plant is a new model
         if self.render_mode == "human":
             self.render()
         return self._observation(), _first(episodes.goal_info())
@@ -138,17 +137,21 @@ class ArmEnv(gymnasium.Env[Any, Any]):
         if self.render_mode is None:
             gymnasium.logger.warn("render() needs a render_mode; give one to gymnasium.make().")
             return None
+        data = self.data
         if self._renderer is None:
             self._renderer = Renderer(self.model, self.render_mode, self.config.success_radius)
         task = self._episodes.task
-        return self._renderer.render(self.data, task.goal[0] if task.unit == "m" else None)
+        return self._renderer.render(data, task.goal[0] if task.unit == "m" else None)
 
     def close(self) -> None:
         """Release physics and graphics; closing twice is not an error."""
+        self._close_renderer()
+        self._episodes.close()
+
+    def _close_renderer(self) -> None:
         if self._renderer is not None:
             self._renderer.close()
         self._renderer = None
-        self._episodes.close()
 
     def _observation(self) -> Any:
         return observation_of(self._episodes, goal=self.goal, row=0)
