@@ -85,12 +85,10 @@ def compose(config: RunConfig) -> Run:
         seed=_number(plant_seed),
     )
     # The network comes last: what else does not fit is known before it is compiled.
-    adaptation = _adaptation(config, arm, _number(network_seed)) if config.controller == "adaptive" else None
+    law = make_law(config, arm, dynamics)
+    adaptation = make_adaptation(config, arm, _number(network_seed))
     controller = TorqueController(
-        _law(config, arm, dynamics),
-        dynamics.torque_limits,
-        control_dt_s=config.control_dt_s,
-        adaptation=adaptation,
+        law, dynamics.torque_limits, control_dt_s=config.control_dt_s, adaptation=adaptation
     )
     if adaptation is None:
         return Run(arm, plant, controller, schedule, None, None)
@@ -118,7 +116,10 @@ def state_scaling(arm: ArmSpec) -> StateScaling:
     return StateScaling(arm.home + (0.0,) * n, (arm.q_half_range_rad,) * n + (arm.dq_half_range_rad_s,) * n)
 
 
-def _adaptation(config: RunConfig, arm: ArmSpec, seed: int) -> Adaptation:
+def make_adaptation(config: RunConfig, arm: ArmSpec, seed: int) -> Adaptation | None:
+    """The compiled network of the "adaptive" controller; None for the others."""
+    if config.controller != "adaptive":
+        return None
     network_dt_s = config.network.network_dt_s
     n_steps(config.control_dt_s, network_dt_s, outer="control step", inner="network step")
     settings = {"loihi": config.loihi, "crossbar": config.crossbar}.get(config.backend)
@@ -128,7 +129,8 @@ def _adaptation(config: RunConfig, arm: ArmSpec, seed: int) -> Adaptation:
     return Adaptation(program, backend.cost_model)
 
 
-def _law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:
+def make_law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:
+    """The control law of the configuration's controller."""
     gains = config.gains
     if config.controller in ("pd", "pid"):
         if config.controller == "pid" and not gains.ki:

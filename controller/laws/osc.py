@@ -45,16 +45,25 @@ class OperationalSpace:
             raise ConfigError(
                 f"task_axes are six flags (x, y, z, rx, ry, rz), at least one set; got {task_axes}."
             )
-        if gains.ki:
-            raise ConfigError("operational-space control has no integral; set ki to 0, or adapt instead.")
         self._dynamics = dynamics
-        self._gains = gains
+        self.gains = gains
         self._posture = np.asarray(posture, dtype=np.float64)
         self._posture_gains = posture_gains or Gains(kp=10.0)
         self._axes = np.flatnonzero(task_axes)
         self._damping = damping
         self._eye = np.eye(dynamics.n_joints)
         self._error = np.zeros(6)
+
+    @property
+    def gains(self) -> Gains:
+        """Feedback of the task; may be replaced between two ticks."""
+        return self._gains
+
+    @gains.setter
+    def gains(self, gains: Gains) -> None:
+        if gains.ki:
+            raise ConfigError("operational-space control has no integral; set ki to 0, or adapt instead.")
+        self._gains = gains
 
     def reset(self) -> None:
         """Nothing to forget."""
