@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +22,16 @@ class EnergyMeter(Protocol):
 
     def read_j(self) -> float:
         """Energy used since the previous call, or since the meter was made [J]."""
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A program on a substrate of its own, whose energy this computer's meter does not see."""
+
+    @property
+    def meter(self) -> EnergyMeter | None:
+        """The substrate's meter, or None where it has none."""
         ...
 
 

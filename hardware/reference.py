@@ -11,8 +11,9 @@ from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import DotInc
 
 from spikearm.hardware.cost import CostModel
+from spikearm.hardware.fused import fused_steps
 from spikearm.hardware.host_cost import HOST_COST
-from spikearm.hardware.nengo_state import simulator_fingerprint, simulator_parts, step_functions
+from spikearm.hardware.nengo_state import simulator_fingerprint, simulator_parts
 from spikearm.hardware.simulated import SimulatedProgram
 from spikearm.models.network import NetworkSpec, PortedNetwork
 from spikearm.records import OpCounts
@@ -48,7 +49,7 @@ class ReferenceProgram(SimulatedProgram):
         # The optimiser saves 4 us of 85 us per step, but merges signals in an order that changes from
         # process to process, so that no state could be loaded in another one.
         simulator = nengo.Simulator(ported.network, dt=dt_s, progress_bar=False, optimize=False)
-        self._steps = step_functions(simulator)
+        self._steps = fused_steps(simulator)
         self._counter = HostCounter(simulator)
         parts, fingerprint = simulator_parts(simulator), simulator_fingerprint(simulator)
         super().__init__(simulator, ported, dt_s=dt_s, parts=parts, fingerprint=fingerprint)

@@ -1,21 +1,17 @@
-"""What the programs of all simulated substrates share: checked ports, and state as a snapshot."""
+"""What the programs of all simulated substrates share: state as a snapshot."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from spikearm.errors import ClosedError
-from spikearm.hardware.backend import StepResult
 from spikearm.hardware.nengo_state import ArrayPart, Part, Snapshot, StateArray
-from spikearm.hardware.ports import Ports
+from spikearm.hardware.stepped import SteppedProgram
 from spikearm.models.network import PortedNetwork
-from spikearm.records import FloatArray, OpCounts
 
 
-class SimulatedProgram(ABC):
-    """A network in a simulator; a subclass says how to advance it and what to count.
+class SimulatedProgram(SteppedProgram):
+    """A network in a simulator, whose state can be written down and taken up again.
 
     Args:
         simulator: Has ``closed`` and ``close()``.
@@ -34,28 +30,9 @@ class SimulatedProgram(ABC):
         parts: Mapping[str, Part],
         fingerprint: bytes,
     ) -> None:
-        self._simulator = simulator
-        self._dt_s = dt_s
-        self._ports = Ports(ported)
+        super().__init__(simulator, ported, dt_s=dt_s)
         self._snapshot = Snapshot({**parts, **_port_parts(ported)}, fingerprint)
         self._compiled_state = self._snapshot.save()
-
-    @property
-    def dt_s(self) -> float:
-        """Network time step [s]."""
-        return self._dt_s
-
-    def step(self, inputs: Mapping[str, FloatArray]) -> StepResult:
-        """Advance by one step.
-
-        Raises:
-            PortError: An input is missing, unknown, of the wrong shape, or not finite.
-            ClosedError: The program is closed.
-        """
-        self._refuse_if_closed()
-        self._ports.write(inputs)
-        self._advance()
-        return StepResult(self._ports.read(), self._count())
 
     def reset(self) -> None:
         """Go back to the compiled state: learned weights, noise and all."""
@@ -75,23 +52,6 @@ class SimulatedProgram(ABC):
         """
         self._refuse_if_closed()
         self._snapshot.load(state)
-
-    def close(self) -> None:
-        """Release the simulator; closing twice is not an error."""
-        if not self._simulator.closed:
-            self._simulator.close()
-
-    @abstractmethod
-    def _advance(self) -> None:
-        """One step of everything between the ports."""
-
-    @abstractmethod
-    def _count(self) -> OpCounts:
-        """Operations of the step just made."""
-
-    def _refuse_if_closed(self) -> None:
-        if self._simulator.closed:
-            raise ClosedError("this program is closed; compile the network again to go on.")
 
 
 def _port_parts(ported: PortedNetwork) -> dict[str, Part]:

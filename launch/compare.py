@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from spikearm.controller.tickschema import TickRecord
 from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.hardware.registry import BACKENDS
-from spikearm.launch.compose import compose
+from spikearm.launch.compose import Run, compose
 from spikearm.launch.config import RunConfig
-from spikearm.launch.run import execute
+from spikearm.launch.device_variants import make_variant
+from spikearm.launch.run import execute_composed
 from spikearm.launch.run_folder import make_run_folder, write_json
 
 NO_PAYLOAD, NO_ADAPTATION, PID = "no payload", "no adaptation", "pid"
@@ -32,21 +34,54 @@ class Panel(Protocol):
         ...
 
 
-def variants(config: RunConfig) -> Iterator[tuple[str, RunConfig]]:
-    """Label and configuration of each run: two references, PID, and adaptation on each substrate."""
+class Variant(NamedTuple):
+    """One run of a comparison.
+
+    Attributes:
+        name: Ends the name of its folder.
+        label: What it is called in the table.
+        config: The run.
+    """
+
+    name: str
+    label: str
+    config: RunConfig
+
+
+def variants(config: RunConfig, devices: Sequence[str] = ()) -> Iterator[Variant]:
+    """Every run: two references, PID, and adaptation on each substrate and on kinds of crossbar.
+
+    Args:
+        config: What the runs share.
+        devices: Names of kinds of crossbar, of :data:`~.device_variants.DEVICE_VARIANTS`. One that is the
+            crossbar of ``config`` takes the place of the plain row of that substrate.
+
+    Raises:
+        UnknownNameError: There is no such kind.
+    """
     plain = dataclasses.replace(config, controller="osc")
-    yield NO_PAYLOAD, dataclasses.replace(plain, perturbation=NO_PERTURBATION)
-    yield NO_ADAPTATION, plain
-    yield PID, dataclasses.replace(config, controller="pid")
+    yield _named(NO_PAYLOAD, dataclasses.replace(plain, perturbation=NO_PERTURBATION))
+    yield _named(NO_ADAPTATION, plain)
+    yield _named(PID, dataclasses.replace(config, controller="pid"))
+    on_devices = [
+        Variant(name, (v := make_variant(name)).label, v.of(config)) for name in dict.fromkeys(devices)
+    ]
+    known = [variant.config for variant in on_devices]
     for backend in BACKENDS:
-        yield backend, dataclasses.replace(config, controller="adaptive", backend=backend)
+        adaptive = dataclasses.replace(config, controller="adaptive", backend=backend)
+        if adaptive not in known:
+            yield _named(backend, adaptive)
+    yield from on_devices
 
 
-def compare(config: RunConfig, *, panel: Callable[[str, RunConfig], Panel]) -> dict[str, Any]:
+def compare(
+    config: RunConfig, devices: Sequence[str] = (), *, panel: Callable[[str, RunConfig], Panel]
+) -> dict[str, Any]:
     """Run all variants.
 
     Args:
         config: What they share.
+        devices: Names of kinds of crossbar, each a variant.
         panel: Makes the display of a variant from its label and configuration.
 
     Returns:
@@ -55,27 +90,29 @@ def compare(config: RunConfig, *, panel: Callable[[str, RunConfig], Panel]) -> d
     Raises:
         SpikearmError: A variant cannot be composed, the folder cannot be made, or a run failed.
     """
-    _require_composable(config)
-    folder = make_run_folder(config.out, config.name or "compare")
-    runs: list[dict[str, Any]] = []
-    for label, variant in variants(config):
-        named = dataclasses.replace(variant, out=folder, name=label.replace(" ", "-"))
-        with panel(label, named) as display:
-            finished = execute(named, on_tick=display.on_tick, baseline=False)
-        runs.append({**finished.summary, "label": label})
-        if finished.summary["interrupted"]:
-            break
+    with ExitStack() as stack:
+        # All of them first: what does not fit on a substrate is known before the first run.
+        composed = [(v, _open(v.config, stack)) for v in variants(config, devices)]
+        folder = make_run_folder(config.out, config.name or "compare")
+        runs: list[dict[str, Any]] = []
+        for variant, run in composed:
+            named = dataclasses.replace(variant.config, out=folder, name=variant.name)
+            with panel(variant.label, named) as display:
+                summary = execute_composed(named, run, on_tick=display.on_tick)
+            runs.append({**summary, "label": variant.label})
+            if summary["interrupted"]:
+                break
     document = {"runs": runs, "normalised_error": normalised_errors(runs), "run_dir": str(folder)}
     write_json(folder / "compare.json", document)
     return document
 
 
-def _require_composable(config: RunConfig) -> None:
-    """What does not fit on one of the substrates is known before the first run, not after the third."""
-    for _, variant in variants(config):
-        run = compose(variant)
-        run.controller.close()
-        run.plant.close()
+def _named(label: str, config: RunConfig) -> Variant:
+    return Variant(label.replace(" ", "-"), label, config)
+
+
+def _open(config: RunConfig, stack: ExitStack) -> Run:
+    return stack.enter_context(closing(compose(config)))
 
 
 def normalised_errors(runs: list[dict[str, Any]]) -> dict[str, float | None]:

@@ -13,9 +13,11 @@ from rich.table import Column, Table
 from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
 from spikearm.launch.compare import compare
 from spikearm.launch.config import RunConfig
+from spikearm.launch.device_variants import DEVICE_VARIANTS, STANDARD
 from spikearm.launch.display import LivePanel, console
 from spikearm.launch.figures import draw_comparison
 from spikearm.launch.run_command import base_config
+from spikearm.launch.writing import Writing, writing
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,24 @@ class CompareCommand:
 
     Attributes:
         run: What the runs share; --controller and --backend are gone through.
+        devices: Go through the usual kinds of crossbar as well: PCM fresh and a day old, ReRAM, several
+            devices per synapse, stuck devices.
+        variants: Kinds of crossbar to go through as well, by name; "all" for all of them.
         config: Start from a ready-made experiment, a TOML file, or a run.json.
         json: Print all summaries as one JSON document on stdout.
     """
 
     run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=RunConfig)
+    devices: bool = False
+    variants: tuple[str, ...] = ()
     config: str | None = None
     json: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of all kinds of crossbar asked for."""
+        named = tuple(DEVICE_VARIANTS) if self.variants == ("all",) else self.variants
+        return (*(STANDARD if self.devices else ()), *named)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,11 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compare(argv: Sequence[str]) -> int:
     default = CompareCommand(run=base_config(argv))
     command = parse(CompareCommand, argv, prog="spikearm compare", default=default)
-    document = compare(command.run, panel=lambda label, config: LivePanel(config, label))
+    console.print("preparing all runs; on a new machine, kernels are compiled once (some 15 s)", style="dim")
+    document = compare(
+        command.run, command.kinds, panel=lambda label, config: LivePanel(config, label, prepared=True)
+    )
     console.print(_table(document))
+    if command.kinds:
+        console.print(_writing_table(document))
+    scopes: dict[str | None, list[str]] = {}
     for run in document["runs"]:
-        if run["energy_chip_scope"]:
-            console.print(f"chip figure of {run['label']}: {run['energy_chip_scope']}", style="dim")
+        scopes.setdefault(run["energy_chip_scope"], []).append(run["label"])
+    for scope, labels in scopes.items():
+        if scope:
+            console.print(f"chip figure of {'; '.join(labels)}: {scope}", style="dim")
     figure = draw_comparison(document)
     console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
     if command.json:
@@ -56,7 +77,7 @@ def _compare(argv: Sequence[str]) -> int:
 def _table(document: dict[str, Any]) -> Table:
     columns = ["", "all mm", "last 3", "norm.", "tick ms", "model µJ", "chip µJ", "ratio"]
     table = Table(
-        *(Column(name, no_wrap=True, justify="right" if name else "left") for name in columns),
+        *map(_column, columns),
         padding=(0, 1, 0, 0),
         caption="all, last 3: rms tracking error of all and of the last three reaches. norm.: mean error, 0 "
         "without payload, 1 without adaptation. tick: median, measured here. model, chip: energy per tick "
@@ -77,6 +98,38 @@ def _table(document: dict[str, Any]) -> Table:
             f"{chip_j / model_j:.3g}" if chip_j and model_j else "-",
         )
     return table
+
+
+def _column(name: str) -> Column:
+    """Numbers are never cut; on a narrow terminal, labels wrap."""
+    return Column(name, no_wrap=bool(name), justify="right" if name else "left")
+
+
+def _writing_table(document: dict[str, Any]) -> Table:
+    """What learning did to the devices."""
+    columns = ["", "pulses", "most", "nJ", "stuck %", "lasts h"]
+    table = Table(
+        *map(_column, columns),
+        padding=(0, 1, 0, 0),
+        caption="pulses: per tick, on all learned weights. most: on the most used device. nJ: "
+        "energy of these pulses per tick, bottom-up. lasts: until the first device is worn out, at this "
+        "rate.",
+    )
+    for run in document["runs"]:
+        devices = writing(run)
+        if devices is not None:
+            table.add_row(run["label"], *_cells(devices))
+    return table
+
+
+def _cells(devices: Writing) -> tuple[str, ...]:
+    return (
+        f"{devices.pulses_per_tick:.3g}",
+        f"{devices.most_pulses:.0f}",
+        f"{1e9 * devices.joules_per_tick:.3g}",
+        f"{100 * devices.stuck:.1f}",
+        f"{devices.lifetime_h:.3g}",
+    )
 
 
 if __name__ == "__main__":

@@ -53,6 +53,11 @@ class Run:
     cost_model: CostModel | None
     program: Program | None
 
+    def close(self) -> None:
+        """Release the plant and the substrate."""
+        self.controller.close()
+        self.plant.close()
+
 
 def compose(config: RunConfig) -> Run:
     """Make all parts of a run.

@@ -38,12 +38,16 @@ class LivePanel:
     Args:
         config: The run's configuration.
         title: Shown on top.
+        prepared: Whether the run is composed already.
         terminal: Where to show it.
     """
 
-    def __init__(self, config: RunConfig, title: str, *, terminal: Console = console) -> None:
+    def __init__(
+        self, config: RunConfig, title: str, *, prepared: bool = False, terminal: Console = console
+    ) -> None:
         self._config = config
         self._title = title
+        self._prepared = prepared
         self._console = terminal
         self._live = (
             Live(console=terminal, auto_refresh=False, transient=True) if terminal.is_terminal else None
@@ -56,8 +60,9 @@ class LivePanel:
         self._shown_s = -math.inf
 
     def __enter__(self) -> Self:
-        preparing = f"{self._title}: preparing"
-        if self._config.controller == "adaptive" and self._config.backend != "reference":
+        preparing = f"{self._title}: {'starts' if self._prepared else 'preparing'}"
+        compiles = self._config.controller == "adaptive" and self._config.backend != "reference"
+        if compiles and not self._prepared:
             preparing += f" {self._config.backend}; on a new machine, kernels are compiled once (some 15 s)"
         if self._live is None:
             self._console.print(preparing, highlight=False, soft_wrap=True)

@@ -18,6 +18,9 @@ from spikearm.launch.summary import STAGES, column, energy_terms
 _WITH, _WITHOUT, _INK = "#0b7285", "#adb5bd", "#343a40"
 _TERM_COLOURS = ("#0b7285", "#e8590c", "#5f3dc4", "#2b8a3e", "#c92a2a", "#1864ab", "#862e9c", "#495057")
 
+_LINE_STYLES = ("-", "--", ":", "-.")
+"""Tell curves of the same colour apart."""
+
 
 def draw_figures(folder: Path, summary: dict[str, Any]) -> list[Path]:
     """Draw all figures of a run into its folder.
@@ -43,8 +46,9 @@ def draw_comparison(document: dict[str, Any]) -> Path:
         axes.plot(
             range(1, len(errors_mm) + 1),
             errors_mm,
-            "o-",
+            marker="o",
             markersize=4,
+            linestyle=_LINE_STYLES[i // len(_TERM_COLOURS) % len(_LINE_STYLES)],
             color=_TERM_COLOURS[i % len(_TERM_COLOURS)],
             label=run["label"],
         )

@@ -7,9 +7,8 @@ import gc
 import hashlib
 import itertools
 import json
-import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,9 @@ from spikearm.controller.ticklog import TickLog, read_ticks
 from spikearm.controller.tickschema import TickRecord, schema_for
 from spikearm.hardware.backend import Program
 from spikearm.hardware.cost import CostModel
-from spikearm.hardware.crossbar.learning import Wear
-from spikearm.hardware.crossbar.program import CrossbarProgram
-from spikearm.hardware.meter import make_meter
+from spikearm.hardware.meter import Metered, make_meter
 from spikearm.hardware.utilisation import Describes
+from spikearm.hardware.wear import Ages, Wears
 from spikearm.launch.compose import Run, compose
 from spikearm.launch.config import RunConfig
 from spikearm.launch.mapping import to_mapping
@@ -63,31 +61,46 @@ def execute(
         SpikearmError: The configuration cannot be composed, the run folder cannot be made, or the run
             failed. Ticks recorded until then stay in the run folder.
     """
-    run = compose(config)
-    try:
+    with closing(compose(config)) as run:
         folder = make_run_folder(config.out, config.name or _default_name(config))
         without = None
         if baseline and config.controller == "adaptive":
             plain = dataclasses.replace(config, controller="osc", realtime=False)
             (folder / WITHOUT_ADAPTATION).mkdir()
-            without = _execute_in(folder / WITHOUT_ADAPTATION, plain, compose(plain), None)
+            with closing(compose(plain)) as reference:
+                without = _execute_in(folder / WITHOUT_ADAPTATION, plain, reference, None)
         if without is not None and without["interrupted"]:
             return Finished(without, folder / WITHOUT_ADAPTATION)
         summary = _execute_in(folder, config, run, on_tick)
-    finally:
-        run.controller.close()
-        run.plant.close()
     if without is not None:
         summary["rmse_m_by_trial_without_adaptation"] = without["rmse_m_by_trial"]
     write_json(folder / "summary.json", summary)
     return Finished(summary, folder, without)
 
 
+def execute_composed(
+    config: RunConfig, run: Run, *, on_tick: Callable[[TickRecord], None] | None = None
+) -> dict[str, Any]:
+    """Carry out a run of which all parts are made already, and nothing else; returns its summary.
+
+    Args:
+        config: What to run.
+        run: Its parts, as :func:`~.compose.compose` made them of ``config``; left open.
+        on_tick: Called with every tick's record, for a display.
+
+    Raises:
+        SpikearmError: The run folder cannot be made, or the run failed.
+    """
+    return _execute_in(
+        make_run_folder(config.out, config.name or _default_name(config)), config, run, on_tick
+    )
+
+
 def _execute_in(
     folder: Path, config: RunConfig, run: Run, on_tick: Callable[[TickRecord], None] | None
 ) -> dict[str, Any]:
     """Run the loop with its log in an existing folder."""
-    meter = make_meter()
+    meter = run.program.meter if isinstance(run.program, Metered) else make_meter()
     ledger = run.cost_model
     write_run_json(
         folder,
@@ -113,8 +126,8 @@ def _execute_in(
         )
         result: LoopResult = loop.run()
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
-    if isinstance(run.program, CrossbarProgram):
-        summary["wear"] = [_wear(wear) for wear in run.program.wear]
+    if isinstance(run.program, Wears):
+        summary["wear"] = [wear.document() for wear in run.program.wear]
     utilisation = run.program.utilisation if isinstance(run.program, Describes) else None
     summary["utilisation"] = None if utilisation is None else utilisation.line()
     write_json(folder / "summary.json", summary)
@@ -125,17 +138,11 @@ def _execute_in(
     return summary
 
 
-def _wear(wear: Wear) -> dict[str, Any]:
-    """A matrix's wear, with the forecast; None for devices that will last for ever."""
-    hours = wear.lifetime_h
-    return {**dataclasses.asdict(wear), "lifetime_h": hours if math.isfinite(hours) else None}
-
-
 def _with_rest(
     config: RunConfig, program: Program | None, on_tick: Callable[[TickRecord], None] | None
 ) -> Callable[[TickRecord], None] | None:
     """Lets the devices rest half-way, between two reaches."""
-    if not config.rest_s or not isinstance(program, CrossbarProgram):
+    if not config.rest_s or not isinstance(program, Ages):
         return on_tick
     ticks_before = config.n_trials // 2 * (config.n_ticks // config.n_trials)
     ticks = itertools.count(1)

@@ -32,6 +32,9 @@ DATA = (
 
 RESULTS = ("n_ticks", "rmse_m", "latency_measured_s", "energy_model_j_per_tick", "run_dir")
 
+BACKENDS = {"spikearm-crossbar": "CrossbarSimulator", "spikearm-loihi": "Simulator"}
+"""Entry points that Nengo's tools find, and the classes behind them."""
+
 
 class CheckError(Exception):
     """Something that the package should do and does not."""
@@ -48,6 +51,7 @@ def main() -> int:
             check_wheel(wheel)
             python = install(wheel, folder / "venv")
             check_site_packages(python, folder)
+            check_backends(python, folder)
             check_run(python, folder / "elsewhere")
         except CheckError as error:
             print(f"package check failed: {error}", file=sys.stderr)  # noqa: T201 - a script
@@ -113,6 +117,17 @@ def check_site_packages(python: Path, elsewhere: Path) -> None:
     tops = json.loads(run([str(python), "-c", code], cwd=elsewhere))
     strangers = [top for top in tops if top not in ("spikearm", "..") and not top.endswith(".dist-info")]
     require(not strangers, f"the wheel put {strangers} at the top level of site-packages")
+
+
+def check_backends(python: Path, elsewhere: Path) -> None:
+    """Nengo's tools find the simulators among the backends, and can load them."""
+    code = (
+        "from importlib.metadata import entry_points; import json;"
+        "found = entry_points(group='nengo.backends');"
+        "print(json.dumps({f.name: f.load().__name__ for f in found if f.name.startswith('spikearm')}))"
+    )
+    found = json.loads(run([str(python), "-W", "ignore", "-c", code], cwd=elsewhere))
+    require(found == BACKENDS, f"the backends found are {found}, should be {BACKENDS}")
 
 
 def check_run(python: Path, folder: Path) -> None:

@@ -39,7 +39,7 @@ class Ageing:
         compensation_s: float,
         ledger: Ledger,
     ) -> None:
-        self._matrices = tuple(m for m in matrices if m.needs_visits)
+        self._all, self._matrices = matrices, tuple(m for m in matrices if m.needs_visits)
         self._n_slots, self._clock, self._ledger = n_slots, clock, ledger
         self._static = tuple(m for m in self._matrices if not m.learned and compensation_s > 0)
         # A model put together by hand may stand still, with a time step of 0.
@@ -64,7 +64,7 @@ class Ageing:
     def rest(self, seconds: float) -> None:
         """Let time pass for the devices alone; the next step begins with a compensating read."""
         self._clock.rested_s[0] += seconds
-        for matrix in self._matrices:
+        for matrix in self._all:
             matrix.jump(seconds, self._clock.now_s)
         self.next_compensation[0] = self._clock.steps[0]
 

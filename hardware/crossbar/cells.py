@@ -28,7 +28,12 @@ G_MIN, RESET_STEP, RESPONSE, ENDURANCE = 9, 10, 11, 12
 R0, R1, EXPONENT = 13, 14, 15
 NOISE_Q, NOISE_POWER, NOISE_LARGEST = 16, 17, 18
 N_FAST = 19
-SCATTER = 20  # first coefficient of the programming scatter; the others follow
+WHITE = 20
+G_LOW, G_HIGH = 21, 22
+SCATTER = 23  # first coefficient of the programming scatter; the others follow
+
+_NEAR_END = 0.02
+"""Part of the range that counts as its end."""
 
 _TAUS = flicker.TIME_CONSTANTS_S
 _N_TAUS = len(_TAUS)
@@ -43,7 +48,12 @@ def pack(device: Device, n_fast: int) -> FloatArray:
     values = [d.g_max_siemens, d.drift_t0_s, d.noise_t_read_s, d.noise_scale, d.short_time_noise]
     values += [d.drift_scale, d.set_step, d.set_scatter, d.set_saturation]
     values += [d.g_min_siemens, d.reset_step, float(power), d.endurance_cycles, *resistances]
-    return np.array([*values, *d.noise_q, float(n_fast), *scatter])
+    white = (d.noise_scale * d.additive_noise * d.g_max_siemens) ** 2
+    return np.array([*values, *d.noise_q, float(n_fast), white, *d.bounds_siemens, *scatter])
+
+
+# Positions in the array of what sets single devices apart.
+OWN_UP, OWN_DOWN, OWN_HIGH, OWN_LOW = 0, 1, 2, 3
 
 
 # Positions in the array that holds what depends on a device's age alone, before one number per component.
@@ -122,7 +132,7 @@ def _conductance(pair, k, now_s, p, m, g, born_s, exponent, level, z):  # type: 
     now = _drift(g[pair, k], exponent[pair, k], now_s - born_s[pair, k], p, m)
     scale = p[NOISE_SCALE]
     if scale == 0.0 or now == 0.0:
-        return now, 0.0
+        return now, p[WHITE]
     variance = level[pair, k] * m[_LOG_NOISE]
     white = min(variance, p[SHORT_NOISE] * p[SHORT_NOISE])
     correlated = variance - white
@@ -130,7 +140,7 @@ def _conductance(pair, k, now_s, p, m, g, born_s, exponent, level, z):  # type: 
     for c in range(z.shape[2]):
         slow += m[_SLOW + c] * z[pair, k, c]
     noisy = now * (1.0 + scale * math.sqrt(correlated) * slow)
-    return max(noisy, 0.0), scale * scale * (white + correlated * m[_FAST]) * now * now
+    return max(noisy, 0.0), p[WHITE] + scale * scale * (white + correlated * m[_FAST]) * now * now
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -240,7 +250,8 @@ class Cells:
         z: Slow noise components, shape (n_pairs, n_devices, n_slow).
         set_count: SET pulses taken by each device, shape (n_pairs, n_devices).
         reset_count: RESET pulses, same shape.
-        own: What sets single devices apart (:meth:`.device.Device.own_factors`), shape (..., 2).
+        own: What sets single devices apart: factors on steps up and down, upper and lower end of the range
+            (:meth:`.device.Device.own_factors`, :meth:`.device.Device.own_bounds`), shape (..., 4).
         stuck: 1 where a device no longer follows pulses, shape (n_pairs, n_devices).
         diff: G+ - G- now [S], shape (n_pairs,).
         var: Variance of the noise that each read adds to it [S^2], same shape.
@@ -270,15 +281,17 @@ class Cells:
         self.strides = np.array(flicker.strides(skipped, hold_s))
         self.hold_s = hold_s
         shape = (self.n_pairs, target.shape[2])
+        bounds = device.own_bounds(shape, rng)
         written = write_verify(
             target.reshape(shape),
             device,
             rng,
+            bounds=bounds,
             n_cols=self.n_cols,
             rounds=program_rounds,
             tolerance=program_tolerance,
         )
-        self.g: FloatArray = written.g
+        self.g: FloatArray = device.relax(written.g, (0.0, programmed_s), rng)
         self.programming: OpCounts = written.counts
         self.born_s: FloatArray = np.full(shape, -programmed_s)
         self.xi: FloatArray = rng.standard_normal(shape)
@@ -289,7 +302,7 @@ class Cells:
         self.z: NDArray[np.float32] = rng.standard_normal((*shape, len(self.taus_s)), dtype=np.float32)
         self.set_count: NDArray[np.int64] = np.zeros(shape, dtype=np.int64)
         self.reset_count: NDArray[np.int64] = np.zeros(shape, dtype=np.int64)
-        self.own: FloatArray = device.own_factors(shape, rng)
+        self.own: FloatArray = np.concatenate([device.own_factors(shape, rng), bounds], axis=-1)
         self.stuck: NDArray[np.uint8] = np.zeros(shape, dtype=np.uint8)
         self.diff: FloatArray = np.zeros(self.n_pairs)
         self.var: FloatArray = np.zeros(self.n_pairs)
@@ -320,12 +333,17 @@ class Cells:
         return {name: getattr(self, name) for name in names}
 
     def places(self) -> FloatArray:
-        """Where every device that is not stuck stood in its range right after its last pulse."""
-        places: FloatArray = (self.g[self.stuck == 0] - self.device.g_min_siemens) / self.device.range_siemens
+        """Where every device stood in its range right after its last pulse, shape (n_pairs, n_devices)."""
+        places: FloatArray = (self.g - self.device.g_min_siemens) / self.device.range_siemens
         return places
 
+    def n_saturated(self) -> int:
+        """Devices at the upper end of their own range, where no pulse raises them; stuck ones aside."""
+        at_end = self.places() > self.own[..., OWN_HIGH] - _NEAR_END
+        return int(np.count_nonzero(at_end & (self.stuck == 0)))
+
     def stick(self, stuck: NDArray[np.bool_], g: FloatArray) -> None:
-        """Make devices stick for good, without drift or noise, from the start.
+        """Make devices stick for good, without drift or noise of their state, from the start.
 
         Args:
             stuck: Which, shape (n_pairs, n_devices).
@@ -360,6 +378,10 @@ class Cells:
 
     def jump(self, elapsed_s: float, now_s: float, rng: np.random.Generator) -> None:
         """Let ``elapsed_s`` [s] pass at once; ``now_s`` is the time afterwards."""
+        # Devices whose relaxation is known do not learn, and are all of one age.
+        age_s = now_s - float(self.born_s.flat[0])
+        good = self.stuck == 0
+        self.g[good] = self.device.relax(self.g, (age_s - elapsed_s, age_s), rng)[good]
         keep, kick = flicker.transition(np.full(len(self.taus_s), elapsed_s), self.taus_s)
         xi = rng.standard_normal(self.n_devices * self.n_pairs * len(self.taus_s), dtype=np.float32)
         _age(0, self.n_pairs, now_s, keep, kick, xi, self.devices)

@@ -1,8 +1,9 @@
 """What a memristive device is to a crossbar: one frozen description, the same for every technology.
 
-A device has a conductance between ``g_min`` and ``g_max``. Scatter of programming and read noise depend on
-``x = g / g_max``, as they were measured; the response to pulses depends on the place within the range,
-``u = (g - g_min) / (g_max - g_min)``.
+A device is given conductances between ``g_min`` and ``g_max``: these are targets. What is reached scatters to
+either side of them, also beyond the outermost, within :attr:`Device.bounds_siemens`. Scatter of programming
+and read noise depend on ``x = g / g_max``, as they were measured; the response to pulses depends on the place
+within the range, ``u = (g - g_min) / (g_max - g_min)``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ YEAR_S = 365 * 86_400.0
 
 _MOST_COEFFICIENTS = 5
 
+_FARTHEST = 6.0
+"""Deviations that no device strays beyond: one in 10^9 would."""
+
+_NARROWEST = 0.05
+"""Smallest half-range of a single device, relative to the mean one."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -31,15 +38,18 @@ class Device:
 
     Attributes:
         source: Where the figures are from, and what they are valid for.
-        g_min_siemens: Smallest conductance [S].
-        g_max_siemens: Largest conductance [S].
+        g_min_siemens: Smallest conductance that is aimed at [S].
+        g_max_siemens: Largest conductance that is aimed at [S].
         programming_us: Coefficients of the scatter after write-verify, a polynomial in g / g_max [uS].
         programming_scale: Factor on the programming scatter; 0 programs exactly.
+        relaxed_us: Scatter at later ages [s], by the same polynomial: devices that relax stray farther with
+            the logarithm of time.
         drift_scale: Factor on PCM's drift exponent (:func:`~.pcm.drift_exponent`); 0 never drifts.
         drift_t0_s: Time from programming to the reference read of the drift law [s].
         noise_scale: Factor on the standard deviation of all read noise; 0 reads exactly.
         noise_q: Level, exponent and largest value of the law of 1/f noise (:func:`~.pcm.read_noise_level`).
         short_time_noise: Relative deviation between two reads in quick succession.
+        additive_noise: Deviation of every read, whatever the state, relative to g_max.
         noise_t_read_s: Read duration in the noise law [s].
         set_step: Mean change by a pulse upwards at g_min, relative to the range; 0 for devices whose
             response to single pulses is not known, which cannot learn.
@@ -48,6 +58,8 @@ class Device:
         set_scatter: Relative scatter of a step from pulse to pulse.
         set_saturation: 1: steps shrink towards the end of the range; 0: equal steps.
         device_scatter: Scatter of the mean step from device to device: deviation of its logarithm.
+        bound_scatter: Scatter from device to device of the upper and of the lower end of the range: relative
+            deviation of their distances from its middle.
         write_pulses: Pulses of one write-verify, where its source tells; 0 to reckon with ``set_step``.
         learn_start: Place in the range of both devices of a weight of zero, before learning.
         corrupt: Share of devices that are stuck from the start ...
@@ -66,17 +78,20 @@ class Device:
     g_max_siemens: float = 25e-6
     programming_us: tuple[float, ...] = (0.0,)
     programming_scale: float = 1.0
+    relaxed_us: tuple[tuple[float, tuple[float, ...]], ...] = ()
     drift_scale: float = 0.0
     drift_t0_s: float = 20.0
     noise_scale: float = 0.0
     noise_q: tuple[float, float, float] = (0.0088, 0.65, 0.2)
     short_time_noise: float = 0.0
+    additive_noise: float = 0.0
     noise_t_read_s: float = 250e-9
     set_step: float = 0.0
     reset_step: float = 0.0
     set_scatter: float = 0.0
     set_saturation: float = 1.0
     device_scatter: float = 0.0
+    bound_scatter: tuple[float, float] = (0.0, 0.0)
     write_pulses: int = 0
     learn_start: float = 0.0
     corrupt: float = 0.0
@@ -95,6 +110,7 @@ class Device:
             "drift_scale",
             "noise_scale",
             "short_time_noise",
+            "additive_noise",
             "set_step",
             "reset_step",
             "set_scatter",
@@ -120,8 +136,16 @@ class Device:
 
     @property
     def changes_by_itself(self) -> bool:
-        """Whether a device left alone still reads differently as time goes by."""
-        return self.drift_scale > 0 or self.noise_scale > 0
+        """Whether a device left alone conducts differently as time goes by; white noise aside."""
+        return self.drift_scale > 0 or (self.noise_scale > 0 and self.noise_q[0] > 0)
+
+    @property
+    def bounds_siemens(self) -> tuple[float, float]:
+        """Smallest and largest conductance that any device ever has [S]."""
+        ends = np.array([self.g_min_siemens, self.g_max_siemens])
+        astray = _FARTHEST * self.scatter_siemens(ends, self.valid_age_s[1])
+        upper, lower = (0.5 * _FARTHEST * s * self.range_siemens for s in self.bound_scatter)
+        return max(0.0, float(ends[0] - astray[0] - lower)), float(ends[1] + astray[1] + upper)
 
     @property
     def learns(self) -> bool:
@@ -136,7 +160,7 @@ class Device:
     @property
     def equal_steps(self) -> bool:
         """Whether every pulse does the same, so that many of them can be added up at once."""
-        return not (self.set_scatter or self.set_saturation or self.device_scatter)
+        return not (self.set_scatter or self.set_saturation or self.device_scatter or any(self.bound_scatter))
 
     @property
     def range_siemens(self) -> float:
@@ -177,13 +201,59 @@ class Device:
         factors: FloatArray = np.exp(s * rng.standard_normal((*shape, 2)) - 0.5 * s * s)
         return factors
 
-    def scatter_siemens(self, g: FloatArray) -> FloatArray:
-        """Deviation of what write-verify reaches from the target ``g`` [S], any shape."""
-        sigma_us = np.polynomial.polynomial.polyval(g / self.g_max_siemens, self.programming_us)
-        return np.asarray(1e-6 * self.programming_scale * sigma_us, dtype=np.float64)
+    def own_bounds(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+        """Places in the range at which single devices end, above and below, shape (*shape, 2)."""
+        places = np.tile([1.0, 0.0], (*shape, 1))
+        if any(self.bound_scatter):
+            xi = rng.standard_normal((*shape, 2))
+            half = 0.5 * np.maximum(np.abs(1.0 + np.array(self.bound_scatter) * xi), _NARROWEST)
+            low, high = (np.array(self.bounds_siemens) - self.g_min_siemens) / self.range_siemens
+            places = np.clip(0.5 + half * [1.0, -1.0], low, high)
+        return places
+
+    def reachable(self, target: FloatArray, bounds: FloatArray) -> FloatArray:
+        """The conductances nearest to ``target`` that devices with these :meth:`own_bounds` have [S]."""
+        high, low = self.g_min_siemens + self.range_siemens * np.moveaxis(bounds, -1, 0)
+        return np.clip(target, low, high) if any(self.bound_scatter) else target
+
+    def scatter_siemens(self, g: FloatArray, age_s: float = 0.0) -> FloatArray:
+        """Deviation from the target ``g`` [S] of what write-verify has reached, any shape.
+
+        Between the ages for which it is known the variance grows with the logarithm of time.
+
+        Args:
+            g: Target [S].
+            age_s: Time since programming [s].
+        """
+        x, known = g / self.g_max_siemens, [(self.valid_age_s[0], self.programming_us), *self.relaxed_us]
+        sigmas_us = np.array([np.polynomial.polynomial.polyval(x, us) for _, us in known])
+        if len(known) == 1:
+            return np.asarray(1e-6 * self.programming_scale * sigmas_us[0], dtype=np.float64)
+        log_ages = np.log([age for age, _ in known])
+        place = np.interp(np.log(max(age_s, known[0][0])), log_ages, np.arange(len(known)))
+        before, after = int(place), min(int(place) + 1, len(known) - 1)
+        variance = sigmas_us[before] ** 2 + (place - before) * (
+            sigmas_us[after] ** 2 - sigmas_us[before] ** 2
+        )
+        return np.asarray(1e-6 * self.programming_scale * np.sqrt(variance), dtype=np.float64)
+
+    def relax(self, g: FloatArray, age_s: tuple[float, float], rng: np.random.Generator) -> FloatArray:
+        """Conductances after devices have relaxed from one age to another [S].
+
+        Args:
+            g: Conductances at the first age [S], any shape.
+            age_s: The two ages [s].
+            rng: Source of randomness.
+        """
+        if not self.relaxed_us:
+            return g
+        target = np.clip(g, self.g_min_siemens, self.g_max_siemens)
+        grown = self.scatter_siemens(target, age_s[1]) ** 2 - self.scatter_siemens(target, age_s[0]) ** 2
+        strayed = g + np.sqrt(np.maximum(grown, 0.0)) * rng.standard_normal(g.shape)
+        return np.clip(strayed, *self.bounds_siemens)
 
     def program(self, target: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Conductance reached by write-verify [S]: ``clip(g + sigma(g) xi, g_min, g_max)``.
+        """Conductance reached by write-verify [S]: ``g + sigma(g) xi``, within :attr:`bounds_siemens`.
 
         Args:
             target: Wanted conductance [S], any shape, within the device's range.
@@ -200,16 +270,23 @@ class Device:
                 f"{self.g_min_siemens:g} to {self.g_max_siemens:g} S."
             )
         reached = target + self.scatter_siemens(target) * rng.standard_normal(target.shape)
-        return np.clip(reached, self.g_min_siemens, self.g_max_siemens)
+        return np.clip(reached, *self.bounds_siemens)
 
     def _check_scatter(self) -> None:
         """The polynomial must be one that compiled code can hold, and a deviation over the whole range."""
+        if not all(0 <= s <= 1 for s in self.bound_scatter):
+            raise ConfigError(f"bound_scatter must be two numbers in [0, 1], not {self.bound_scatter!r}.")
         if not 1 <= len(self.programming_us) <= _MOST_COEFFICIENTS:
             raise ConfigError(
                 f"programming_us needs 1 to {_MOST_COEFFICIENTS} numbers, not {len(self.programming_us)}."
             )
+        ages = [self.valid_age_s[0], *(age for age, _ in self.relaxed_us)]
+        if self.relaxed_us and not (np.diff([0.0, *ages]) > 0).all():
+            raise ConfigError(
+                f"relaxed_us needs ages that rise from valid_age_s[0], which is not 0; they are {ages!r}."
+            )
         g = np.linspace(self.g_min_siemens, self.g_max_siemens, 101)
-        if not (self.scatter_siemens(g) >= 0).all():
+        if not all((self.scatter_siemens(g, age) >= 0).all() for age in ages):
             raise ConfigError(
                 f"programming_us = {self.programming_us!r} gives a negative or infinite scatter between "
                 f"g_min and g_max; a fit holds for the range it was made for only."

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from spikearm.hardware.crossbar.pulses import due_pulses
+from spikearm.hardware.crossbar.pulses import carry_over
 from spikearm.records import FloatArray
 
 LONGEST_WINDOW = 128
@@ -58,12 +58,10 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dic
         else:
             gained = factor * (history[old_part, n_window, j] - history[old_part, then, j])
             gained += trace[i] * powers[n_window - then] * history[part, now, j]
-        value = chi[i, j] + gained
-        n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
-        chi[i, j] = 0.0 if random else value - n * step
+        limit = dice[i * n_cols + j] if random else threshold
+        n, chi[i, j] = carry_over(chi[i, j] + gained, step, limit, most, random)
         if n != 0:
-            pairs[n_due] = i * n_cols + j
-            pulses[n_due] = n
+            pairs[n_due], pulses[n_due] = i * n_cols + j, n
             n_due += 1
     trace[i] *= powers[age]
     since[i] = k

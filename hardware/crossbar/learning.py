@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikearm.errors import ConfigError
-from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.events import EventTraces, advance, settle_all
+from spikearm.hardware.crossbar.ledger import CountArray
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.pulses import (
     accumulate_dense,
@@ -23,8 +21,8 @@ from spikearm.hardware.crossbar.pulses import (
     list_signs,
     may_be_used_up,
     refresh_row,
-    saturated,
 )
+from spikearm.hardware.wear import Wear
 from spikearm.records import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -34,42 +32,6 @@ _SATURATION_WARNING = 0.01
 
 _NO_LIMIT = 2**62
 """Pulses of equal steps are added up at once, so that nothing is gained by letting some of them wait."""
-
-
-@dataclass(frozen=True)
-class Wear:
-    """Pulses that the devices of a matrix have taken since they were installed.
-
-    Attributes:
-        label: The matrix.
-        set_max: SET pulses on the most used device.
-        set_mean: SET pulses per device.
-        reset_max: RESET pulses on the device that has most.
-        reset_mean: RESET pulses per device.
-        endurance_used: Part of its endurance that the most used device has spent.
-        stuck_devices: Devices that follow no pulse: faulty from the start, or worn out since.
-        saturated_devices: Devices at the upper end of their range now.
-        n_devices: Devices of the matrix.
-        operated_s: Time of operation so far, rests not counted [s].
-    """
-
-    label: str
-    set_max: int
-    set_mean: float
-    reset_max: int
-    reset_mean: float
-    endurance_used: float
-    stuck_devices: int
-    saturated_devices: int
-    n_devices: int
-    operated_s: float
-
-    @property
-    def lifetime_h(self) -> float:
-        """Hours of operation after which the most used device will be worn out, at the rate so far."""
-        if not self.endurance_used:
-            return math.inf
-        return self.operated_s / self.endurance_used / 3600.0
 
 
 class PulseLearning:
@@ -134,7 +96,7 @@ class PulseLearning:
         )
         self._warned = False
 
-    def pes(self, acts: FloatArray, error: FloatArray, rate: float, counts: FloatArray) -> None:
+    def pes(self, acts: FloatArray, error: FloatArray, rate: float, counts: CountArray) -> None:
         """Learn ``delta = rate * outer(error, acts)``.
 
         Args:
@@ -157,7 +119,7 @@ class PulseLearning:
             )
         self._write(due, rows, counts)
 
-    def add(self, delta: FloatArray, counts: FloatArray) -> None:
+    def add(self, delta: FloatArray, counts: CountArray) -> None:
         """Learn any change of weights, shape (n_outputs, n_inputs)."""
         self._throw_dice()
         if self._by_sign:
@@ -166,7 +128,7 @@ class PulseLearning:
             due, rows = accumulate_dense(delta, self._per_weight, *self._accumulator)
         self._write(due, rows, counts)
 
-    def settle(self, counts: FloatArray) -> None:
+    def settle(self, counts: CountArray) -> None:
         """Add to chi, and to the weights, what event-driven rows have not been asked for yet."""
         t = self.traces
         if t is None:
@@ -176,7 +138,7 @@ class PulseLearning:
         due, rows = settle_all(t.floor, t.now, t.trace, t.since, t.history, t.powers, *chi, 0)
         self._write(due, rows, counts)
 
-    def refresh(self, counts: FloatArray) -> None:
+    def refresh(self, counts: CountArray) -> None:
         """Look after the next rows; once per time step."""
         for _ in range(self.matrix.config.refresh_rows_per_step):
             row = int(self.next_row[0])
@@ -186,11 +148,11 @@ class PulseLearning:
             if self.next_row[0] == 0 and not self._warned:
                 self._warn_if_saturated()
 
-    def _refresh_row(self, row: int, counts: FloatArray) -> None:
+    def _refresh_row(self, row: int, counts: CountArray) -> None:
         """Read a row's devices, and refresh the pairs that need it."""
         cells, n_outputs = self.matrix.cells, self.matrix.n_outputs
         device, limits = cells.device, (self.matrix.config.refresh_upper, self.matrix.config.refresh_lower)
-        counts[ledger.VERIFY_READS] += n_outputs * cells.n_devices
+        counts["verify_reads"] += n_outputs * cells.n_devices
         if not may_be_used_up(row, n_outputs, *limits, cells.g, device.g_min_siemens, device.g_max_siemens):
             return
         xi = self.rng.standard_normal(n_outputs * cells.n_devices // 2)
@@ -207,7 +169,7 @@ class PulseLearning:
             reset_mean=float(cells.reset_count.mean()),
             endurance_used=float((cells.set_count + cells.reset_count).max() / cells.device.endurance_cycles),
             stuck_devices=int(np.count_nonzero(cells.stuck)),
-            saturated_devices=saturated(cells.places()),
+            saturated_devices=cells.n_saturated(),
             n_devices=cells.g.size,
             operated_s=float(self.clock.steps[0]) * self.clock.dt_s,
         )
@@ -228,8 +190,8 @@ class PulseLearning:
             # random() lies in [0, 1); a threshold must not be 0.
             np.subtract(1.0, self.rng.random(out=self._dice), out=self._dice)
 
-    def _write(self, n_due: int, n_rows: int, counts: FloatArray) -> None:
-        counts[ledger.LEARNING_UPDATES] += n_rows * self.matrix.n_outputs
+    def _write(self, n_due: int, n_rows: int, counts: CountArray) -> None:
+        counts["learning_updates"] += n_rows * self.matrix.n_outputs
         if not n_due:
             return
         cells = self.matrix.cells
@@ -250,7 +212,7 @@ class PulseLearning:
 
     def _warn_if_saturated(self) -> None:
         """Once per learning circuit: a range that is too narrow would otherwise look like slow learning."""
-        n = saturated(self.matrix.cells.places())
+        n = self.matrix.cells.n_saturated()
         if n > _SATURATION_WARNING * self.matrix.cells.g.size:
             self._warned = True
             logger.warning(

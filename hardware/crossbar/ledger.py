@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from spikearm.records import COUNT_NAMES, FloatArray, OpCounts
 
-# Positions of the counts that compiled functions write.
-SPIKES = COUNT_NAMES.index("spikes")
-SYNAPTIC_OPS = COUNT_NAMES.index("synaptic_ops")
-DENSE_OPS = COUNT_NAMES.index("synaptic_ops_dense")
-NEURON_UPDATES = COUNT_NAMES.index("neuron_updates")
-NEURON_UPDATES_ACTIVE = COUNT_NAMES.index("neuron_updates_active")
-LEARNING_UPDATES = COUNT_NAMES.index("learning_updates")
-TILE_READS = COUNT_NAMES.index("tile_reads")
-SERIAL_TILE_READS = COUNT_NAMES.index("serial_tile_reads")
-ROW_ACTIVATIONS = COUNT_NAMES.index("row_activations")
-READ_CONDUCTANCE = COUNT_NAMES.index("read_conductance_siemens")
-ACTIVE_MACS = COUNT_NAMES.index("active_macs")
-CONVERSIONS = COUNT_NAMES.index("conversions")
-SERIAL_CONVERSIONS = COUNT_NAMES.index("serial_conversions")
-DIGITAL_OPS = COUNT_NAMES.index("digital_ops")
-SET_PULSES = COUNT_NAMES.index("set_pulses")
-RESET_PULSES = COUNT_NAMES.index("reset_pulses")
-VERIFY_READS = COUNT_NAMES.index("verify_reads")
-ROWS_PROGRAMMED = COUNT_NAMES.index("rows_programmed")
+CountArray: TypeAlias = NDArray[np.void]
+"""Counts as compiled functions take them: one element with a field for each count of a step.
+
+Its type names the fields. Numba keeps what it has compiled by the types of arguments, so that code compiled
+for other counts, or for another order, is never taken from its cache.
+"""
+
+COUNTS = np.dtype([(name, np.float64) for name in COUNT_NAMES])
 
 
 @njit(cache=True)
@@ -44,19 +36,19 @@ class Ledger:
     longest chain of a step is therefore the sum over levels that were read at all.
 
     Attributes:
-        counts: One number per field of :class:`~spikearm.records.OpCounts`.
+        counts: One field per field of :class:`~spikearm.records.OpCounts`, shape (1,).
         waits: Conversions one after another on the busiest matrix of each level, shape (n_levels,).
     """
 
     def __init__(self) -> None:
-        self.counts: FloatArray = np.zeros(len(COUNT_NAMES))
+        self.counts: CountArray = np.zeros(1, dtype=COUNTS)
         self.waits: FloatArray = np.zeros(1)
-        self._every_step: FloatArray = np.zeros(len(COUNT_NAMES))
+        self._every_step: CountArray = np.zeros(1, dtype=COUNTS)
 
     def prepare(self, n_levels: int, every_step: OpCounts) -> None:
         """Set the number of levels and what happens in every step whatever the input."""
         self.waits = np.zeros(n_levels)
-        self._every_step = np.array([getattr(every_step, name) for name in COUNT_NAMES])
+        self._every_step[0] = tuple(getattr(every_step, name) for name in COUNT_NAMES)
 
     def start(self) -> None:
         """Begin a step."""
@@ -65,6 +57,6 @@ class Ledger:
 
     def total(self) -> OpCounts:
         """The counts of the step just made."""
-        self.counts[SERIAL_TILE_READS] = np.count_nonzero(self.waits)
-        self.counts[SERIAL_CONVERSIONS] = self.waits.sum()
-        return OpCounts(*self.counts.tolist())
+        self.counts["serial_tile_reads"] = np.count_nonzero(self.waits)
+        self.counts["serial_conversions"] = self.waits.sum()
+        return OpCounts(*self.counts[0].item())

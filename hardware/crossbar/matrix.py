@@ -5,18 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.cells import Cells
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.ledger import CountArray
 from spikearm.hardware.crossbar.readout import Readout
 from spikearm.records import FloatArray
-
-_TILE_READS, _ROW_ACTIVATIONS = ledger.TILE_READS, ledger.ROW_ACTIVATIONS
-_READ_CONDUCTANCE, _ACTIVE_MACS, _CONVERSIONS = (
-    ledger.READ_CONDUCTANCE,
-    ledger.ACTIVE_MACS,
-    ledger.CONVERSIONS,
-)
 
 
 class CrossbarMatrix:
@@ -105,7 +98,7 @@ class CrossbarMatrix:
         """Conversions that each converter of the widest tile makes one after another."""
         return -(-min(self.n_outputs, self._tile_cols) // self.config.adcs_per_tile)
 
-    def read(self, x: FloatArray, counts: FloatArray) -> FloatArray:
+    def read(self, x: FloatArray, counts: CountArray) -> FloatArray:
         """Product of the matrix with ``x`` as the tiles give it now.
 
         Args:
@@ -116,12 +109,12 @@ class CrossbarMatrix:
             Shape (n_outputs,); valid until the next read.
         """
         gain = self.gain[0] if len(self.gain) == 1 else 1.0
-        macs = counts[_ACTIVE_MACS]
+        macs = float(counts["active_macs"][0])
         out = self.readout.read(x, gain, counts, self.rng)
         if len(self.gain) > 1:
             out *= self.gain
         if self._n_pairs > 1:
-            counts[_ACTIVE_MACS] += (self._n_pairs - 1) * (counts[_ACTIVE_MACS] - macs)
+            counts["active_macs"] += (self._n_pairs - 1) * (counts["active_macs"] - macs)
         return out
 
     def visit(self, first: int, last: int, now_s: float, round_: int) -> None:
@@ -147,17 +140,17 @@ class CrossbarMatrix:
         diff = self.cells.diff.reshape(self.n_inputs, self.n_outputs)
         return np.ascontiguousarray((diff * per_row * self.gain).T)
 
-    def compensate(self, counts: FloatArray) -> None:
+    def compensate(self, counts: CountArray) -> None:
         """Rescale by one read with all rows driven (Joshi et al. 2020): what has drifted away comes back."""
         now = self.cells.total.reshape(self.shape).sum(axis=0)
         reference = now if len(self.gain) > 1 else now.sum(keepdims=True)
         np.divide(self._fresh_g, reference, out=self.gain, where=reference > 0)
         tiles = self.n_row_tiles * self.n_col_tiles
-        counts[_TILE_READS] += tiles
-        counts[_ROW_ACTIVATIONS] += self.n_inputs * self.n_col_tiles
-        counts[_READ_CONDUCTANCE] += self.readout.all_rows_siemens()
-        counts[_CONVERSIONS] += self.n_row_tiles * self.n_outputs
-        counts[_ACTIVE_MACS] += self.cells.n_pairs * self._n_pairs
+        counts["tile_reads"] += tiles
+        counts["row_activations"] += self.n_inputs * self.n_col_tiles
+        counts["read_conductance_siemens"] += self.readout.all_rows_siemens()
+        counts["conversions"] += self.n_row_tiles * self.n_outputs
+        counts["active_macs"] += self.cells.n_pairs * self._n_pairs
 
     def calibrate(self, drives: FloatArray, typical_g: float | None = None) -> None:
         """Set the converters' ranges from sample inputs.

@@ -9,7 +9,7 @@ import numpy as np
 from nengo.builder.operator import Operator
 
 from spikearm.hardware.crossbar.learning import PulseLearning
-from spikearm.hardware.crossbar.ledger import TILE_READS, Ledger
+from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.records import FloatArray
 
@@ -38,13 +38,13 @@ class CrossbarRead(Operator):
         """One read of all tiles."""
         x, y = _column(signals[self.reads[1]]), _column(signals[self.incs[0]])
         matrix, ledger = self.matrix, self.ledger
-        counts = ledger.counts
+        counts, tile_reads = ledger.counts, ledger.counts["tile_reads"]
         wait = float(matrix.serial_conversions)
 
         def step_crossbar_read() -> None:
-            before = counts[TILE_READS]
+            before = tile_reads[0]
             y[...] += matrix.read(np.ascontiguousarray(x, dtype=np.float64), counts)
-            if counts[TILE_READS] > before and ledger.waits[self.level] < wait:
+            if tile_reads[0] > before and ledger.waits[self.level] < wait:
                 ledger.waits[self.level] = wait
 
         return step_crossbar_read

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from spikearm.hardware.crossbar.config import CrossbarConfig
-from spikearm.hardware.crossbar.learning import Wear
 from spikearm.hardware.crossbar.simulator import CrossbarSimulator
 from spikearm.hardware.nengo_state import (
     ArrayPart,
@@ -16,6 +15,7 @@ from spikearm.hardware.nengo_state import (
     step_functions,
 )
 from spikearm.hardware.simulated import SimulatedProgram
+from spikearm.hardware.wear import Wear
 from spikearm.models.network import PortedNetwork
 from spikearm.records import OpCounts
 

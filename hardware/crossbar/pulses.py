@@ -23,11 +23,16 @@ import math
 import numpy as np
 from numba import njit
 
-from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.cells import (
     EXPONENT,
+    G_HIGH,
+    G_LOW,
     G_MAX,
     G_MIN,
+    OWN_DOWN,
+    OWN_HIGH,
+    OWN_LOW,
+    OWN_UP,
     R0,
     R1,
     RESET_STEP,
@@ -45,9 +50,6 @@ from spikearm.hardware.crossbar.cells import (
 from spikearm.hardware.crossbar.pcm import polynomial, set_increment
 from spikearm.hardware.crossbar.srtio3 import after_pulses
 
-_SET_PULSES, _RESET_PULSES, _VERIFY_READS = ledger.SET_PULSES, ledger.RESET_PULSES, ledger.VERIFY_READS
-_ROWS_PROGRAMMED = ledger.ROWS_PROGRAMMED
-
 SMALLEST_ERROR = 1e-5
 """Errors up to this size give no sign pulses (Tiotto et al. 2021)."""
 
@@ -63,6 +65,23 @@ def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
     """
     n = int(chi / step + math.copysign(1.0 - threshold, chi))
     return max(-most, min(most, n))
+
+
+@njit(cache=True)
+def carry_over(waiting, step, threshold, most, random):  # type: ignore[no-untyped-def]
+    """Pulses due for the sum that waits for one weight, and what of it goes on waiting.
+
+    Takes numbers, not arrays: handing arrays on for every weight would take three times as long as the rest.
+
+    Args:
+        waiting: Accumulated change, relative to the weight range.
+        step: Mean change by one pulse.
+        threshold: See :func:`due_pulses`.
+        most: Pulses at most.
+        random: Whether the threshold was drawn; such weights keep nothing.
+    """
+    n = due_pulses(waiting, step, threshold, most)
+    return n, 0.0 if random else waiting - n * step
 
 
 @njit(cache=True)
@@ -92,12 +111,13 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
             continue
         n_rows += 1
         for j in range(n_cols):
-            value = chi[i, j] + acts[i] * per_column[j]
-            n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
-            chi[i, j] = 0.0 if random else value - n * step
+            waiting, limit = (
+                chi[i, j] + acts[i] * per_column[j],
+                dice[i * n_cols + j] if random else threshold,
+            )
+            n, chi[i, j] = carry_over(waiting, step, limit, most, random)
             if n != 0:
-                pairs[n_due] = i * n_cols + j
-                pulses[n_due] = n
+                pairs[n_due], pulses[n_due] = i * n_cols + j, n
                 n_due += 1
     return n_due, n_rows
 
@@ -110,12 +130,13 @@ def accumulate_dense(delta, per_column, chi, step, threshold, most, dice, pairs,
     n_due = 0
     for i in range(n_rows):
         for j in range(n_cols):
-            value = chi[i, j] + delta[j, i] * per_column[j]
-            n = due_pulses(value, step, dice[i * n_cols + j] if random else threshold, most)
-            chi[i, j] = 0.0 if random else value - n * step
+            waiting, limit = (
+                chi[i, j] + delta[j, i] * per_column[j],
+                dice[i * n_cols + j] if random else threshold,
+            )
+            n, chi[i, j] = carry_over(waiting, step, limit, most, random)
             if n != 0:
-                pairs[n_due] = i * n_cols + j
-                pulses[n_due] = n
+                pairs[n_due], pulses[n_due] = i * n_cols + j, n
                 n_due += 1
     return n_due, n_rows
 
@@ -165,22 +186,38 @@ def list_dense_signs(delta, pairs, pulses):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _pulsed(u, g, n, up, xi, used, own_up, own_down, p):  # type: ignore[no-untyped-def]
-    """Place in the range after ``n`` pulses on a device at place ``u``, conductance ``g`` [S]."""
+def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
+    """Change of the place in the range by a pulse upwards; none beyond the device's own upper end.
+
+    Soft bounds: ``a (1 - w / w_max) (1 + s xi)`` with the weight ``w = 2 u - 1``.
+    """
+    left = max(0.5 * (own[OWN_HIGH] - u) / (own[OWN_HIGH] - 0.5), 0.0)
+    return set_increment(1.0 - left, xi, p[SET_STEP] * own[OWN_UP], p[SET_SCATTER], p[SET_SATURATION])
+
+
+@njit(cache=True)
+def _step_down(u, xi, own, p):  # type: ignore[no-untyped-def]
+    """Change of the place in the range by a pulse downwards, as :func:`_step_up`."""
+    left = max(0.5 * (u - own[OWN_LOW]) / (0.5 - own[OWN_LOW]), 0.0)
+    return -set_increment(1.0 - left, xi, p[RESET_STEP] * own[OWN_DOWN], p[SET_SCATTER], p[SET_SATURATION])
+
+
+@njit(cache=True)
+def _pulsed(u, g, n, up, xi, used, own, p):  # type: ignore[no-untyped-def]
+    """Place in the range after ``n`` pulses on a device at place ``u``, conductance ``g`` [S].
+
+    Pulses take a device no farther than its range; one that was written beyond it stays there, or comes back.
+    """
+    low, high = min(u, own[OWN_LOW]), max(u, own[OWN_HIGH])
     if p[RESPONSE] != 0.0:
-        g = after_pulses(g, float(n), p[R0], p[R1] * own_up, p[EXPONENT] * own_down)
-        return min(max((g - p[G_MIN]) / (p[G_MAX] - p[G_MIN]), 0.0), 1.0)
-    scatter, saturation = p[SET_SCATTER], p[SET_SATURATION]
-    if scatter == 0.0 and saturation == 0.0:
-        change = n * p[SET_STEP] * own_up if up else -n * p[RESET_STEP] * own_down
-        return min(max(u + change, 0.0), 1.0)
-    u = min(max(u, 0.0), 1.0)
+        g = after_pulses(g, float(n), p[R0], p[R1] * own[OWN_UP], p[EXPONENT] * own[OWN_DOWN])
+        return min(max((g - p[G_MIN]) / (p[G_MAX] - p[G_MIN]), low), high)
+    if p[SET_SCATTER] == 0.0 and p[SET_SATURATION] == 0.0:
+        change = n * p[SET_STEP] * own[OWN_UP] if up else -n * p[RESET_STEP] * own[OWN_DOWN]
+        return min(max(u + change, low), high)
     for k in range(used, used + n):
-        if up:
-            u += set_increment(u, xi[k], p[SET_STEP] * own_up, scatter, saturation)
-        else:
-            u -= set_increment(1.0 - u, xi[k], p[RESET_STEP] * own_down, scatter, saturation)
-        u = min(max(u, 0.0), 1.0)
+        u += _step_up(u, xi[k], own, p) if up else _step_down(u, xi[k], own, p)
+        u = min(max(u, low), high)
     return u
 
 
@@ -189,9 +226,7 @@ def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-de
     """Give ``n`` pulses to one device."""
     g = drifted(pair, side, now_s, d)
     span = d.p[G_MAX] - d.p[G_MIN]
-    u = (g - d.p[G_MIN]) / span
-    own_up, own_down = d.own[pair, side, 0], d.own[pair, side, 1]
-    u = _pulsed(u, g, n, up, xi, used, own_up, own_down, d.p)
+    u = _pulsed((g - d.p[G_MIN]) / span, g, n, up, xi, used, d.own[pair, side], d.p)
     restart(pair, side, d.p[G_MIN] + u * span, now_s, d)
     if up:
         wear_out(pair, side, n, 0, d)
@@ -227,17 +262,17 @@ def give_pulses(n_due, pairs, pulses, counter, xi, now_s, d, counts):  # type: i
             _pulse(pair, side, share, up, xi, used, now_s, d)
             used += share if len(xi) > 0 else 0
             if up:
-                counts[_SET_PULSES] += share
+                counts[0].set_pulses += share
             else:
-                counts[_RESET_PULSES] += share
+                counts[0].reset_pulses += share
         counter[0] = (counter[0] + n) % n_choices
         update_pair(pair, now_s, d)
         if pair // d.n_cols != row:
-            counts[_ROWS_PROGRAMMED] += longest
+            counts[0].rows_programmed += longest
             row, longest = pair // d.n_cols, 0
         # The columns of a row take their pulses at the same time.
         longest = max(longest, n)
-    counts[_ROWS_PROGRAMMED] += longest
+    counts[0].rows_programmed += longest
 
 
 @njit(cache=True)
@@ -267,13 +302,12 @@ def _disturb_pair(pair, n, part, both_ways, now_s, d):  # type: ignore[no-untype
         plus = side % 2 == 0
         if d.stuck[pair, side] != 0 or (not both_ways and plus != (n > 0)):
             continue
-        u = (d.g[pair, side] - d.p[G_MIN]) / span
-        if not both_ways or plus == (n > 0):
-            change = part * abs(n) * set_increment(u, 0.0, d.p[SET_STEP], 0.0, d.p[SET_SATURATION])
-        else:
-            change = -part * abs(n) * set_increment(1.0 - u, 0.0, d.p[RESET_STEP], 0.0, d.p[SET_SATURATION])
+        u, own = (d.g[pair, side] - d.p[G_MIN]) / span, d.own[pair, side]
+        rising = not both_ways or plus == (n > 0)
+        change = part * abs(n) * (_step_up(u, 0.0, own, d.p) if rising else _step_down(u, 0.0, own, d.p))
         # Too little to begin drift anew.
-        d.g[pair, side] = d.p[G_MIN] + min(max(u + change, 0.0), 1.0) * span
+        u = min(max(u + change, min(u, own[OWN_LOW])), max(u, own[OWN_HIGH]))
+        d.g[pair, side] = d.p[G_MIN] + u * span
     update_pair(pair, now_s, d)
 
 
@@ -324,12 +358,12 @@ def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-unt
             if d.stuck[pair, 2 * k] != 0 or d.stuck[pair, 2 * k + 1] != 0:
                 continue
             n_set = _rewrite(pair, k, plus - minus, xi[j * n_pairs + k], now_s, d)
-            counts[_SET_PULSES] += n_set
-            counts[_RESET_PULSES] += 2
-            counts[_VERIFY_READS] += n_set
+            counts[0].set_pulses += n_set
+            counts[0].reset_pulses += 2
+            counts[0].verify_reads += n_set
             longest = max(longest, n_set + 1)
             refreshed += 1
-    counts[_ROWS_PROGRAMMED] += longest
+    counts[0].rows_programmed += longest
     return refreshed
 
 
@@ -340,10 +374,10 @@ def _rewrite(pair, k, target, xi, now_s, d):  # type: ignore[no-untyped-def]
     other = 4 * k + 1 - side
     p = d.p
     restart(pair, other, p[G_MIN], now_s, d)
-    g = p[G_MIN] + abs(target) * (p[G_MAX] - p[G_MIN])
+    g = p[G_MIN] + min(abs(target), 1.0) * (p[G_MAX] - p[G_MIN])
     # The packed coefficients are in siemens.
     reached = g + xi * polynomial(g / p[G_MAX], p[SCATTER:])
-    restart(pair, side, min(max(reached, p[G_MIN]), p[G_MAX]), now_s, d)
+    restart(pair, side, min(max(reached, p[G_LOW]), p[G_HIGH]), now_s, d)
     if p[RESPONSE] != 0.0:
         fresh = (1.0 / p[G_MIN] - p[R0]) / p[R1]
         n_set = math.ceil(((1.0 / g - p[R0]) / p[R1]) ** (1.0 / p[EXPONENT]) - fresh ** (1.0 / p[EXPONENT]))
@@ -365,8 +399,3 @@ def pulses_to_reach(x, step, saturation):  # type: ignore[no-untyped-def]
     if saturation == 0.0:
         return math.ceil(x / step)
     return math.ceil(math.log(1.0 - saturation * x) / math.log(1.0 - saturation * step))
-
-
-def saturated(places: np.ndarray, limit: float = 0.98) -> int:
-    """Devices at the upper end of their range, where pulses no longer change anything."""
-    return int(np.count_nonzero(places > limit))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spikearm.hardware.crossbar.cells import Cells
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, Wires, connected_power
+from spikearm.hardware.crossbar.ledger import CountArray
 from spikearm.hardware.crossbar.nodal import NodalArray
 from spikearm.hardware.crossbar.reads import read_connected, read_gated, read_plain, weaken
 from spikearm.records import FloatArray
@@ -95,7 +96,7 @@ class Readout:
         if wired:
             self._warn_of_cross_loss(label, config, learned=learned, gated=gated)
 
-    def read(self, x: FloatArray, gain: float, counts: FloatArray, rng: np.random.Generator) -> FloatArray:
+    def read(self, x: FloatArray, gain: float, counts: CountArray, rng: np.random.Generator) -> FloatArray:
         """Product of the matrix with ``x``; see :meth:`.matrix.CrossbarMatrix.read`."""
         if len(self._xi):
             rng.standard_normal(dtype=np.float32, out=self._xi)

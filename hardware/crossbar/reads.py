@@ -7,12 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from spikearm.hardware.crossbar import ledger
 from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, connected_power, gated_currents
-
-_ACTIVE_MACS, _CONVERSIONS, _DIGITAL_OPS = ledger.ACTIVE_MACS, ledger.CONVERSIONS, ledger.DIGITAL_OPS
-_READ_CONDUCTANCE, _ROW_ACTIVATIONS = ledger.READ_CONDUCTANCE, ledger.ROW_ACTIVATIONS
-_SYNAPTIC_OPS, _TILE_READS = ledger.SYNAPTIC_OPS, ledger.TILE_READS
 
 
 @njit(cache=True)
@@ -56,13 +51,14 @@ def _encode(x, per_spike, levels, drive):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _driven(first, last, drive, rows):  # type: ignore[no-untyped-def]
-    """List the driven rows; returns how many there are."""
+def _driven(block, tile_rows, drive, rows):  # type: ignore[no-untyped-def]
+    """List the driven rows of a row of tiles; returns its first row, one past its last, and how many."""
+    first, last = block * tile_rows, min((block + 1) * tile_rows, len(drive))
     n = 0
     for i in range(first, last):
         rows[n] = i
         n += drive[i] != 0.0
-    return n
+    return first, last, n
 
 
 @njit(cache=True, fastmath={"contract", "reassoc"})
@@ -136,12 +132,12 @@ def _finish_block(block, n_rows, converters, xi, currents, out, counts):  # type
     for j in range(n_cols):
         out[j] += current[j] * weight[block, j]
     tiles_wide = adc_range.shape[1]
-    counts[_TILE_READS] += tiles_wide
-    counts[_ROW_ACTIVATIONS] += n_rows * tiles_wide
-    counts[_ACTIVE_MACS] += n_rows * n_cols
-    counts[_CONVERSIONS] += n_cols
+    counts[0].tile_reads += tiles_wide
+    counts[0].row_activations += n_rows * tiles_wide
+    counts[0].active_macs += n_rows * n_cols
+    counts[0].conversions += n_cols
     # One scaling per conversion, and the sum over rows of tiles.
-    counts[_DIGITAL_OPS] += 2 * n_cols
+    counts[0].digital_ops += 2 * n_cols
 
 
 @njit(cache=True)
@@ -150,12 +146,12 @@ def _finish(n_read, unit, spiking, drive, out, counts):  # type: ignore[no-untyp
     out *= unit
     n_cols = len(out)
     if n_read > 0:
-        counts[_DIGITAL_OPS] -= n_cols
+        counts[0].digital_ops -= n_cols
     if spiking:
         pulses = 0.0
         for i in range(len(drive)):
             pulses += abs(drive[i])
-        counts[_SYNAPTIC_OPS] += pulses * n_cols
+        counts[0].synaptic_ops += pulses * n_cols
 
 
 @njit(cache=True)
@@ -196,15 +192,14 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
     n_cols, n_read, spiking = len(out), 0, coding[0] > 0
     out[:] = 0.0
     for block in range(converters[3].shape[0]):
-        first, last = block * tile_rows, min((block + 1) * tile_rows, len(drive))
-        n = _driven(first, last, drive, rows)
+        first, last, n = _driven(block, tile_rows, drive, rows)
         if n == 0:
             continue
         n_read += 1
         taken = _squares(rows, n, spiking, drive, power, row_g)
         if column_ohm > 0:
             taken = connected_power(first, last, drive, column_ohm, LINES_PER_PAIR * n_cols, row_g)
-        counts[_READ_CONDUCTANCE] += taken
+        counts[0].read_conductance_siemens += taken
         currents[:] = 0.0
         _add_rows(rows, n, drive, signal, n_cols, currents[0])
         if len(noise) > 0:
@@ -234,8 +229,7 @@ def read_gated(x, coding, gain, tile_rows, converters, buffers, counts, cells, w
     n_read = 0
     out[:] = 0.0
     for block in range(converters[3].shape[0]):
-        last = min((block + 1) * tile_rows, len(drive))
-        n = _driven(block * tile_rows, last, drive, rows)
+        _, last, n = _driven(block, tile_rows, drive, rows)
         if n == 0:
             continue
         n_read += 1
@@ -244,7 +238,7 @@ def read_gated(x, coding, gain, tile_rows, converters, buffers, counts, cells, w
             pulses = max(pulses, abs(drive[rows[k]]))
         currents[:] = 0.0
         for pulse in range(1, int(pulses) + 1):
-            counts[_READ_CONDUCTANCE] += gated_currents(
+            counts[0].read_conductance_siemens += gated_currents(
                 rows, n, last, drive, pulse, column_ohm, *cells, h, up, currents
             )
         _finish_block(block, n, converters, xi, currents, out, counts)
@@ -274,13 +268,12 @@ def read_connected(x, coding, gain, tile_rows, converters, buffers, counts, cell
     n_cols, n_read, spiking = len(out), 0, coding[0] > 0
     out[:] = 0.0
     for block in range(converters[3].shape[0]):
-        first, last = block * tile_rows, min((block + 1) * tile_rows, len(drive))
-        n = _driven(first, last, drive, rows)
+        first, last, n = _driven(block, tile_rows, drive, rows)
         if n == 0:
             continue
         n_read += 1
         _squares(rows, n, spiking, drive, power, row_seen)
-        counts[_READ_CONDUCTANCE] += connected_power(
+        counts[0].read_conductance_siemens += connected_power(
             first, last, drive, column_ohm, LINES_PER_PAIR * n_cols, row_seen
         )
         currents[:] = 0.0

@@ -15,11 +15,12 @@ from spikearm.hardware.crossbar.ageing import Ageing
 from spikearm.hardware.crossbar.builder import CrossbarMapper, all_ensembles
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
-from spikearm.hardware.crossbar.learning import PulseLearning, Wear
-from spikearm.hardware.crossbar.ledger import SPIKES, Ledger, count_spikes
+from spikearm.hardware.crossbar.learning import PulseLearning
+from spikearm.hardware.crossbar.ledger import Ledger, count_spikes
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.operators import CrossbarRead
 from spikearm.hardware.crossbar.warm_up import load_compiled
+from spikearm.hardware.wear import Wear
 from spikearm.records import OpCounts
 
 # Keeps the substrate's random numbers apart from those that Nengo draws from the same seed.
@@ -100,7 +101,7 @@ class CrossbarSimulator(nengo.Simulator):
     @property
     def counts(self) -> OpCounts:
         """The operations of the last step."""
-        self._ledger.counts[SPIKES] = sum(
+        self._ledger.counts["spikes"] = sum(
             count_spikes(output, per_spike) for output, per_spike in self._populations
         )
         return self._ledger.total()

@@ -36,6 +36,7 @@ def write_verify(
     rng: np.random.Generator,
     *,
     n_cols: int,
+    bounds: FloatArray | None = None,
     rounds: int = 1,
     tolerance: float = 0.02,
 ) -> Written:
@@ -46,17 +47,21 @@ def write_verify(
         device: Kind of device.
         rng: Source of randomness.
         n_cols: Pairs in a row, which are written at the same time.
+        bounds: Where the ranges of single devices end (:meth:`.device.Device.own_bounds`), shape (..., 2);
+            None for devices that all have the same range.
         rounds: Times at most that a device is written.
         tolerance: Error that is left alone, relative to the device's range.
     """
-    g = device.program(target, rng)
+    aimed_at = target if bounds is None else device.reachable(target, bounds)
+    g = device.program(aimed_at, rng)
     pulses = pulses_for(target, device)
     counts = _counts(pulses, np.ones(pulses.shape, dtype=bool), n_cols)
     for _ in range(rounds - 1):
-        read = g * (1.0 + device.short_time_noise * device.noise_scale * rng.standard_normal(g.shape))
+        noise = np.hypot(device.short_time_noise * g, device.additive_noise * device.g_max_siemens)
+        read = g + device.noise_scale * noise * rng.standard_normal(g.shape)
         strayed = np.abs(read - target) > tolerance * device.range_siemens
         counts += OpCounts(verify_reads=float(g.size)) + _counts(pulses * strayed, strayed, n_cols)
-        g[strayed] = device.program(target[strayed], rng)
+        g[strayed] = device.program(aimed_at[strayed], rng)
     return Written(g, counts)
 
 

@@ -5,15 +5,11 @@ Limits of one core and the number of cores: Davies et al. 2018, IEEE Micro 38(1)
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import nengo
 
 from spikearm.errors import CapacityError
 from spikearm.hardware.utilisation import Part, Use, Utilisation
 
-MAX_IN_AXONS = 4096
 N_CORES = 128
 
 _UNITS = {
@@ -29,25 +25,6 @@ _TABLE = {
     "out-axons": "output axons",
     "synapses": "synapse memory bits",
 }
-
-
-def check_network(network: nengo.Network) -> None:
-    """What must be refused before building: nengo-loihi cannot split a learned connection.
-
-    Raises:
-        CapacityError: An ensemble has more neurons than a learned connection may have axons.
-    """
-    for connection in network.all_connections:
-        if connection.learning_rule_type is None:
-            continue
-        pre = connection.pre_obj
-        n_axons = pre.n_neurons if isinstance(pre, nengo.Ensemble) else connection.size_in
-        if n_axons > MAX_IN_AXONS:
-            raise CapacityError(
-                f"ensemble {pre.label or str(pre)!r} needs {n_axons} input axons for its learned connection, "
-                f"a Loihi core has {MAX_IN_AXONS}; split it with "
-                f"n_ensembles={_parts(n_axons)}."
-            )
 
 
 def check_built_model(model: Any) -> None:
@@ -86,9 +63,3 @@ def utilisation_of(model: Any) -> Utilisation:
         for block in model.blocks
     )
     return Utilisation("cores", N_CORES, tuple(parts))
-
-
-def _parts(n_neurons: int) -> int:
-    """The smallest number of equal parts of which each fits."""
-    fewest = math.ceil(n_neurons / MAX_IN_AXONS)
-    return next(k for k in range(fewest, n_neurons + 1) if n_neurons % k == 0)

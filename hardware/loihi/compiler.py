@@ -8,10 +8,12 @@ import warnings
 import nengo
 import nengo_loihi
 from nengo.exceptions import BuildError
-from nengo_loihi.builder import Model
 
 from spikearm.errors import CapacityError, ConfigError
+from spikearm.hardware.loihi.board import BOARD_OPTIONS
 from spikearm.hardware.loihi.config import LoihiConfig
+from spikearm.hardware.loihi.model import ChipModel
+from spikearm.hardware.loihi.nxsdk import require_nxsdk
 from spikearm.hardware.loihi.ranges import pes_ranges
 from spikearm.hardware.loihi.reproducible import make_reproducible
 from spikearm.hardware.loihi.simulator import Simulator
@@ -34,19 +36,21 @@ _ON_CHIP_NEURONS = (
 
 
 def build_simulator(network: nengo.Network, config: LoihiConfig) -> Simulator:
-    """Split a network between host and chip, discretise the chip's part and load the emulator.
+    """Split a network between host and chip, discretise the chip's part and load the emulator or a board.
 
     Raises:
         CapacityError: A core's memory is exceeded.
         ConfigError: The chip cannot do what the network asks for.
     """
+    if config.target == "loihi":
+        require_nxsdk()
     _check_neurons(network)
     return _build(network, config)
 
 
-def _model(network: nengo.Network, config: LoihiConfig) -> Model:
+def _model(network: nengo.Network, config: LoihiConfig) -> ChipModel:
     """An empty model with all that is set before the network is built into it."""
-    model = Model(dt=0.001, label=network.label)
+    model = ChipModel(dt=0.001, label=network.label, on_board=config.target == "loihi")
     model.pes_error_scale, model.pes_wgt_exp = pes_ranges(network, config)
     model.decode_tau = config.decode_tau_s
     make_reproducible(model, network)
@@ -60,7 +64,14 @@ def _build(network: nengo.Network, config: LoihiConfig) -> Simulator:
             warnings.filterwarnings("ignore", message=message, category=category)
         try:
             model = _model(network, config)
-            return Simulator(network, dt=0.001, model=model, target="sim", precompute=False)
+            return Simulator(
+                network,
+                dt=0.001,
+                model=model,
+                precompute=False,
+                target=config.target,
+                hardware_options=BOARD_OPTIONS,
+            )
         except BuildError as error:
             problem = f"network {network.label!r} does not compile for Loihi: {error}"
             if "exceeded max" in str(error):

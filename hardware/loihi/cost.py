@@ -39,7 +39,13 @@ def barrier_s(tiles: float) -> float:
 
 @dataclass(frozen=True)
 class LoihiCost(TableCost):
-    """A table of figures, and the barrier at the end of each step, whose time is not linear in any count."""
+    """A table of figures, and what each step waits for: the barrier, not linear in any count, and the host.
+
+    Attributes:
+        host_io_s: Exchange of values between host and chip, once per step [s].
+    """
+
+    host_io_s: float = 0.0
 
     def estimate(self, counts: OpCounts, dt_s: float) -> Cost:
         """Cost of work that took ``dt_s`` seconds of network time, with the same tiles in every step."""
@@ -47,8 +53,16 @@ class LoihiCost(TableCost):
         n_steps = dt_s / STEP_S
         if n_steps <= 0:
             return cost
-        waited_s = n_steps * barrier_s(counts.tiles / n_steps)
+        waited_s = n_steps * (barrier_s(counts.tiles / n_steps) + self.host_io_s)
         return Cost(cost.latency_s + waited_s, cost.energy_j, cost.energy_chip_j)
+
+    def latency_parts_s(self, counts: OpCounts, dt_s: float) -> dict[str, float]:
+        """The same latency by what it is spent on [s]: operations of the slowest core, barrier, host."""
+        n_steps = dt_s / STEP_S
+        parts = {f.count.removeprefix("busiest_core_"): f.times(counts, dt_s) for f in self.latency}
+        parts["barrier"] = n_steps * barrier_s(counts.tiles / n_steps) if n_steps > 0 else 0.0
+        parts["host_io"] = n_steps * self.host_io_s
+        return parts
 
 
 LOIHI_COST = LoihiCost(
@@ -67,8 +81,7 @@ LOIHI_COST = LoihiCost(
             Figure("hops_north_south", 4.0e-12, _DAVIES),
         ),
     },
-    # The slowest core decides, then all cores wait for each other. Without the exchange with the host,
-    # which took 1.5 to 8 ms on the boards of 2018 to 2021 and has no published figure per value.
+    # The slowest core decides, then all cores wait for each other, then for the host (see LoihiCost).
     latency=(
         Figure("busiest_core_synaptic_ops", SYNAPTIC_OP_S, f"{_DAVIES}; on the busiest core"),
         Figure(

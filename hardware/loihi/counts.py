@@ -9,9 +9,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from spikearm.hardware.loihi.cost import LEARNING_UPDATE_S, NEURON_UPDATE_S, SYNAPTIC_OP_S
+from spikearm.hardware.loihi.decoders import error_targets
+from spikearm.hardware.loihi.emulator.interface import CompiledEmulator
 from spikearm.hardware.loihi.emulator.kernel import CUT_WEIGHTS, OVER_Q
-from spikearm.hardware.loihi.placement import n_tiles, path
-from spikearm.hardware.loihi.simulator import Simulator
+from spikearm.hardware.loihi.placement import Places, connected, n_tiles, path, place, traffic
 from spikearm.records import FloatArray, OpCounts
 
 # Handed to compiled code, not read by it: its cache would not notice a change in another file.
@@ -26,11 +27,12 @@ class LoihiCounter:
     model; every core waits for it.
 
     Args:
-        simulator: The loaded simulator.
+        model: The ``nengo_loihi.builder.Model`` of a built network.
+        emulator: The emulator that runs it, or follows a board that does.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
-        self._emulator = emulator = simulator.sims["emulator"]
+    def __init__(self, model: Any, emulator: CompiledEmulator) -> None:
+        self._emulator = emulator
         blocks = list(emulator.block_info.blocks)
         core_of = {synapse: core for core, block in enumerate(blocks) for synapse in block.synapses}
         self._cores = np.array([core_of[synapse] for synapse in emulator.synapses.slices], dtype=np.int64)
@@ -38,11 +40,12 @@ class LoihiCounter:
         groups = list(emulator.synapses.slices)
         self._learn_epochs = np.array([s.learn_epoch if s.learning else 1 for s in groups], dtype=np.int64)
         self._learned_sizes = np.array([s.size() if s.learning else 0 for s in groups], dtype=np.float64)
-        self._n_tiles = float(n_tiles(len(blocks)))
+        cores = place(traffic(blocks))
+        self._n_tiles = float(n_tiles(cores))
         self._n_compartments = float(self._sizes.sum())
         self._dense = sum((_reach(synapse) for synapse in emulator.synapses.slices), 0.0)
-        self._routes = _routes(blocks, emulator.block_info.slices)
-        self._values_per_step = _host_values(simulator)
+        self._routes = _routes(blocks, emulator.block_info.slices, cores)
+        self._values_per_step = _host_values(model)
 
     def count(self) -> OpCounts:
         """Operations of the step just made."""
@@ -134,32 +137,34 @@ def _reach(synapse: Any) -> float:
     return float(sum(synapse.axon_weights_indices(axon)[0].size for axon in used))
 
 
-def _routes(blocks: list[Any], slices: Any) -> FloatArray:
+def _routes(blocks: list[Any], slices: Any, cores: Places) -> FloatArray:
     """Messages and hops that one spike of each compartment causes, shape (n_compartments, 3).
 
     Columns: messages to other cores, tile-to-tile links crossed from east to west or back, and from
     north to south or back.
     """
-    core_of = {id(synapse): core for core, block in enumerate(blocks) for synapse in block.synapses}
+    core_of = {id(s): int(core) for core, block in zip(cores, blocks, strict=True) for s in block.synapses}
     routes = np.zeros((sum(block.n_neurons for block in blocks), 3))
-    for core, block in enumerate(blocks):
+    for core, block in zip(cores.tolist(), blocks, strict=True):
         for axon in block.axons:
             target = core_of[id(axon.target)]
             if target != core:
-                routes[slices[block]] += np.outer(_connected(axon, block.n_neurons), path(core, target))
+                routes[slices[block]] += np.outer(connected(axon, block.n_neurons), path(core, target))
     return routes
 
 
-def _connected(axon: Any, n_neurons: int) -> NDArray[np.bool_]:
-    """Which compartments of a block send along this axon group."""
-    indices = axon.map_axon(np.arange(n_neurons))
-    connected: NDArray[np.bool_] = np.asarray(indices) >= 0
-    return connected
+def _host_values(model: Any) -> float:
+    """Values exchanged with the host in every step: errors to the chip, voltages and spikes from it.
 
-
-def _host_values(simulator: Simulator) -> float:
-    """Real values exchanged with the host in every step: errors to the chip, voltages from it."""
-    model = simulator.model
-    errors = sum(sender.size_in for sender in model.host2chip_pes_senders)
-    voltages = sum(block.n_neurons for probe in model.probes for block in probe.target)
-    return float(errors + voltages)
+    Spikes that a board reports come packed, 32 to a word.
+    """
+    errors = sum(
+        sender.size_in * len(error_targets(model, model.nengo_probe_conns[receiver.error_target]))
+        for sender, receiver in model.host2chip_pes_senders.items()
+    )
+    answers = sum(
+        -(-block.n_neurons // 32) if probe.key == "spiked" else block.n_neurons
+        for probe in model.probes
+        for block in probe.target
+    )
+    return float(errors + answers)

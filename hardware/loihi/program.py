@@ -10,6 +10,7 @@ import numpy as np
 from spikearm.hardware.loihi.capacity import utilisation_of
 from spikearm.hardware.loihi.counts import LoihiCounter
 from spikearm.hardware.loihi.host import Lockstep
+from spikearm.hardware.loihi.notices import LogOnce
 from spikearm.hardware.loihi.simulator import Simulator
 from spikearm.hardware.loihi.state import loihi_parts
 from spikearm.hardware.nengo_state import simulator_fingerprint
@@ -34,11 +35,11 @@ class LoihiProgram(SimulatedProgram):
 
     def __init__(self, simulator: Simulator, ported: PortedNetwork) -> None:
         self._utilisation = utilisation_of(simulator.model)
-        self._counter = LoihiCounter(simulator)
-        self._lockstep = Lockstep(simulator)
-        self._told: set[str] = set()
-        simulator.sims["emulator"].tell = self._tell
-        simulator.sims["emulator"].prepare()
+        emulator = simulator.sims["emulator"]
+        self._counter = LoihiCounter(simulator.model, emulator)
+        self._lockstep = Lockstep(simulator, emulator)
+        emulator.tell = LogOnce(logger, "Loihi emulator")
+        emulator.prepare()
         self._counter.count()  # compiles, too
         parts, fingerprint = loihi_parts(simulator), _fingerprint(simulator)
         super().__init__(simulator, ported, dt_s=float(simulator.dt), parts=parts, fingerprint=fingerprint)
@@ -53,12 +54,6 @@ class LoihiProgram(SimulatedProgram):
 
     def _count(self) -> OpCounts:
         return self._counter.count()
-
-    def _tell(self, message: str) -> None:
-        """What the chip cut or let overflow: worth knowing once, not a thousand times a second."""
-        if message not in self._told:
-            self._told.add(message)
-            logger.warning("Loihi emulator: %s", message)
 
 
 def _fingerprint(simulator: Simulator) -> bytes:

@@ -9,6 +9,7 @@ import nengo
 import nengo_loihi
 import numpy as np
 from nengo.exceptions import SimulatorClosed
+from nengo_loihi.hardware.interface import HardwareInterface
 from nengo_loihi.simulator import StepRunner
 
 from spikearm.errors import ConfigError
@@ -21,7 +22,8 @@ class Simulator(nengo_loihi.Simulator):
     """``nengo_loihi.Simulator`` on the compiled emulator, and with what it leaves out.
 
     Beyond the original, :meth:`reset` works, and so do probes with ``sample_every``. Results are those of the
-    stock emulator bit for bit. On a board (``target="loihi"``) it is the original.
+    stock emulator bit for bit. On a board (``target="loihi"``) it is the original, except that a reset loads
+    the board anew.
 
     Args:
         network: The network to simulate.
@@ -51,22 +53,24 @@ class Simulator(nengo_loihi.Simulator):
         **options: Any,
     ) -> None:
         self.closed = True
+        self._hardware_options: dict[str, Any] = options.get("hardware_options") or {}
         if emulator not in EMULATORS:
             raise ConfigError(f"emulator must be one of {', '.join(EMULATORS)}, not {emulator!r}.")
         with warnings.catch_warnings():
             # The stock emulator fills arrays of whole numbers with NaN before it writes the real values.
             warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
             super().__init__(network, dt, seed, model, precompute, target, **options)
+        self._initial_spikes = [dict(spike_input.spikes) for spike_input in self.model.inputs]
         chip = self.sims.get("emulator")
         if chip is None:
             return
         self._initial_weights = [
             [rows.copy() for rows in synapse.weights] for synapse in chip.synapses.slices if synapse.learning
         ]
-        self._initial_spikes = [dict(spike_input.spikes) for spike_input in chip.inputs]
         if emulator == "compiled":
             try:
                 self._replace_emulator(CompiledEmulator, chip.seed)
+                self._runner = StepRunner(self.model, self.sims, self.precompute, self.timers)
             except Exception:
                 self.close()
                 raise
@@ -75,7 +79,30 @@ class Simulator(nengo_loihi.Simulator):
         self.sims["emulator"].close()
         with np.errstate(invalid="ignore"):
             self.sims["emulator"] = kind(self.model, seed=seed)
-        self._runner = StepRunner(self.model, self.sims, self.precompute, self.timers)
+
+    def _rewind_emulator(self, seed: int | None) -> None:
+        chip = self.sims["emulator"]
+        learning = [synapse for synapse in chip.synapses.slices if synapse.learning]
+        for synapse, initial in zip(learning, self._initial_weights, strict=True):
+            for rows, values in zip(synapse.weights, initial, strict=True):
+                rows[...] = values
+        self._replace_emulator(type(chip), chip.seed if seed is None else seed)
+
+    def _replace_board(self, seed: int | None) -> None:
+        old = self.sims["loihi"]
+        _release(old)
+        self.sims["loihi"] = HardwareInterface(
+            self.model,
+            use_snips=old.use_snips,
+            seed=old.seed if seed is None else seed,
+            **self._hardware_options,
+        )
+
+    def close(self) -> None:
+        """Release host and chip; closing twice is not an error."""
+        if "loihi" in self.sims:
+            _release(self.sims["loihi"])
+        super().close()
 
     def reset(self, seed: int | None = None) -> None:
         """Go back to the beginning: neurons, weights, filters, random streams and probes.
@@ -85,24 +112,20 @@ class Simulator(nengo_loihi.Simulator):
 
         Raises:
             SimulatorClosed: The simulator is closed.
-            ConfigError: It runs on a board, which cannot be reset.
         """
         if self.closed:
             raise SimulatorClosed("Cannot reset closed Simulator.")
-        if "emulator" not in self.sims:
-            raise ConfigError("a board cannot be reset; make another Simulator.")
-        chip = self.sims["emulator"]
-        learning = [synapse for synapse in chip.synapses.slices if synapse.learning]
-        for synapse, initial in zip(learning, self._initial_weights, strict=True):
-            for rows, values in zip(synapse.weights, initial, strict=True):
-                rows[...] = values
-        for spike_input, spikes in zip(chip.inputs, self._initial_spikes, strict=True):
+        for spike_input, spikes in zip(self.model.inputs, self._initial_spikes, strict=True):
             spike_input.spikes.clear()
             spike_input.spikes.update(spikes)
+        if "loihi" in self.sims:
+            self._replace_board(seed)
+        else:
+            self._rewind_emulator(seed)
         for name in ("host_pre", "host"):
             if name in self.sims:
                 self.sims[name].reset(seed)
-        self._replace_emulator(type(chip), chip.seed if seed is None else seed)
+        self._runner = StepRunner(self.model, self.sims, self.precompute, self.timers)
         self.clear_probes()
         self._n_steps = 0
         self._probe_step_time()
@@ -119,3 +142,12 @@ class Simulator(nengo_loihi.Simulator):
                 steps = np.arange(self.n_steps - len(data), self.n_steps) + 1
                 data = data[steps % (probe.sample_every / self.dt) < 1]
             self._probe_outputs[probe].extend(data)
+
+
+def _release(board: HardwareInterface) -> None:
+    """Close a board, and what nengo-loihi leaves open: a socket never connected, and its folder."""
+    if not board.closed:
+        board.close()
+    if board.snips is not None:
+        board.snips.host_snip.socket.close()
+        board.snips.tmp_snip_dir.cleanup()

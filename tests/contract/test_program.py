@@ -27,10 +27,14 @@ STATE = np.array([0.3, -0.5, 0.2, 0.1])
 MISSING: dict[str, str] = {}
 """Backends that are left out, and why."""
 
-# How far the torque may lie from what is learned [N m], after a constant has been learned, in the mean
-# over 100 steps, and how far from the reference in the meantime. 60 neurons, torque_scale 20 N m.
-LEARNED_WITHIN_NM = {"reference": 0.5, "loihi": 0.5, "crossbar": 0.5}
-LIKE_REFERENCE_WITHIN_NM = {"reference": 1e-9, "loihi": 0.3, "crossbar": 1.0}
+# How far the torque may lie from what is learned [N m], after a constant of 3 N m has been learned, in the
+# mean over 100 steps, and how far from the reference in the meantime. 300 neurons, torque_scale 20 N m;
+# learning has not quite ended, so that 0.23 N m are left on the reference as well. What sets the crossbar
+# apart is the grain of learning alone: pulses of 3 % of the range, given once most of one is due, let it
+# lag by 0.31 N m in the second tenth of a second and by 0.11 from half a second on (test_program.py of the
+# crossbar).
+LEARNED_WITHIN_NM = {"reference": 0.3, "loihi": 0.4, "crossbar": 0.3}
+LIKE_REFERENCE_WITHIN_NM = {"reference": 1e-9, "loihi": 0.3, "crossbar": 0.4}
 
 # Torque without any error [N m]: devices have scatter even where nothing was learned.
 SILENT_WITHIN_NM = {"reference": 0.0, "loihi": 0.0, "crossbar": 0.5}
@@ -357,8 +361,9 @@ def test_costs_have_all_terms_add_up_and_can_be_traced(backend, compiled):
 
 def test_a_constant_is_learned_like_on_the_reference(backend, compiled):
     wanted = np.array([3.0, -2.0])
-    torque = _learn_constant(compiled(backend, NETWORKS["state"]), wanted, 1500)
-    reference = _learn_constant(compiled(make_backend("reference"), NETWORKS["state"]), wanted, 1500)
+    network = _network(n_neurons=300)
+    torque = _learn_constant(compiled(backend, network), wanted, 1500)
+    reference = _learn_constant(compiled(make_backend("reference"), network), wanted, 1500)
     np.testing.assert_allclose(torque[-100:].mean(axis=0), wanted, atol=LEARNED_WITHIN_NM[backend.name])
     means, expected = (x.reshape(15, 100, N_JOINTS).mean(axis=1) for x in (torque, reference))
     np.testing.assert_allclose(means, expected, atol=LIKE_REFERENCE_WITHIN_NM[backend.name])

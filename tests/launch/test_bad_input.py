@@ -63,7 +63,7 @@ def refused(spikearm, tmp_path):
         (("--learning-rate", "nan"), "learning_rate must be a positive number, not nan"),
         (("--network-dt-s", 0), "network_dt_s must be a positive number, not 0.0"),
         (("--n-neurons", 0), "n_neurons=0 cannot be split into n_ensembles=1 equal parts"),
-        (("--backend", "loihi", "--n-neurons", 5000), "a Loihi core has 4096; split it with n_ensembles=2"),
+        (("--backend", "loihi", "--target", "loihi"), "needs Intel's NxSDK (0.9 to 1.0)"),
         (("--name", "a/b"), "cannot be a path"),
         (("--arm", "none.xml"), "none.xml"),
         (("--encoder", "none.npz"), "no encoder weights at none.npz; `spikearm train encoder` makes them."),
@@ -85,7 +85,7 @@ def test_unknown_key_in_a_file_gets_a_suggestion(refused, tmp_path, command):
 
 def test_compare_refuses_what_run_refuses(refused):
     assert "no arm named 'iiwa'." in refused("compare", "--arm", "iiwa")
-    assert "a Loihi core has 4096" in refused("compare", *QUICK, "--n-neurons", 5000)
+    assert "needs Intel's NxSDK" in refused("compare", *QUICK, "--target", "loihi")
 
 
 def test_nan_in_a_file_is_refused(refused, tmp_path):

@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from spikearm.controller.ticklog import read_ticks
 from spikearm.envs.arms import ARMS
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.config import RunConfig, load_config
+from spikearm.launch.device_variants import DEVICE_VARIANTS, STANDARD
 from spikearm.launch.main import COMMANDS
 from spikearm.version import __version__
 
@@ -133,6 +135,28 @@ def test_compare_puts_all_runs_side_by_side(spikearm, tmp_path):
     (folder,) = tmp_path.iterdir()
     assert json.loads((folder / "compare.json").read_text()) == document
     assert (folder / "comparison.png").stat().st_size > 1000
+
+
+def test_compare_goes_through_kinds_of_crossbar(spikearm, tmp_path):
+    words = ("compare", "--trials", 1, "--duration-s", 0.02, "--arm", "planar2", "--n-neurons", 40)
+    ended = spikearm(*words, "--devices", "--variants", "ideal", "mpes", "--out", tmp_path, "--json")
+    assert ended.code == 0
+    labels = [run["label"] for run in ended.document["runs"]]
+    kinds = (*STANDARD, "ideal", "mpes")
+    assert labels[-len(kinds) :] == [DEVICE_VARIANTS[name].label for name in kinds]
+    folders = {Path(run["run_dir"]).name.partition("Z-")[2] for run in ended.document["runs"]}
+    assert set(kinds) <= folders
+    rows = [line for line in ended.err.splitlines() if line.startswith("│")]
+    assert sum(line.startswith("│PCM, fresh ") for line in rows) == 2  # what it does, what it takes
+    assert max(map(len, rows)) <= 100
+    assert "…" not in "".join(rows)
+
+
+def test_an_unknown_kind_of_crossbar_is_refused(spikearm, tmp_path):
+    ended = spikearm("compare", "--variants", "pair-4", "--out", tmp_path)
+    assert ended.code == 2
+    assert "no device variant named 'pair-4'" in ended.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_logs_recover_says_that_a_closed_log_needs_nothing(spikearm, short_run):

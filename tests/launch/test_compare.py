@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
 from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.hardware.registry import BACKENDS
-from spikearm.launch.compare import NO_ADAPTATION, NO_PAYLOAD, PID, normalised_errors, variants
-from spikearm.launch.config import RunConfig
+from spikearm.launch import compose as composing
+from spikearm.launch.compare import NO_ADAPTATION, NO_PAYLOAD, PID, compare, normalised_errors, variants
+from spikearm.launch.config import NetworkConfig, RunConfig
+from spikearm.launch.device_variants import STANDARD, make_variant
 
 
 def runs(**errors: list[float]) -> list[dict]:
@@ -17,12 +22,12 @@ def runs(**errors: list[float]) -> list[dict]:
 
 
 def test_every_controller_and_substrate_has_its_label():
-    assert [label for label, _ in variants(RunConfig())] == [NO_PAYLOAD, NO_ADAPTATION, PID, *BACKENDS]
+    assert [v.label for v in variants(RunConfig())] == [NO_PAYLOAD, NO_ADAPTATION, PID, *BACKENDS]
 
 
 def test_variants_differ_in_nothing_but_what_is_compared():
     config = RunConfig(seed=3, trials=2)
-    for label, variant in variants(config):
+    for _, label, variant in variants(config):
         same = dataclasses.replace(variant, controller=config.controller, backend=config.backend)
         if label == NO_PAYLOAD:
             assert variant.perturbation == NO_PERTURBATION
@@ -31,10 +36,49 @@ def test_variants_differ_in_nothing_but_what_is_compared():
 
 
 def test_controllers_are_those_the_labels_say():
-    found = {label: (variant.controller, variant.backend) for label, variant in variants(RunConfig())}
+    found = {label: (config.controller, config.backend) for _, label, config in variants(RunConfig())}
     assert (found[NO_PAYLOAD][0], found[NO_ADAPTATION][0], found[PID][0]) == ("osc", "osc", "pid")
     for backend in BACKENDS:
         assert found[backend] == ("adaptive", backend)
+
+
+def test_kinds_of_crossbar_stand_beside_the_substrates():
+    found = [v.label for v in variants(RunConfig(), STANDARD)]
+    substrates = [backend for backend in BACKENDS if backend != "crossbar"]
+    wanted = [make_variant(name).label for name in STANDARD]
+    assert found == [NO_PAYLOAD, NO_ADAPTATION, PID, *substrates, *wanted]
+
+
+def test_a_crossbar_of_ones_own_stands_beside_the_kinds_of_crossbar():
+    config = RunConfig()
+    config = dataclasses.replace(config, crossbar=dataclasses.replace(config.crossbar, adc_bits=6))
+    plain = dataclasses.replace(make_variant("pcm").of(RunConfig()), crossbar=config.crossbar)
+    labels = {v.label: v.config for v in variants(config, ("reram", "reram"))}
+    assert labels["crossbar"] == plain
+    assert labels[make_variant("reram").label].crossbar.adc_bits == 6
+
+
+def test_every_network_is_compiled_once(monkeypatch, tmp_path):
+    compiled = Counter()
+
+    def make_backend(name, **options):
+        backend = composing_make_backend(name, **options)
+
+        def compile_(network, **settings):
+            compiled[name] += 1
+            return backend.compile(network, **settings)
+
+        return SimpleNamespace(compile=compile_, cost_model=backend.cost_model)
+
+    composing_make_backend = composing.make_backend
+    monkeypatch.setattr(composing, "make_backend", make_backend)
+    config = RunConfig(arm="planar2", trials=1, duration_s=0.01, network=NetworkConfig(n_neurons=20))
+    compare(
+        dataclasses.replace(config, out=tmp_path),
+        ("reram",),
+        panel=lambda label, config: nullcontext(SimpleNamespace(on_tick=lambda record: None)),
+    )
+    assert compiled == {"reference": 1, "loihi": 1, "crossbar": 2}
 
 
 def test_scale_runs_from_no_payload_to_no_adaptation():

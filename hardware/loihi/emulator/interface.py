@@ -103,6 +103,19 @@ class CompiledEmulator(EmulatorInterface):
         """Advance by one step."""
         self._advance(1)
 
+    def follow(self, spiked: NDArray[np.bool_]) -> None:
+        """Take over one step that a board has made: spikes are carried to the synapses, nothing is computed.
+
+        Args:
+            spiked: Which compartments spiked in this step, shape (n_compartments,).
+        """
+        sent = self._take_spikes(1)
+        kernel.carry(
+            self._wiring, self.compartment.spiked, sent, self.compartment.input[0], self._learning.pending
+        )
+        self.compartment.spiked[:] = spiked
+        self.t += 1
+
     def run_steps(self, steps: int) -> None:
         """Advance by some steps, many of them at once.
 

@@ -139,6 +139,28 @@ def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
     return run  # type: ignore[no-any-return]
 
 
+@njit
+def carry(
+    wiring: Wiring,
+    spiked: NDArray[np.bool_],
+    sent: HostSpikes,
+    arriving: NDArray[Any],
+    pending: NDArray[np.bool_],
+) -> None:
+    """What one step brings to all synapses, without the step itself: the wiring counts operations.
+
+    Args:
+        wiring: The network.
+        spiked: Compartments that spiked in the step before.
+        sent: Spikes from the host that arrive in this step.
+        arriving: Input of all compartments, overwritten.
+        pending: For each axon with a trace: whether it has spiked.
+    """
+    arriving[:] = 0
+    find_fired(wiring, spiked)
+    deliver(wiring, sent.start[0], sent.neurons, arriving, pending)
+
+
 def _revision() -> int:
     sources = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from spikearm.hardware.crossbar.cost import PCM_COST, READ_TIME_S, READ_VOLTAGE_V, pcm_cost
+from spikearm.hardware.crossbar.cost import PCM_COST, READ_TIME_S, READ_VOLTAGE_V, RERAM_COST, pcm_cost
 from spikearm.records import OpCounts
 
 
@@ -26,6 +26,21 @@ def test_a_full_tile_is_the_measured_core_within_the_known_factor():
     cost = PCM_COST.estimate(counts, 1e-3)
     assert cost.energy_chip_j == pytest.approx(12.5e-9)
     assert 5 < cost.energy_chip_j / cost.total_j < 20
+
+
+def test_a_product_of_1_bit_inputs_is_the_measured_reram_chip_within_the_known_factor():
+    """NeuRRAM spends 23 fJ per active multiply-accumulate; its source leaves a factor of 2 open."""
+    counts = OpCounts(
+        tile_reads=1,
+        row_activations=256,
+        active_macs=256 * 256,
+        conversions=256,
+        digital_ops=256,
+        read_conductance_siemens=256 * 256 * 2 * 4e-6,
+    )
+    cost = RERAM_COST.estimate(counts, 1e-3)
+    assert cost.energy_chip_j == pytest.approx(256 * 256 * 23e-15)
+    assert 0.5 < cost.energy_chip_j / cost.total_j < 2
 
 
 def test_pulses_times_energy_is_the_programming_term():

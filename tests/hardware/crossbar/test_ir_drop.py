@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spikearm.hardware.crossbar.config import CrossbarConfig
-from spikearm.hardware.crossbar.ledger import READ_CONDUCTANCE, Ledger
+from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.nodal import NodalArray
 from spikearm.hardware.crossbar.pcm import PcmDevice
@@ -54,7 +54,7 @@ def _read(matrix, x):
     """The same as the matrix gives it."""
     counts = Ledger().counts
     unit = 1.0 if matrix.per_spike is None else matrix.per_spike
-    return matrix.read(x, counts) / matrix.readout.weight[0] / unit, counts[READ_CONDUCTANCE]
+    return matrix.read(x, counts) / matrix.readout.weight[0] / unit, counts["read_conductance_siemens"][0]
 
 
 def _spikes(n_rows, part=0.05, seed=1):
@@ -120,8 +120,8 @@ def test_a_compensating_read_pays_for_what_its_rows_draw():
     wanted = 0.0
     for part in (g[:32], g[32:]):
         wanted += NodalArray(part, row_ohm=5.0, column_ohm=5.0).solve(np.ones(32))[1].sum()
-    assert counts[READ_CONDUCTANCE] == pytest.approx(wanted, rel=0.005)
-    assert counts[READ_CONDUCTANCE] < 0.99 * g.sum()
+    assert counts["read_conductance_siemens"][0] == pytest.approx(wanted, rel=0.005)
+    assert counts["read_conductance_siemens"][0] < 0.99 * g.sum()
 
 
 def test_several_spikes_are_several_reads():

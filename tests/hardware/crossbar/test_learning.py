@@ -127,12 +127,25 @@ def test_conductance_stays_in_the_device_range_for_ever():
         learning.clock.steps[0] = step
         learning.add(rng.normal(scale=0.2, size=(N_OUT, N_IN)), Ledger().counts)
         learning.refresh(Ledger().counts)
-    assert cells.g.min() >= 0
-    assert cells.g.max() <= cells.device.g_max_siemens
+    low, high = cells.device.bounds_siemens
+    assert cells.g.min() >= low == 0
+    assert cells.g.max() <= high
     assert (cells.total >= 0).all()
     assert learning.refreshed[0] > 0
     sums = cells.total.reshape(N_IN, N_OUT).sum(axis=1)
     np.testing.assert_allclose(cells.row_g, sums, rtol=1e-9)
+
+
+def test_pulses_leave_a_device_where_it_is_that_was_written_beyond_the_largest_target():
+    learning = _learning(CrossbarConfig())
+    cells = learning.matrix.cells
+    cells.g[0, 0] = 1.04 * cells.device.g_max_siemens
+    cells.exponent[0, 0] = 0.0
+    delta = np.zeros((N_OUT, N_IN))
+    delta[0, 0] = 0.5
+    learning.add(delta, Ledger().counts)
+    assert cells.set_count[0, 0] == 8
+    assert cells.g[0, 0] == pytest.approx(1.04 * cells.device.g_max_siemens)
 
 
 def test_refresh_keeps_the_weight_and_frees_the_pair():

@@ -47,16 +47,31 @@ def test_set_pulses_shrink_towards_the_maximum():
     assert x == pytest.approx(1 - 0.97**100)
 
 
+def test_programming_scatters_to_both_sides_of_the_largest_target():
+    device, rng = PcmDevice(), np.random.default_rng(0)
+    reached = device.program(np.full(50_000, device.g_max_siemens), rng)
+    assert reached.mean() == pytest.approx(25e-6, abs=0.02e-6)
+    assert reached.std() == pytest.approx(1.055e-6, rel=0.02)
+    assert np.mean(reached > device.g_max_siemens) == pytest.approx(0.5, abs=0.01)
+
+
+def test_bounds_are_six_deviations_beyond_the_outermost_targets_and_never_negative():
+    low, high = PcmDevice().bounds_siemens
+    assert (low, high) == (0.0, pytest.approx(25e-6 + 6 * 1.055e-6, rel=1e-3))
+    assert PcmDevice.ideal().bounds_siemens == (0.0, 25e-6)
+
+
 def test_programming_scatters_around_the_target_and_stays_in_range():
     device = PcmDevice()
     rng = np.random.default_rng(0)
     reached = device.program(np.full(50_000, 12.5e-6), rng)
     assert reached.mean() == pytest.approx(12.5e-6, rel=2e-3)
     assert reached.std() == pytest.approx(0.953e-6, rel=0.02)
+    low, high = device.bounds_siemens
     for target in (0.0, 25e-6):
         edge = device.program(np.full(1000, target), rng)
-        assert edge.min() >= 0
-        assert edge.max() <= device.g_max_siemens
+        assert edge.min() >= low
+        assert edge.max() <= high
 
 
 def test_an_ideal_device_reaches_every_target():

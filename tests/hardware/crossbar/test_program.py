@@ -85,6 +85,37 @@ def test_an_ideal_crossbar_learns_what_the_reference_does(compiled):
     assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.05 * np.sqrt(np.mean(wanted**2))
 
 
+def _learn_constant(program) -> np.ndarray:
+    """Torque while a constant is learned, means over 0.1 s, shape (15, n_joints)."""
+    torques, torque = [], np.zeros(N_JOINTS)
+    for _ in range(1500):
+        error = torque - np.array([3.0, -2.0])
+        torque = program.step({"state": np.array([0.3, -0.5, 0.2, 0.1]), "error": error}).outputs["torque"]
+        torques.append(torque)
+    return np.array(torques).reshape(15, 100, N_JOINTS).mean(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("config", "within_nm", "late_within_nm"),
+    [
+        (CrossbarConfig.ideal(), 0.1, 0.03),
+        (CrossbarConfig(digital=("learned",)), 0.1, 0.1),
+        (CrossbarConfig(device=PcmDevice(set_step=0.003)), 0.2, 0.2),
+        (CrossbarConfig(devices_per_synapse=4), 0.2, 0.2),
+        (CrossbarConfig(), 0.4, 0.2),
+    ],
+    ids=["ideal", "encoders on PCM", "fine pulses", "4 pairs", "PCM"],
+)
+def test_distance_to_the_reference_is_the_grain_of_learning(compiled, config, within_nm, late_within_nm):
+    """A constant of 3 N m. Scatter, drift and noise of the encoders do nothing; finer pulses come closer."""
+    reference = ReferenceBackend().compile(NETWORK, dt_s=DT_S, seed=0)
+    expected = _learn_constant(reference)
+    reference.close()
+    distance = np.abs(_learn_constant(compiled(config=config)) - expected)
+    assert distance.max() < within_nm
+    assert distance[5:].max() < late_within_nm
+
+
 def test_the_network_draws_the_same_neurons_as_on_the_reference(compiled):
     reference = ReferenceBackend().compile(NETWORK, dt_s=DT_S, seed=4)
     ours, theirs = compiled(seed=4).simulator, reference._simulator

@@ -31,20 +31,6 @@ def test_only_steps_of_one_millisecond_are_accepted(make_network, dt_s):
         LoihiBackend().compile(make_network(), dt_s=dt_s, seed=0)
 
 
-def test_a_learned_connection_needs_an_axon_per_neuron(make_network):
-    with pytest.raises(CapacityError) as caught:
-        LoihiBackend().compile(make_network(5000), dt_s=0.001, seed=0)
-    assert str(caught.value) == (
-        "ensemble 'adapt0' needs 5000 input axons for its learned connection, a Loihi core has 4096; "
-        "split it with n_ensembles=2."
-    )
-
-
-def test_the_remedy_divides_the_ensemble(make_network):
-    with pytest.raises(CapacityError, match="split it with n_ensembles=3"):
-        LoihiBackend().compile(make_network(4101), dt_s=0.001, seed=0)
-
-
 def test_an_ensemble_larger_than_a_core_is_spread_over_cores(make_network, compiled, drive):
     program = compiled(make_network(1100))
     counts = program.step(drive()).counts

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import operator
+
+import nengo
+import numpy as np
+import pytest
+
+from spikearm.hardware.fused import fused_steps
+from spikearm.models.network import InputPort, OutputPort
+
+
+def _network(seed, x, y):
+    """Every operator that can be fused, some that cannot, and views, at random sizes."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 9))
+    with nengo.Network(seed=seed) as network:
+        source = nengo.Node(x, size_out=3)
+        squared = nengo.Node(lambda t, v: v**2 + t, size_in=3)
+        relay, sink = nengo.Node(size_in=n), nengo.Node(y, size_in=2)
+        rectified = nengo.Ensemble(n, 1, neuron_type=nengo.SpikingRectifiedLinear(amplitude=0.7))
+        leaky = nengo.Ensemble(20, 2)
+        nengo.Connection(source, squared, synapse=None)
+        nengo.Connection(
+            squared,
+            relay[:3] if n >= 3 else relay[0],
+            synapse=0.005,
+            transform=rng.normal(size=(3, 3) if n >= 3 else (1, 3)),
+        )
+        nengo.Connection(squared[0], relay[-1], synapse=nengo.Alpha(0.01), transform=-2.5)
+        nengo.Connection(relay, rectified.neurons, synapse=None, transform=40.0)
+        nengo.Connection(source[::2], leaky, synapse=0.003)
+        nengo.Connection(rectified.neurons[:2], sink, synapse=nengo.Lowpass(0.01), transform=0.3)
+        nengo.Connection(leaky, sink, synapse=0.02)
+        nengo.Connection(source[1], sink[1], synapse=0.004)
+    return network
+
+
+def _pair(seed):
+    """The same network twice, with its ports."""
+    made = []
+    for _ in range(2):
+        x, y = InputPort(3), OutputPort(2)
+        made.append((nengo.Simulator(_network(seed, x, y), optimize=False, progress_bar=False), x, y))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_signal_stays_the_same_bit_by_bit(seed):
+    (ours, our_x, our_y), (theirs, their_x, their_y) = _pair(seed)
+    steps = fused_steps(ours)
+    assert len(steps) < 0.7 * len(theirs.step_order)
+    rng = np.random.default_rng(seed)
+    for _ in range(120):
+        our_x.value[:] = their_x.value[:] = rng.normal(size=3)
+        for step in steps:
+            step()
+        theirs.step()
+        np.testing.assert_array_equal(our_y.value, their_y.value)
+        for a, b in zip(ours.signals.values(), theirs.signals.values(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert np.abs(our_y.value).max() > 0
+    ours.close()
+    theirs.close()
+
+
+def test_functions_that_are_not_ports_keep_their_checks():
+    with nengo.Network() as network:
+        nengo.Node(lambda t: np.nan if t > 0.002 else 0.0)
+    with nengo.Simulator(network, optimize=False, progress_bar=False) as simulator:
+        steps = fused_steps(simulator)
+        for step in 2 * steps:
+            step()
+        with pytest.raises(nengo.exceptions.SimulationError, match="non-finite"):
+            list(map(operator.call, steps))

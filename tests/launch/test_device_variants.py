@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from spikearm.errors import UnknownNameError
+from spikearm.launch.config import RunConfig
+from spikearm.launch.device_variants import DAY_S, DEVICE_VARIANTS, STANDARD, make_variant
+
+
+def test_every_variant_has_a_label_of_its_own_that_fits_the_table():
+    labels = [variant.label for variant in DEVICE_VARIANTS.values()]
+    assert len(set(labels)) == len(labels)
+    assert max(map(len, labels)) <= 30
+
+
+def test_every_variant_is_a_crossbar_that_no_other_is():
+    configs = [
+        variant.of(RunConfig(controller="osc", backend="loihi")) for variant in DEVICE_VARIANTS.values()
+    ]
+    assert {(c.controller, c.backend) for c in configs} == {("adaptive", "crossbar")}
+    assert all(left != right for i, left in enumerate(configs) for right in configs[:i])
+
+
+def test_a_variant_changes_nothing_but_what_it_names():
+    config = RunConfig(seed=3, trials=4, rest_s=5.0)
+    config = dataclasses.replace(config, crossbar=dataclasses.replace(config.crossbar, adc_bits=6))
+    variant = make_variant("stuck-10").of(config)
+    assert variant.crossbar == dataclasses.replace(config.crossbar, stuck_at_min=0.05, stuck_at_max=0.05)
+    assert (variant.seed, variant.trials, variant.rest_s) == (3, 4, 5.0)
+    assert make_variant("pcm-committee").of(config).network.committee == 3
+    assert make_variant("pcm-day-between").of(config).rest_s == DAY_S
+
+
+def test_the_usual_variants_are_those_that_were_asked_for():
+    kinds = [make_variant(name).of(RunConfig()) for name in STANDARD]
+    crossbars = [kind.crossbar for kind in kinds]
+    assert {c.devices_per_synapse for c in crossbars} == {1, 4, 7}
+    assert {c.stuck_at_min + c.stuck_at_max for c in crossbars} == {0.0, 0.05, 0.1}
+    assert {c.device.technology for c in crossbars} == {"pcm", "reram"}
+    assert DAY_S in {c.programmed_s for c in crossbars}
+    assert DAY_S in {kind.rest_s for kind in kinds}
+    assert RunConfig().crossbar in crossbars
+
+
+def test_an_unknown_variant_is_refused_with_a_suggestion():
+    with pytest.raises(UnknownNameError, match=r"no device variant named 'pair-4'.*Did you mean 'pairs-4'\?"):
+        make_variant("pair-4")
