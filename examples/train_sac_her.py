@@ -15,18 +15,26 @@ from pathlib import Path
 from time import perf_counter
 
 import gymnasium
+import numpy as np
 import torch
 from stable_baselines3 import SAC, HerReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
 import spikearm.envs  # noqa: F401 (registers the environments)
+from spikearm.envs.arms import load_arm
 from spikearm.hardware.registry import BACKENDS, make_backend
 from spikearm.launch.policy import PerceptronAgent, SpikingAgent, collect_observations, evaluate
 from spikearm.models.policy import spiking_policy
 from spikearm.models.sb3_actor import actor_layers
 
 ENV = "spikearm/ReachGoal-v0"
-DISCOUNT = 0.95  # the future that counts: 20 steps, 0.4 s
+STEP_S = 0.04  # 25 decisions a second
+MAX_STEPS = 50  # 2 s
+SLIDE_M, TURN_RAD = (
+    0.02,
+    0.002,
+)  # of an action of 1 in one step; the targets are points, so the hand hardly turns
+DISCOUNT = 0.95  # the future that counts: 20 steps, 0.8 s
 TARGET_SUCCESS = 0.95
 EVALUATE_EVERY = 2500  # steps
 N_EPISODES = 20  # of each evaluation while training
@@ -45,10 +53,16 @@ class Progress(BaseCallback):
         result = evaluate(self.model, self.env, n_episodes=N_EPISODES, seed=50_000)
         minutes = (perf_counter() - self.start) / 60
         self.curve.append(
-            {"steps": self.num_timesteps, "minutes": minutes, "success_rate": result.success_rate}
+            {
+                "steps": self.num_timesteps,
+                "minutes": minutes,
+                "success_rate": result.success_rate,
+                "final_distance_m": result.final_distance,
+            }
         )
         print(
-            f"{self.num_timesteps:7d} steps {minutes:6.1f} min   success {result.success_rate:.2f}",
+            f"{self.num_timesteps:7d} steps {minutes:6.1f} min   success {result.success_rate:.2f}"
+            f"   {1000 * result.final_distance:5.0f} mm at the end",
             flush=True,
         )
         return [point["success_rate"] >= TARGET_SUCCESS for point in self.curve[-2:]] != [True, True]
@@ -64,11 +78,17 @@ def main() -> None:
     parser.add_argument("--mode", default="pose", choices=("pose", "position", "torque"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--episodes", type=int, default=100, help="of the last evaluation, per substrate")
+    parser.add_argument("--calibration", type=int, default=200, help="episodes that scale the spiking units")
     parser.add_argument("--out", type=Path, default=Path("runs/sac-her"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # matrices this small are not worth two
 
-    env, other = (gymnasium.make(ENV, arm=arguments.arm, action_mode=arguments.mode) for _ in range(2))
+    settings = {"arm": arguments.arm, "action_mode": arguments.mode, "control_dt_s": STEP_S}
+    if arguments.mode == "pose":
+        settings["action_scale"] = [
+            SLIDE_M if axis < 3 else TURN_RAD for axis in np.flatnonzero(load_arm(arguments.arm).task_axes)
+        ]
+    env, other = (gymnasium.make(ENV, max_episode_steps=MAX_STEPS, **settings) for _ in range(2))
     agent = SAC(
         "MultiInputPolicy",
         env,
@@ -77,8 +97,8 @@ def main() -> None:
         policy_kwargs={"net_arch": {"pi": [64, 64], "qf": [128, 128]}},
         learning_rate=1e-3,
         gamma=DISCOUNT,
-        batch_size=128,
-        learning_starts=1000,
+        batch_size=256,
+        learning_starts=500,
         seed=arguments.seed,
     )
     progress = Progress(other)
@@ -87,7 +107,8 @@ def main() -> None:
     agent.save(arguments.out / "agent.zip")
 
     layers = actor_layers(agent)
-    network = spiking_policy(layers, collect_observations(PerceptronAgent(layers), other, n_episodes=200))
+    seen = collect_observations(PerceptronAgent(layers), other, n_episodes=arguments.calibration)
+    network = spiking_policy(layers, seen)
     results = {"perceptron": evaluate(PerceptronAgent(layers), other, n_episodes=arguments.episodes)}
     for name in BACKENDS:
         spiking = SpikingAgent(network, make_backend(name), seed=arguments.seed)
