@@ -1,6 +1,6 @@
 """Teach an arm to reach with soft actor-critic and hindsight, then run the policy on spiking neurons.
 
-    python examples/train_sac_her.py [--steps 60000] [--arm iiwa14] [--mode pose] [--out runs/sac-her]
+    python examples/train_sac_her.py [--steps 60000] [--arm iiwa14] [--out runs/sac-her]
 
 Needs ``pip install "spikearm[rl]"``. The reward is sparse: -1 until the end effector is within 2.5 cm of its
 target, 0 there. Hindsight (Andrychowicz et al. 2017) makes every place the arm has been a target it might
@@ -30,10 +30,7 @@ from spikearm.models.sb3_actor import actor_layers
 ENV = "spikearm/ReachGoal-v0"
 STEP_S = 0.04  # 25 decisions a second
 MAX_STEPS = 50  # 2 s
-SLIDE_M, TURN_RAD = (
-    0.02,
-    0.002,
-)  # of an action of 1 in one step; the targets are points, so the hand hardly turns
+SLIDE_M, TURN_RAD = 0.04, 0.002  # of an action of 1; targets are points, so the hand hardly turns
 DISCOUNT = 0.95  # the future that counts: 20 steps, 0.8 s
 TARGET_SUCCESS = 0.95
 EVALUATE_EVERY = 2500  # steps
@@ -52,20 +49,12 @@ class Progress(BaseCallback):
             return True
         result = evaluate(self.model, self.env, n_episodes=N_EPISODES, seed=50_000)
         minutes = (perf_counter() - self.start) / 60
-        self.curve.append(
-            {
-                "steps": self.num_timesteps,
-                "minutes": minutes,
-                "success_rate": result.success_rate,
-                "final_distance_m": result.final_distance,
-            }
-        )
+        self.curve.append((self.num_timesteps, minutes, result.success_rate, result.final_distance))
         print(
-            f"{self.num_timesteps:7d} steps {minutes:6.1f} min   success {result.success_rate:.2f}"
-            f"   {1000 * result.final_distance:5.0f} mm at the end",
+            "{:7d} steps {:6.1f} min   success {:.2f}   {:.3f} m at the end".format(*self.curve[-1]),
             flush=True,
         )
-        return [point["success_rate"] >= TARGET_SUCCESS for point in self.curve[-2:]] != [True, True]
+        return [rate >= TARGET_SUCCESS for _, _, rate, _ in self.curve[-2:]] != [True, True]
 
 
 def main() -> None:
@@ -75,7 +64,6 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=60_000)
     parser.add_argument("--arm", default="iiwa14")
-    parser.add_argument("--mode", default="pose", choices=("pose", "position", "torque"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--episodes", type=int, default=100, help="of the last evaluation, per substrate")
     parser.add_argument("--calibration", type=int, default=200, help="episodes that scale the spiking units")
@@ -83,11 +71,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # matrices this small are not worth two
 
-    settings = {"arm": arguments.arm, "action_mode": arguments.mode, "control_dt_s": STEP_S}
-    if arguments.mode == "pose":
-        settings["action_scale"] = [
-            SLIDE_M if axis < 3 else TURN_RAD for axis in np.flatnonzero(load_arm(arguments.arm).task_axes)
-        ]
+    axes = np.flatnonzero(load_arm(arguments.arm).task_axes)
+    scale = [SLIDE_M if axis < 3 else TURN_RAD for axis in axes]
+    settings = {"arm": arguments.arm, "control_dt_s": STEP_S, "action_scale": scale}
     env, other = (gymnasium.make(ENV, max_episode_steps=MAX_STEPS, **settings) for _ in range(2))
     agent = SAC(
         "MultiInputPolicy",

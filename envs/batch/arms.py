@@ -19,6 +19,7 @@ from spikearm.envs.mjcf import CompiledArm
 from spikearm.envs.payload import BODY
 from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
 from spikearm.envs.perturbed_model import PerturbedModel, tilt
+from spikearm.errors import ClosedError
 from spikearm.records import FloatArray
 from spikearm.timesteps import n_steps
 
@@ -117,7 +118,7 @@ class ArmBatch:
 
     def _start(self) -> None:
         """What cannot be copied or pickled: threads and their scratch data."""
-        self._pool = _rollout.Rollout(nthread=self._n_threads if self._n_threads > 1 else 0)
+        self._pool: Any = _rollout.Rollout(nthread=self._n_threads if self._n_threads > 1 else 0)
         self._scratch = [mujoco.MjData(self._models[0]) for _ in range(max(1, self._n_threads))]
         n = self.n_joints
         self.time_s, self.q, self.dq = self._state[:, 0], self._state[:, 1 : 1 + n], self._state[:, 1 + n :]
@@ -224,7 +225,13 @@ class ArmBatch:
         )
 
     def step(self) -> None:
-        """One control step with what stands in ``control``; call :meth:`locate` afterwards."""
+        """One control step with what stands in ``control``; call :meth:`locate` afterwards.
+
+        Raises:
+            ClosedError: The arms were closed.
+        """
+        if self._pool is None:
+            raise ClosedError("the environment was closed; make a new one.")
         if self._any_outside:
             self._advance_by_substeps()
         else:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from spikearm.envs.arms import ARMS
-from spikearm.errors import ConfigError, NotFiniteError, TimeStepError, UnknownNameError, UnreachableError
+from spikearm.errors import (
+    ClosedError,
+    ConfigError,
+    NotFiniteError,
+    TimeStepError,
+    UnknownNameError,
+    UnreachableError,
+)
 
 HOME = np.asarray(ARMS["planar2"].home)
 N = 2
@@ -272,3 +279,11 @@ def test_diverging_simulation_ends_the_episode_with_its_reason(make):
     assert np.isfinite(observed).all()
     observed, _ = env.reset(seed=1)
     np.testing.assert_array_equal(observed, before)
+
+
+def test_closed_environment_says_so(env):
+    env.reset(seed=1)
+    env.close()
+    env.close()
+    with pytest.raises(ClosedError, match="the environment was closed; make a new one"):
+        env.step(np.zeros(N))
