@@ -4,8 +4,9 @@
 
 Timed is the emulator's ``step``: all that happens on the chip, learning included. What the host adds is
 listed apart: handing over spikes and errors and taking back values (``host2chip`` and ``chip2host``). Both
-emulators run the same network with the same seeds; the data of their probes are compared at the end. Runs on
-one core.
+emulators run the same network with the same seeds; the data of their probes are compared at the end. Last
+comes the whole step of a ``LoihiProgram``, as a control loop calls it: host, exchange, chip and counts. Runs
+on one core.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ import nengo_loihi
 import numpy as np
 
 from spikearm.hardware.loihi import Simulator
+from spikearm.hardware.loihi.backend import LoihiBackend
+from spikearm.models.adaptive import AdaptiveNetwork
+from spikearm.models.scaling import StateScaling
 
 N_WARM = 20
 Timing = dict[str, float]
@@ -130,6 +134,20 @@ def compare(name: str, make: Callable[[], nengo.Network], n_steps: int, n_stock:
     }
 
 
+def whole_step(n_neurons: int, n_steps: int) -> Timing:
+    """Times of ``LoihiProgram.step`` [us] with 14-D state and 7-D error in, 7-D torque out."""
+    spec = AdaptiveNetwork(7, StateScaling((0.0,) * 14, (1.5,) * 14), n_neurons=n_neurons)
+    program = LoihiBackend().compile(spec, dt_s=0.001, seed=0)
+    times = []
+    for i in range(N_WARM + n_steps):
+        inputs = {"state": np.sin(i / 200 + np.arange(14)), "error": 0.5 * np.cos(i / 300 + np.arange(7))}
+        start = perf_counter()
+        program.step(inputs)
+        times.append(perf_counter() - start)
+    program.close()
+    return summary(times[N_WARM:])
+
+
 def measure(n_steps: int, *, large: bool) -> list[dict[str, Any]]:
     """All networks."""
     results = [
@@ -164,8 +182,11 @@ def main() -> None:
         ]
         numbers = "".join(f"{value:9.1f}" for value in [*chips, *ratios])
         print(f"{result['network']:22s} {result['neurons']:7d}{numbers}")
+    step = whole_step(1000, arguments.steps)
+    print("LoihiProgram.step, 1000 neurons [us]: " + ", ".join(f"{k} {v:.1f}" for k, v in step.items()))
     if arguments.json:
         document = {"machine": platform.processor() or platform.machine(), "unit": "us", "results": results}
+        document["program_step"] = {"neurons": 1000} | step
         arguments.json.write_text(json.dumps(document, indent=2) + "\n")
 
 

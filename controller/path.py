@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Protocol
@@ -147,11 +147,30 @@ def out_and_back(
         raise ConfigError(f"direction must be three finite numbers, not all 0; got {direction}.")
     if not (math.isfinite(distance_m) and distance_m > 0):
         raise ConfigError(f"distance_m must be a positive number of metres, not {distance_m!r}.")
+    far = Pose(start.position + distance_m / length * np.asarray(direction), start.quaternion)
+    return to_each_and_back(start, (far,), n_reaches=n_reaches, duration_s=duration_s)
+
+
+def to_each_and_back(
+    start: Pose, goals: Sequence[Pose], *, n_reaches: int, duration_s: float
+) -> ReachSequence:
+    """Reaches from one pose to each of several goals in turn, back to it after each, and round again.
+
+    Args:
+        start: Pose the first reach starts from.
+        goals: At least one.
+        n_reaches: Number of reaches; out and back are two.
+        duration_s: Time of each reach [s].
+
+    Raises:
+        ConfigError: There is no goal or no reach, or the duration is no positive number.
+    """
+    if not goals:
+        raise ConfigError("reaches need at least one goal; got none.")
     if n_reaches < 1:
         raise ConfigError(f"n_reaches must be at least 1, not {n_reaches!r}.")
-    far = Pose(start.position + distance_m / length * np.asarray(direction), start.quaternion)
-    ends = [(start, far), (far, start)]
-    return ReachSequence(tuple(Reach(*ends[i % 2], duration_s) for i in range(n_reaches)))
+    ends = [pair for goal in goals for pair in ((start, goal), (goal, start))]
+    return ReachSequence(tuple(Reach(*ends[i % len(ends)], duration_s) for i in range(n_reaches)))
 
 
 @dataclass(frozen=True, slots=True)

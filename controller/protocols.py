@@ -37,10 +37,13 @@ class LawOutput:
         task: Torque that drives the error to zero [N m], shape (n_joints,). It trains the network.
         support: Gravity, Coriolis and null-space torque [N m], shape (n_joints,). It must not train the
             network: it is not zero when the task is done.
+        onto_task: Matrix that keeps of any torque the part that moves the task, shape (n_joints, n_joints);
+            None where every torque does.
     """
 
     task: FloatArray
     support: FloatArray
+    onto_task: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)

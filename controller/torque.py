@@ -34,8 +34,9 @@ class TorqueController:
     """Law plus adaptation, clipped to the arm's limits.
 
     The network learns from the law's task torque with the sign turned: as long as the law has to push,
-    the network is told to push more. After a tick whose torque was cut by a limit, in any joint, the
-    error is zero: a torque that never reached the arm teaches nothing, and it moves all joints.
+    the network is told to push more. What it has learned acts on the task alone. After a tick whose torque
+    was cut by a limit, in any joint, the error is zero: a torque that never reached the arm teaches nothing,
+    and it moves all joints.
 
     Args:
         law: Gives task and support torque.
@@ -74,7 +75,8 @@ class TorqueController:
         start = perf_counter()
         wanted = self._law.compute(state, target)
         after_law = perf_counter()
-        adaptive, counts, cost = self._adapt(state, wanted.task)
+        learned, counts, cost = self._adapt(state, wanted.task)
+        adaptive = learned if wanted.onto_task is None else wanted.onto_task @ learned
         after_network = perf_counter()
         unlimited = wanted.task + wanted.support + adaptive
         torque = np.clip(unlimited, -self._limits, self._limits)

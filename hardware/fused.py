@@ -79,6 +79,7 @@ class _Fused:
         self._moves = moves
         self._rows = np.array([_row(move) for move in moves], dtype=np.int64)
         self._numbers = np.array([(move.a, move.b) for move in moves])
+        _carry_out(self._rows[:0], self._numbers[:0])  # compiled or loaded now, not in the first step
 
     def __call__(self) -> None:
         _carry_out(self._rows, self._numbers)

@@ -1,27 +1,29 @@
-"""What the reference simulation costs on an ordinary processor."""
+"""What the reference simulation costs on ordinary processors."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from spikearm.hardware.cost import Figure, TableCost
 
-_DEGNAN = (
-    "Intel i7-4960X: Degnan et al. 2015, as used by keras-spiking; measured on dense arithmetic, so "
-    "every synapse and every neuron is paid for in every step"
-)
+
+def _dense(joules: float, processor: str) -> Mapping[str, tuple[Figure, ...]]:
+    """One figure for every synapse and every neuron in every step, as on clocked processors."""
+    source = (
+        f"{processor}: Degnan et al. 2015, as used by keras-spiking; measured on dense arithmetic, so "
+        "every synapse and every neuron is paid for in every step"
+    )
+    learning = f"{source}. It gives no figure for learning: one multiply-accumulate per weight assumed"
+    return {
+        "synapses": (Figure("synaptic_ops_dense", joules, source),),
+        "neurons": (Figure("neuron_updates", joules, source),),
+        "learning": (Figure("learning_updates", joules, learning),),
+    }
+
 
 HOST_COST = TableCost(
     name="CPU i7-4960X (Degnan et al. 2015)",
-    energy={
-        "synapses": (Figure("synaptic_ops_dense", 8.6e-9, _DEGNAN),),
-        "neurons": (Figure("neuron_updates", 8.6e-9, _DEGNAN),),
-        "learning": (
-            Figure(
-                "learning_updates",
-                8.6e-9,
-                f"{_DEGNAN}. It gives no figure for learning: one multiply-accumulate per weight assumed",
-            ),
-        ),
-    },
+    energy=_dense(8.6e-9, "Intel i7-4960X"),
     # No latency is modelled: the host's is measured, with its own clock, while the loop runs.
     latency=(),
     chip=(
@@ -38,3 +40,11 @@ HOST_COST = TableCost(
     ),
 )
 """Figures of the reference backend."""
+
+GPU_COST = TableCost(
+    name="GPU GTX Titan Black (Degnan et al. 2015)",
+    energy=_dense(0.3e-9, "Nvidia GTX Titan Black"),
+    latency=(),
+)
+"""The same network on a GPU, for comparisons; a batch of one leaves most of such a chip idle, which these
+figures do not see."""

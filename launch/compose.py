@@ -62,7 +62,7 @@ class Run:
 def compose(config: RunConfig) -> Run:
     """Make all parts of a run.
 
-    The direction of the reach, the network and the plant's noise are drawn from independent streams of
+    The targets of the reaches, the network and the plant's noise are drawn from independent streams of
     the seed, so that a run with and one without a network move along the same path.
 
     Raises:
@@ -76,6 +76,7 @@ def compose(config: RunConfig) -> Run:
         arm,
         dynamics,
         np.random.default_rng(path_seed),
+        targets=config.targets,
         distance_m=config.distance_m,
         n_reaches=config.n_trials,
         duration_s=config.reach_s,
@@ -143,7 +144,14 @@ def make_law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:
         if config.controller == "pd":
             gains = dataclasses.replace(gains, ki=0.0)
         return JointPID(dynamics, gains, dt_s=config.control_dt_s)
-    return OperationalSpace(dynamics, gains, posture=np.asarray(arm.home), task_axes=arm.task_axes)
+    return OperationalSpace(
+        dynamics,
+        gains,
+        dt_s=config.control_dt_s,
+        posture=np.asarray(arm.home),
+        task_axes=arm.task_axes,
+        feedforward=config.feedforward,
+    )
 
 
 def _encoder(choice: str, arm: ArmSpec) -> StateEncoder | None:

@@ -18,6 +18,7 @@ from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.loihi.config import LoihiConfig
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.mapping import from_mapping
+from spikearm.launch.reaches import Targets
 
 CONTROLLERS = ("adaptive", "osc", "pd", "pid")
 CONFIGS = Path(__file__).parent / "configs"
@@ -68,13 +69,16 @@ class RunConfig:
         duration_s: Length of the run [s]; by default 0.8 s per reach. With both given, a reach takes
             duration_s / trials.
         distance_m: Length of a reach [m]; by default the arm's own.
-        seed: Draws the direction of the reach, the network, the substrate's devices and all noise.
+        targets: Where the reaches go; by default out and back along one line.
+        seed: Draws the targets, the network, the substrate's devices and all noise.
         control_dt_s: Control time step [s].
         perturbation: What the arm carries and suffers, and the controller does not know.
         network: The adaptive network.
         loihi: The Loihi substrate.
         crossbar: The crossbar substrate.
         gains: Feedback of the law; pid adds an integral of 500 1/s^3 unless ki is given.
+        feedforward: Whether operational-space control knows the target's velocity and acceleration; without,
+            it is the published form, which damps all motion and lags behind.
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
         realtime: Keep pace with the wall clock instead of running as fast as possible.
@@ -90,6 +94,7 @@ class RunConfig:
     trials: int | None = None
     duration_s: float | None = None
     distance_m: float | None = None
+    targets: Targets = field(default_factory=Targets)
     seed: int = 0
     control_dt_s: float = 0.001
     perturbation: Annotated[Perturbation, tyro.conf.OmitArgPrefixes] = field(
@@ -99,6 +104,7 @@ class RunConfig:
     loihi: LoihiConfig = field(default_factory=LoihiConfig)
     crossbar: CrossbarConfig = field(default_factory=CrossbarConfig)
     gains: Gains = field(default_factory=Gains)
+    feedforward: bool = True
     actuation_delay: Literal["none", "modelled"] = "none"
     realtime: bool = False
     rest_s: float = 0.0

@@ -107,8 +107,13 @@ def _package(name: str, module: str) -> Finding:
     return Finding(name, "good", metadata.version(name))
 
 
+def usable_cpus() -> int:
+    """Processors this process may use, where the system tells; else those there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _processors() -> Finding:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = usable_cpus()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     found = f"{usable} usable, load {load:.1f}"
     if load > 0.7 * usable:

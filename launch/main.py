@@ -13,6 +13,14 @@ from spikearm.version import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run_command", "one closed-loop run (works with no argument)"),
     "compare": ("compare_command", "the same run without adaptation, with PID, and on every substrate"),
+    "benchmark adaptive-payload": (
+        "benchmark.adaptive_payload_command",
+        "reaching under an unknown load, by the published protocol",
+    ),
+    "benchmark center-out": (
+        "benchmark.center_out_command",
+        "centre-out reaching with orientation, deviation from the ideal trajectory",
+    ),
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
     "logs recover": ("logs_recover", "read what a killed run left"),
     "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),

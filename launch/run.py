@@ -112,7 +112,7 @@ def _execute_in(
         },
     )
     schema = schema_for(run.arm.n_joints, ledger, control_dt_s=config.control_dt_s, metered=meter is not None)
-    with TickLog(folder, schema, config_hash=_hash(config)) as log, _no_collections():
+    with TickLog(folder, schema, config_hash=config_hash(config)) as log, _no_collections():
         loop = Loop(
             run.plant,
             run.controller,
@@ -198,7 +198,7 @@ def _default_name(config: RunConfig) -> str:
     return f"{config.controller}{substrate}-{arm}"
 
 
-def _hash(config: RunConfig) -> str:
+def config_hash(config: RunConfig) -> str:
     """Tells configurations apart, wherever their runs are kept."""
     mapping = to_mapping(dataclasses.replace(config, out=Path(), name=""))
     return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]

@@ -15,7 +15,8 @@ from spikearm.errors import RunFolderError
 from spikearm.launch.mapping import to_mapping
 from spikearm.version import __version__
 
-_PACKAGES = ("numpy", "mujoco", "nengo", "nengo-loihi", "numba", "scipy", "pyarrow", "gymnasium")
+PACKAGES = ("numpy", "mujoco", "nengo", "nengo-loihi", "numba", "scipy", "pyarrow", "gymnasium")
+"""Libraries whose versions decide what a run comes to."""
 
 
 def make_run_folder(out: Path, name: str) -> Path:
@@ -45,15 +46,18 @@ def make_run_folder(out: Path, name: str) -> Path:
 
 def write_run_json(folder: Path, config: Any, extra: dict[str, Any]) -> None:
     """Everything needed to understand and repeat the run: settings, versions, revision, host."""
-    document = {
-        "config": to_mapping(config),
+    write_json(folder / "run.json", {"config": to_mapping(config)} | provenance() | extra)
+
+
+def provenance() -> dict[str, Any]:
+    """What a result stands on besides its settings: versions, revision, host, time."""
+    return {
         "spikearm": __version__,
         "git_revision": _git_revision(),
-        "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in _PACKAGES},
+        "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES},
         "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_json(folder / "run.json", document | extra)
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

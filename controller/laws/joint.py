@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from spikearm.controller.laws.gains import Gains
+from spikearm.controller.laws.integral import Integral
 from spikearm.controller.protocols import ArmDynamics, LawOutput, Target
 from spikearm.errors import ConfigError
-from spikearm.records import FloatArray, JointState
+from spikearm.records import JointState
 
 
 class JointPID:
@@ -29,15 +28,11 @@ class JointPID:
     ) -> None:
         self._dynamics = dynamics
         self._gains = gains
-        self._dt_s = dt_s
-        self._limit = integral_limit
-        self._integral: FloatArray = np.zeros(dynamics.n_joints)
-        self._saturated = False
+        self._integral = Integral(dynamics.n_joints, ki=gains.ki, dt_s=dt_s, limit=integral_limit)
 
     def reset(self) -> None:
         """Forget the integral."""
-        self._integral[:] = 0.0
-        self._saturated = False
+        self._integral.reset()
 
     def compute(self, state: JointState, target: Target) -> LawOutput:
         """Torque for this tick.
@@ -52,22 +47,13 @@ class JointPID:
             )
         self._dynamics.update(state.q, state.dq)
         error = target.q - state.q
-        if self._gains.ki:
-            self._integrate(error)
-        feedback = self._gains.kp * error + self._gains.damping * (target.dq - state.dq) + self._integral
+        feedback = self._gains.kp * error + self._gains.damping * (target.dq - state.dq)
+        feedback += self._integral.update(error)
         mass_matrix = self._dynamics.mass_matrix()
         return LawOutput(
             task=mass_matrix @ feedback, support=mass_matrix @ target.ddq + self._dynamics.bias()
         )
 
-    def _integrate(self, error: FloatArray) -> None:
-        """One step of the integral; while the torque is cut it may shrink, but not grow."""
-        growth = self._gains.ki * self._dt_s * error
-        if self._saturated:
-            growth[growth * self._integral >= 0.0] = 0.0
-        self._integral += growth
-        np.clip(self._integral, -self._limit, self._limit, out=self._integral)
-
     def notify_saturated(self, saturated: bool) -> None:
         """While the torque is cut, the integral does not grow."""
-        self._saturated = saturated
+        self._integral.frozen = saturated

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikearm.controller.laws.gains import Gains
+from spikearm.controller.laws.integral import Integral
 from spikearm.controller.orientation import rotation_error
 from spikearm.controller.protocols import ArmDynamics, LawOutput, Target
 from spikearm.errors import ConfigError
@@ -18,17 +19,34 @@ class OperationalSpace:
     ``Jbar = M^-1 J^T Mx`` the inverse of the Jacobian that needs no extra kinetic energy. Near a
     singularity the inverse is damped, so that torques stay bounded where the task cannot be done.
 
+    That form feeds the target's velocity and acceleration forward. The other one, which DeWolf et al. 2023
+    (Neuromorph. Comput. Eng. 3 014007) publish, knows of the target its pose alone, damps all of the arm's
+    motion and compensates gravity: ``u = J^T Mx kp e - kd M dq + g(q) + (1 - J^T Jbar^T) u_null``. It lags
+    behind a moving target by ``kd / kp`` times its velocity.
+
+    With an integral gain, ``ki integral(e)`` joins ``kp e``: PID in the task's axes. Two guards keep it from
+    winding up: it does not grow while the torque is saturated, and its share of the acceleration is bounded.
+
     The feedback is the law's *task* torque, the signal an adaptive network learns from. The desired
     acceleration, the bias and the null-space torque are its *support*: none of them vanishes when the
     tracking is perfect, so none of them may train.
 
+    Of what a network has learned, ``J^T Jbar^T`` keeps the part that acts on the task. The task torque never
+    tells the network what it does to the free joints; left to itself that part drifts, until the arm has
+    turned away from its posture. The published form damps all joints with its task torque, which thus
+    teaches all of them, and nothing is taken away.
+
     Args:
         dynamics: The controller's model of the arm.
-        gains: Feedback on position and orientation alike.
+        gains: Feedback on position and orientation alike; ``ki = 0`` makes it a PD law.
+        dt_s: Control time step [s].
         posture: Joint angles the null space is drawn to [rad], shape (n_joints,).
         posture_gains: Feedback of that pull.
         task_axes: Which of x, y, z, rx, ry, rz are controlled.
+        feedforward: Whether the target's velocity and acceleration are fed forward, and Coriolis and
+            passive torques compensated; False for the published form.
         damping: Largest damping of the inverse near a singularity, relative to ``J M^-1 J^T``.
+        integral_limit: Bound of the integral's share of each axis's acceleration [m/s^2, rad/s^2].
     """
 
     def __init__(
@@ -36,10 +54,13 @@ class OperationalSpace:
         dynamics: ArmDynamics,
         gains: Gains,
         *,
+        dt_s: float,
         posture: FloatArray,
         posture_gains: Gains | None = None,
         task_axes: tuple[bool, ...] = (True,) * 6,
+        feedforward: bool = True,
         damping: float = 1e-4,
+        integral_limit: float = 50.0,
     ) -> None:
         if len(task_axes) != 6 or not any(task_axes):
             raise ConfigError(
@@ -50,9 +71,11 @@ class OperationalSpace:
         self._posture = np.asarray(posture, dtype=np.float64)
         self._posture_gains = posture_gains or Gains(kp=10.0)
         self._axes = np.flatnonzero(task_axes)
+        self._feedforward = feedforward
         self._damping = damping
-        self._eye = np.eye(dynamics.n_joints)
+        self._at_rest = np.zeros(dynamics.n_joints)
         self._error = np.zeros(6)
+        self._integral = Integral(len(self._axes), ki=gains.ki, dt_s=dt_s, limit=integral_limit)
 
     @property
     def gains(self) -> Gains:
@@ -66,38 +89,49 @@ class OperationalSpace:
         self._gains = gains
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Forget the integral."""
+        self._integral.reset()
 
     def notify_saturated(self, saturated: bool) -> None:
-        """Nothing winds up here."""
+        """While the torque is cut, the integral does not grow."""
+        self._integral.frozen = saturated
 
     def compute(self, state: JointState, target: Target) -> LawOutput:
         """Torque for this tick."""
         dynamics = self._dynamics
-        dynamics.update(state.q, state.dq)
+        # At rest, the bias is gravity alone.
+        dynamics.update(state.q, state.dq if self._feedforward else self._at_rest)
         jacobian = dynamics.jacobian()[self._axes]  # (k, n)
         mass_matrix = dynamics.mass_matrix()  # (n, n)
         minv_jt = np.linalg.solve(mass_matrix, jacobian.T)  # (n, k)
         jt_mx = jacobian.T @ self._task_inertia(jacobian @ minv_jt)  # (n, k)
 
-        error, error_rate = self._errors(state.dq, target)
-        feedback = self._gains.kp * error + self._gains.damping * error_rate
-        feedforward = target.acceleration - dynamics.jacobian_dot_dq()
-
-        pull = self._posture_gains
-        u_null = mass_matrix @ (pull.kp * (self._posture - state.q) - pull.damping * state.dq)
-        null_space = u_null - jt_mx @ (minv_jt.T @ u_null)
+        error, damping = self._pose_error(target)[self._axes], self._gains.damping
+        stiffness = self._gains.kp * error + self._integral.update(error)
+        u_null = mass_matrix @ self._pull(state)
+        onto_task = jt_mx @ minv_jt.T  # J^T Jbar^T
+        support = dynamics.bias() + u_null - onto_task @ u_null
+        if not self._feedforward:
+            return LawOutput(jt_mx @ stiffness - damping * (mass_matrix @ state.dq), support)
+        error_rate = target.velocity[self._axes] - jacobian @ state.dq
+        acceleration = target.acceleration - dynamics.jacobian_dot_dq()
         return LawOutput(
-            task=jt_mx @ feedback[self._axes],
-            support=jt_mx @ feedforward[self._axes] + dynamics.bias() + null_space,
+            task=jt_mx @ (stiffness + damping * error_rate),
+            support=support + jt_mx @ acceleration[self._axes],
+            onto_task=onto_task,
         )
 
-    def _errors(self, dq: FloatArray, target: Target) -> tuple[FloatArray, FloatArray]:
-        """Errors of pose and of velocity, desired minus actual, each shape (6,)."""
+    def _pose_error(self, target: Target) -> FloatArray:
+        """Position and rotation from the actual to the desired pose [m, rad], shape (6,)."""
         pose = self._dynamics.pose()
         self._error[:3] = target.pose.position - pose.position
         self._error[3:] = rotation_error(pose.quaternion, target.pose.quaternion)
-        return self._error, target.velocity - self._dynamics.jacobian() @ dq
+        return self._error
+
+    def _pull(self, state: JointState) -> FloatArray:
+        """Acceleration of all joints towards the posture [rad/s^2]; the published form damps elsewhere."""
+        stiffness: FloatArray = self._posture_gains.kp * (self._posture - state.q)
+        return stiffness - self._posture_gains.damping * state.dq if self._feedforward else stiffness
 
     def _task_inertia(self, mobility: FloatArray) -> FloatArray:
         """Inverse of ``J M^-1 J^T``, damped where it is nearly singular (Nakamura and Hanafusa 1986)."""

@@ -109,8 +109,10 @@ class BoardProgram(SteppedProgram):
         else:
             self._meter = None if total_j is None else BoardMeter(total_j)
         shadow = CompiledEmulator(self._simulator.model)
-        self._chip = _Chip(interface, shadow)
         self._counter = LoihiCounter(self._simulator.model, shadow)
+        shadow.prepare_to_follow()
+        self._counter.count()  # compiles, too
+        self._chip = _Chip(interface, shadow)
         self._lockstep = Lockstep(self._simulator, self._chip)
 
     def _advance(self) -> None:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import nengo
+
 from spikearm.errors import CapacityError
 from spikearm.hardware.utilisation import Part, Use, Utilisation
 
 N_CORES = 128
+CORE_COMPARTMENTS = 1024
 
 _UNITS = {
     "compartments": "compartments (neurons)",
@@ -25,6 +28,20 @@ _TABLE = {
     "out-axons": "output axons",
     "synapses": "synapse memory bits",
 }
+
+
+def check_size(network: nengo.Network) -> None:
+    """Refuse what no placement could fit, before its decoders are solved: that takes memory without end.
+
+    Raises:
+        CapacityError: There are more neurons than a chip has compartments.
+    """
+    n_neurons, limit = network.n_neurons, N_CORES * CORE_COMPARTMENTS
+    if n_neurons > limit:
+        raise CapacityError(
+            f"network {network.label!r} has {n_neurons} neurons, a Loihi chip has {limit} compartments; "
+            "use fewer neurons."
+        )
 
 
 def check_built_model(model: Any) -> None:

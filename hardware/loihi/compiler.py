@@ -11,6 +11,7 @@ from nengo.exceptions import BuildError
 
 from spikearm.errors import CapacityError, ConfigError
 from spikearm.hardware.loihi.board import BOARD_OPTIONS
+from spikearm.hardware.loihi.capacity import check_size
 from spikearm.hardware.loihi.config import LoihiConfig
 from spikearm.hardware.loihi.model import ChipModel
 from spikearm.hardware.loihi.nxsdk import require_nxsdk
@@ -39,11 +40,12 @@ def build_simulator(network: nengo.Network, config: LoihiConfig) -> Simulator:
     """Split a network between host and chip, discretise the chip's part and load the emulator or a board.
 
     Raises:
-        CapacityError: A core's memory is exceeded.
+        CapacityError: A core's memory is exceeded, or there are more neurons than a chip has room for.
         ConfigError: The chip cannot do what the network asks for.
     """
     if config.target == "loihi":
         require_nxsdk()
+    check_size(network)
     _check_neurons(network)
     return _build(network, config)
 

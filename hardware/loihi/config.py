@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,10 +47,12 @@ class LoihiConfig:
             raise ConfigError(
                 f"pes_error_scale must be positive, not {self.pes_error_scale!r}; try 254, or leave it out."
             )
-        if self.pes_wgt_exp is not None and not -6 <= self.pes_wgt_exp <= 7:
+        if self.pes_wgt_exp is not None and not (
+            isinstance(self.pes_wgt_exp, numbers.Integral) and -6 <= self.pes_wgt_exp <= 7
+        ):
             raise ConfigError(
-                f"pes_wgt_exp={self.pes_wgt_exp!r} is outside the chip's exponents, -6 to 7; "
-                "try 2 to 4, or leave it out."
+                f"pes_wgt_exp={self.pes_wgt_exp!r} is none of the chip's exponents, whole numbers from "
+                "-6 to 7; try 2 to 4, or leave it out."
             )
         if not 0 < self.decode_tau_s < 1:
             raise ConfigError(f"decode_tau_s must be in (0, 1) s, not {self.decode_tau_s!r}; try 0.005.")

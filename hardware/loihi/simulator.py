@@ -14,6 +14,7 @@ from nengo_loihi.simulator import StepRunner
 
 from spikearm.errors import ConfigError
 from spikearm.hardware.loihi.emulator.interface import CompiledEmulator
+from spikearm.hardware.loihi.nxsdk import require_nxsdk
 
 EMULATORS = ("compiled", "stock")
 
@@ -36,7 +37,7 @@ class Simulator(nengo_loihi.Simulator):
         **options: Further options of ``nengo_loihi.Simulator``.
 
     Raises:
-        ConfigError: There is no such emulator.
+        ConfigError: There is no such emulator, or no way to reach a board.
         CapacityError: A connection learns in a way that the compiled emulator does not know.
     """
 
@@ -56,6 +57,8 @@ class Simulator(nengo_loihi.Simulator):
         self._hardware_options: dict[str, Any] = options.get("hardware_options") or {}
         if emulator not in EMULATORS:
             raise ConfigError(f"emulator must be one of {', '.join(EMULATORS)}, not {emulator!r}.")
+        if target == "loihi":
+            require_nxsdk()
         with warnings.catch_warnings():
             # The stock emulator fills arrays of whole numbers with NaN before it writes the real values.
             warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)

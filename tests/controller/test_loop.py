@@ -357,7 +357,7 @@ def test_arm_and_law_of_the_same_seed_give_the_same_log(tmp_path):
         (tmp_path / name).mkdir()
         noisy = Perturbation(sensor_noise_q_rad=1e-4, sensor_noise_dq_rad_s=1e-3)
         plant, dynamics = MujocoPlant(arm, perturbation=noisy, seed=5), MujocoDynamics(arm)
-        law = OperationalSpace(dynamics, Gains(), posture=np.array(arm.home))
+        law = OperationalSpace(dynamics, Gains(), dt_s=plant.dt_s, posture=np.array(arm.home))
         path = out_and_back(plant.ee_pose(), np.array((0.0, 1.0, 0)), 0.05, n_reaches=2, duration_s=0.1)
         with TickLog(tmp_path / name, TickSchema(7)) as log:
             Loop(

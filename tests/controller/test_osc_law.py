@@ -27,7 +27,7 @@ def iiwa():
 
 
 def law_for(dynamics, posture=HOME, **more):
-    return OperationalSpace(dynamics, Gains(kp=150.0), posture=posture, **more)
+    return OperationalSpace(dynamics, Gains(kp=150.0), dt_s=1e-3, posture=posture, **more)
 
 
 def pose_at(dynamics, q) -> Pose:
@@ -73,6 +73,41 @@ def test_end_effector_accelerates_exactly_as_demanded(iiwa, rng):
         )
 
 
+def test_published_form_is_its_formula(iiwa, rng):
+    law = law_for(iiwa, feedforward=False)
+    for _ in range(20):
+        state = random_state(rng)
+        target = Target(pose_at(iiwa, HOME), rng.normal(size=6), rng.normal(size=6))
+        output = law.compute(state, target)
+        iiwa.update(state.q, np.zeros(7))
+        J, M, gravity, pose = iiwa.jacobian(), iiwa.mass_matrix(), iiwa.bias(), iiwa.pose()
+        Mx = np.linalg.inv(J @ np.linalg.inv(M) @ J.T)
+        Jbar = np.linalg.inv(M) @ J.T @ Mx
+        error = np.concatenate(
+            (
+                target.pose.position - pose.position,
+                rotation_error(pose.quaternion, target.pose.quaternion),
+            )
+        )
+        task = J.T @ Mx @ (150.0 * error) - 2 * math.sqrt(150.0) * M @ state.dq
+        null_space = (np.eye(7) - J.T @ Jbar.T) @ (M @ (10.0 * (HOME - state.q)))
+        np.testing.assert_allclose(output.task, task, rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(output.support, gravity + null_space, rtol=1e-8, atol=1e-8)
+
+
+def test_published_form_lags_behind_by_damping_over_stiffness_times_velocity():
+    law = OperationalSpace(
+        TwoLinkArm(), Gains(kp=100.0), dt_s=1e-3, posture=np.zeros(2), task_axes=XY, feedforward=False
+    )
+    plant, velocity = ArmPlant(np.array((0.2, 1.4))), np.array((0.01, 0.02, 0.0))
+    start = plant.pose()
+    for tick in range(1000):
+        target = Pose(start.position + tick * 1e-3 * velocity, start.quaternion)
+        output = law.compute(plant.state, still(target))
+        plant.step(output.task + output.support)
+    np.testing.assert_allclose(target.position - plant.pose().position, 0.2 * velocity, atol=5e-5)
+
+
 def test_null_space_torque_does_not_accelerate_the_end_effector(iiwa, rng):
     for _ in range(20):
         state = JointState(BENT + rng.uniform(-0.3, 0.3, 7), rng.uniform(-1, 1, 7), 0.0)
@@ -84,6 +119,21 @@ def test_null_space_torque_does_not_accelerate_the_end_effector(iiwa, rng):
         assert np.linalg.norm(null_torque) > 0.1
         moved = iiwa.jacobian() @ np.linalg.solve(iiwa.mass_matrix(), null_torque)
         np.testing.assert_allclose(moved, 0.0, atol=1e-9)
+
+
+def test_part_of_a_torque_on_the_task_accelerates_the_end_effector_as_the_whole_does(iiwa, rng):
+    law = law_for(iiwa)
+    for _ in range(5):
+        state = random_state(rng)
+        onto_task = law.compute(state, still(pose_at(iiwa, HOME))).onto_task
+        torque = rng.normal(size=7)
+        iiwa.update(state.q, state.dq)
+        whole, part = (
+            iiwa.jacobian() @ np.linalg.solve(iiwa.mass_matrix(), u) for u in (torque, onto_task @ torque)
+        )
+        np.testing.assert_allclose(part, whole, rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(onto_task @ onto_task, onto_task, atol=1e-6)
+        assert np.linalg.matrix_rank(onto_task, tol=1e-6) == 6
 
 
 def test_task_is_zero_at_the_goal_and_support_is_not(iiwa):
@@ -149,7 +199,7 @@ def test_posture_is_approached_where_the_task_allows(iiwa):
 def test_planar_arm_controls_the_axes_it_has():
     arm = TwoLinkArm()
     goal = np.array((0.5, 1.1))
-    law = OperationalSpace(arm, Gains(kp=100.0), posture=np.zeros(2), task_axes=XY)
+    law = OperationalSpace(arm, Gains(kp=100.0), dt_s=1e-3, posture=np.zeros(2), task_axes=XY)
     plant = ArmPlant(np.array((0.2, 1.4)))
     target = still(Pose(np.array((*goal, 0.0)), np.array((1.0, 0.0, 0.0, 0.0))))
     for _ in range(2000):
@@ -161,7 +211,7 @@ def test_planar_arm_controls_the_axes_it_has():
 def test_torque_stays_bounded_through_a_singularity():
     # The stretched arm cannot accelerate along itself; undamped, the torque goes like 1 / sin(q2).
     arm = TwoLinkArm()
-    law = OperationalSpace(arm, Gains(kp=100.0), posture=np.zeros(2), task_axes=XY)
+    law = OperationalSpace(arm, Gains(kp=100.0), dt_s=1e-3, posture=np.zeros(2), task_axes=XY)
     torques = []
     for elbow in np.concatenate((np.geomspace(1e-1, 1e-12, 200), [0.0])):
         q = np.array((0.3, elbow))
@@ -192,12 +242,41 @@ def test_wrong_task_axes_are_refused(iiwa, axes):
         law_for(iiwa, task_axes=axes)
 
 
-def test_integral_gain_is_refused(iiwa):
-    with pytest.raises(ConfigError, match="operational-space control has no integral"):
-        OperationalSpace(iiwa, Gains(ki=1.0), posture=HOME)
+@pytest.mark.parametrize("feedforward", [True, False])
+def test_integral_removes_the_error_of_a_constant_disturbance(feedforward):
+    final = {}
+    for ki in (0.0, 400.0):
+        law = OperationalSpace(
+            TwoLinkArm(),
+            Gains(kp=100.0, ki=ki),
+            dt_s=1e-3,
+            posture=np.zeros(2),
+            task_axes=XY,
+            feedforward=feedforward,
+        )
+        plant = ArmPlant(np.array((0.2, 1.4)))
+        target = still(plant.pose())
+        for _ in range(4000):
+            output = law.compute(plant.state, target)
+            plant.step(output.task + output.support + np.array((-5.0, -2.0)))
+        final[ki] = np.abs(plant.pose().position - target.pose.position).max()
+    assert final[0.0] > 5e-3
+    assert final[400.0] < 1e-4
 
 
-def test_law_keeps_no_memory_between_ticks(iiwa, rng):
+def test_integral_stands_still_while_saturated_until_reset(iiwa):
+    law = OperationalSpace(iiwa, Gains(kp=0.0, kd=0.0, ki=10.0), dt_s=1e-3, posture=HOME)
+    pose = pose_at(iiwa, BENT)
+    state = JointState(HOME, np.zeros(7), 0.0)
+    first = law.compute(state, still(pose)).task
+    law.notify_saturated(True)
+    np.testing.assert_array_equal(law.compute(state, still(pose)).task, first)
+    law.reset()
+    np.testing.assert_array_equal(law.compute(state, still(pose)).task, first)
+    assert np.linalg.norm(law.compute(state, still(pose)).task) > 1.9 * np.linalg.norm(first)
+
+
+def test_law_without_integral_keeps_no_memory_between_ticks(iiwa, rng):
     law = law_for(iiwa)
     states = [random_state(rng) for _ in range(2)]
     target = still(pose_at(iiwa, HOME))

@@ -20,8 +20,8 @@ COST_MODEL = TableCost(
 
 
 class FixedLaw:
-    def __init__(self, task, support) -> None:
-        self.output = LawOutput(np.array(task), np.array(support))
+    def __init__(self, task, support, onto_task=None) -> None:
+        self.output = LawOutput(np.array(task), np.array(support), onto_task)
         self.told: list[bool] = []
         self.n_reset = 0
 
@@ -66,6 +66,15 @@ def test_torque_is_the_sum_of_task_support_and_adaptation():
     np.testing.assert_array_equal(command.task_torque, (1.0, 2.0))
     np.testing.assert_array_equal(command.adaptive_torque, (1.0, -1.0))
     assert not command.saturated
+
+
+def test_what_was_learned_acts_on_the_task_alone():
+    onto_first_joint = np.diag((1.0, 0.0))
+    command = controller(FixedLaw((1.0, 2.0), (0.5, 0.5), onto_first_joint), CountingProgram()).update(
+        STATE, TARGET
+    )
+    np.testing.assert_array_equal(command.adaptive_torque, (1.0, 0.0))
+    np.testing.assert_array_equal(command.torque, (2.5, 2.5))
 
 
 def test_network_sees_the_state_and_learns_from_the_task_torque_alone():

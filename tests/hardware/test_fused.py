@@ -3,9 +3,11 @@ from __future__ import annotations
 import operator
 
 import nengo
+import numba
 import numpy as np
 import pytest
 
+from spikearm.hardware import fused
 from spikearm.hardware.fused import fused_steps
 from spikearm.models.network import InputPort, OutputPort
 
@@ -73,3 +75,17 @@ def test_functions_that_are_not_ports_keep_their_checks():
             step()
         with pytest.raises(nengo.exceptions.SimulationError, match="non-finite"):
             list(map(operator.call, steps))
+
+
+def test_the_first_step_waits_for_no_compiler(monkeypatch):
+    kernel = numba.njit(fused._carry_out.py_func)
+    monkeypatch.setattr(fused, "_carry_out", kernel)
+    (simulator, *_), (other, *_) = _pair(0)
+    steps = fused_steps(simulator)
+    compiled = list(kernel.signatures)
+    assert compiled
+    for step in steps:
+        step()
+    assert kernel.signatures == compiled
+    simulator.close()
+    other.close()

@@ -109,12 +109,18 @@ class CompiledEmulator(EmulatorInterface):
         Args:
             spiked: Which compartments spiked in this step, shape (n_compartments,).
         """
-        sent = self._take_spikes(1)
+        self._carry(self._take_spikes(1))
+        self.compartment.spiked[:] = spiked
+        self.t += 1
+
+    def prepare_to_follow(self) -> None:
+        """Compile what :meth:`follow` needs now, or load it from the cache, instead of in the first step."""
+        self._carry(self._spikes)
+
+    def _carry(self, sent: kernel.HostSpikes) -> None:
         kernel.carry(
             self._wiring, self.compartment.spiked, sent, self.compartment.input[0], self._learning.pending
         )
-        self.compartment.spiked[:] = spiked
-        self.t += 1
 
     def run_steps(self, steps: int) -> None:
         """Advance by some steps, many of them at once.

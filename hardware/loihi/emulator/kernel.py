@@ -139,26 +139,24 @@ def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
     return run  # type: ignore[no-any-return]
 
 
-@njit
-def carry(
-    wiring: Wiring,
-    spiked: NDArray[np.bool_],
-    sent: HostSpikes,
-    arriving: NDArray[Any],
-    pending: NDArray[np.bool_],
-) -> None:
-    """What one step brings to all synapses, without the step itself: the wiring counts operations.
+def _make_carry(revision: int) -> Callable[..., None]:
+    """The way of spikes alone, cached as the kernel is."""
 
-    Args:
-        wiring: The network.
-        spiked: Compartments that spiked in the step before.
-        sent: Spikes from the host that arrive in this step.
-        arriving: Input of all compartments, overwritten.
-        pending: For each axon with a trace: whether it has spiked.
-    """
-    arriving[:] = 0
-    find_fired(wiring, spiked)
-    deliver(wiring, sent.start[0], sent.neurons, arriving, pending)
+    @njit(cache=True)
+    def carry(
+        wiring: Wiring,
+        spiked: NDArray[np.bool_],
+        sent: HostSpikes,
+        arriving: NDArray[Any],
+        pending: NDArray[np.bool_],
+    ) -> None:
+        if revision < 0:
+            return
+        arriving[:] = 0
+        find_fired(wiring, spiked)
+        deliver(wiring, sent.start[0], sent.neurons, arriving, pending)
+
+    return carry  # type: ignore[no-any-return]
 
 
 def _revision() -> int:
@@ -177,3 +175,11 @@ does not exist.
 
 run_real = _make_run(_revision(), discrete=False)
 """The same in float32."""
+
+carry = _make_carry(_revision())
+"""What one step brings to all synapses, without the step itself: the wiring counts operations.
+
+Takes the network, the compartments that spiked in the step before, the spikes from the host that arrive in
+this one, the input of all compartments, which is overwritten, and for each axon with a trace whether it has
+spiked.
+"""

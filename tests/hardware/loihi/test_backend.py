@@ -99,6 +99,11 @@ def test_a_block_larger_than_a_core_is_named():
         check_built_model(_Model([_SmallBlock(), _Block()]))
 
 
+def test_more_neurons_than_a_chip_has_are_refused_before_they_are_built(make_network):
+    with pytest.raises(CapacityError, match="has 131073 neurons, a Loihi chip has 131072 compartments; use"):
+        LoihiBackend().compile(make_network(131_073), dt_s=0.001, seed=0)
+
+
 def test_more_blocks_than_cores_are_refused():
     with pytest.raises(CapacityError, match="needs 129 cores, a Loihi chip has 128"):
         check_built_model(_Model([_SmallBlock() for _ in range(129)]))
@@ -109,7 +114,8 @@ def test_more_blocks_than_cores_are_refused():
     [
         ({"pes_error_scale": 0.0}, r"pes_error_scale must be positive, not 0.0; try 254"),
         ({"pes_error_scale": float("nan")}, "pes_error_scale must be positive"),
-        ({"pes_wgt_exp": 9}, r"pes_wgt_exp=9 is outside the chip's exponents, -6 to 7"),
+        ({"pes_wgt_exp": 9}, r"pes_wgt_exp=9 is none of the chip's exponents, whole numbers from -6 to 7"),
+        ({"pes_wgt_exp": 2.0}, r"pes_wgt_exp=2.0 is none of the chip's exponents"),
         ({"decode_tau_s": 0.0}, r"decode_tau_s must be in \(0, 1\) s"),
     ],
 )

@@ -134,6 +134,11 @@ def test_probes_sample_as_often_as_they_should(simulate, emulator, sample_every)
     assert len(seldom.trange(sample_every)) == len(expected[0])
 
 
+def test_without_nxsdk_a_board_is_refused(simulate):
+    with pytest.raises(ConfigError, match=r"needs Intel's NxSDK .*or use target='sim'"):
+        simulate(make_network(), target="loihi")
+
+
 def test_unknown_emulators_are_refused(simulate):
     with pytest.raises(ConfigError, match="emulator must be one of compiled, stock, not 'fast'"):
         simulate(make_network(), emulator="fast")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numba
 import numpy as np
 import pytest
 from nengo.exceptions import SimulationError
@@ -11,6 +12,7 @@ from spikearm.errors import CapacityError, ClosedError, ConfigError, PortError, 
 from spikearm.hardware.loihi import board as board_module
 from spikearm.hardware.loihi.backend import LoihiBackend
 from spikearm.hardware.loihi.config import LoihiConfig
+from spikearm.hardware.loihi.emulator import kernel
 from spikearm.hardware.meter import EnergyMeter, Metered
 from spikearm.hardware.utilisation import Describes
 from spikearm.launch.config import NetworkConfig, RunConfig
@@ -199,6 +201,16 @@ def test_without_nxsdk_it_is_said_what_is_missing(make_network):
         "target='loihi' runs on a board and needs Intel's NxSDK (0.9 to 1.0), but No module named 'nxsdk'; "
         "install NxSDK where the board is, or use target='sim'."
     )
+
+
+def test_the_first_step_on_a_board_waits_for_no_compiler(make_network, on_board, drive, monkeypatch):
+    carry = numba.njit(kernel.carry.py_func)
+    monkeypatch.setattr(kernel, "carry", carry)
+    program = on_board(make_network())
+    compiled = list(carry.signatures)
+    assert compiled
+    program.step(drive())
+    assert carry.signatures == compiled
 
 
 def test_targets_are_checked():

@@ -1,0 +1,1 @@
+"""Published protocols with their statistics, as sets of independent runs."""

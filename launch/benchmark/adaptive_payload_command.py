@@ -1,0 +1,129 @@
+"""The command ``spikearm benchmark adaptive-payload``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.box import SIMPLE_HEAD
+from rich.table import Column, Table
+
+from spikearm.launch.benchmark.adaptive_payload import QUICK, AdaptivePayload, jobs
+from spikearm.launch.benchmark.adaptive_payload_summary import summarise
+from spikearm.launch.benchmark.conduct import Place, conduct, ending
+from spikearm.launch.benchmark.figures import draw_learning
+from spikearm.launch.cli import guarded, parse, print_json
+from spikearm.launch.display import console
+
+_LEGEND = (
+    "last, all, 1st: mean error of these trials, 0 PD unperturbed, 1 PD. mm: of the last ones. ms: median "
+    "tick, measured here. model, chip: energy per tick [µJ] from counted operations and from a measured "
+    "chip, two kinds of evidence never to be added."
+)
+
+
+@dataclass(frozen=True)
+class AdaptivePayloadCommand:
+    """Reaching under an unknown load: the published protocol of 5 sessions of 50 trials, on every substrate.
+
+    Attributes:
+        protocol: The protocol.
+        quick: A first impression in a few minutes; other options come on top.
+        out: The benchmark's folder; by default runs/benchmark-adaptive-payload. Runs that are done there
+            already, with the same settings and code, are not done again.
+        processes: Runs at a time; by default one per core.
+        json: Print the results as one JSON document on stdout.
+    """
+
+    protocol: Annotated[AdaptivePayload, tyro.conf.OmitArgPrefixes] = field(default_factory=AdaptivePayload)
+    quick: bool = False
+    out: Path | None = None
+    processes: int | None = None
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_benchmark, sys.argv[1:] if argv is None else argv)
+
+
+def _benchmark(argv: Sequence[str]) -> int:
+    default = AdaptivePayloadCommand(QUICK if "--quick" in argv else AdaptivePayload())
+    command = parse(AdaptivePayloadCommand, argv, prog="spikearm benchmark adaptive-payload", default=default)
+    settings = command.protocol
+    place = Place("adaptive-payload", command.out, command.quick, command.processes)
+    todo = jobs(settings)
+    document = conduct(place, settings, todo, partial(summarise, settings))
+    shown = [block for block in document["blocks"] if block["rows"]]
+    for block in shown:
+        console.print(_heading(block), style="bold")
+        console.print(_table(block))
+        for line in _verdicts(block):
+            console.print(line, highlight=False)
+    if shown:
+        console.print(_LEGEND, style="dim")
+        console.print(f"figure: {draw_learning(document, place.folder)}", highlight=False, soft_wrap=True)
+    code = ending(document, len(todo))
+    if command.json:
+        print_json(document)
+    return code
+
+
+def _heading(block: Mapping[str, Any]) -> str:
+    held_out = ", of a family that no encoder was trained on" if block["held_out"] else ""
+    return str(block["perturbation"]) + held_out
+
+
+def _verdicts(block: Mapping[str, Any]) -> list[str]:
+    """What the intervals say of PID and of the encoder."""
+    tested = [row for row in block["rows"] if row["backend"] is not None and row["minus_pid"] is not None]
+    better = [row["label"] for row in tested if row["minus_pid"]["high"] < 0.0]
+    lines = [f"better than PID in the last trials (95 %): {', '.join(better) or 'none'}"] if tested else []
+    for pair in block["encoder"]:
+        more = pair["percent_more"]
+        lines.append(
+            f"{pair['label']} against {pair['against']}: {more['mean']:+.0f} % error "
+            f"({more['low']:+.0f}..{more['high']:+.0f} %)"
+        )
+    return lines
+
+
+def _table(block: Mapping[str, Any]) -> Table:
+    names = ["", "last", "95 % CI", "all", "1st", "mm", "ms", "model", "chip"]
+    table = Table(
+        *(Column(name, no_wrap=True, justify="right" if name else "left") for name in names),
+        box=SIMPLE_HEAD,
+        padding=0,
+    )
+    for row in block["rows"]:
+        normalised = row["normalised"]
+        last = normalised.get("last")
+        table.add_row(
+            row["label"],
+            _mean(last),
+            "-" if last is None else f"{last['low']:.3f}..{last['high']:.3f}",
+            _mean(normalised.get("all")),
+            _mean(normalised.get("first")),
+            f"{1e3 * row['error_m']['last']['mean']:.2f}",
+            f"{1e3 * row['tick_s']:.3f}",
+            _micro(row["energy_model_j"]),
+            _micro(row["energy_chip_j"]),
+        )
+    return table
+
+
+def _mean(estimate: Mapping[str, float] | None) -> str:
+    return "-" if estimate is None else f"{estimate['mean']:.3f}"
+
+
+def _micro(joules: float | None) -> str:
+    return "-" if joules is None else f"{1e6 * joules:.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

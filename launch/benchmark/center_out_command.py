@@ -1,0 +1,110 @@
+"""The command ``spikearm benchmark center-out``."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.box import SIMPLE_HEAD
+from rich.table import Column, Table
+
+from spikearm.launch.benchmark.center_out import QUICK, CenterOut, jobs, summarise
+from spikearm.launch.benchmark.conduct import Place, conduct, ending
+from spikearm.launch.cli import guarded, parse, print_json
+from spikearm.launch.display import console
+
+_LEGEND = (
+    "mm, max, deg: root mean square and largest distance from where the hand should be at that moment, and "
+    "rms angle. line: rms distance from the straight line. more: rms distance, percent more than analytic. "
+    "µs: latency of the substrate, modelled. model, chip: energy per tick [µJ] from counted operations and "
+    "from a measured chip, two kinds of evidence never to be added."
+)
+
+
+@dataclass(frozen=True)
+class CenterOutCommand:
+    """Centre-out reaching in 3-D with orientation: deviation from the ideal trajectory, two forms of the law.
+
+    Attributes:
+        protocol: The protocol.
+        quick: A first impression in a few minutes; other options come on top.
+        out: The benchmark's folder; by default runs/benchmark-center-out. Runs that are done there already,
+            with the same settings and code, are not done again.
+        processes: Runs at a time; by default one per core.
+        json: Print the results as one JSON document on stdout.
+    """
+
+    protocol: Annotated[CenterOut, tyro.conf.OmitArgPrefixes] = field(default_factory=CenterOut)
+    quick: bool = False
+    out: Path | None = None
+    processes: int | None = None
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_benchmark, sys.argv[1:] if argv is None else argv)
+
+
+def _benchmark(argv: Sequence[str]) -> int:
+    default = CenterOutCommand(QUICK if "--quick" in argv else CenterOut())
+    command = parse(CenterOutCommand, argv, prog="spikearm benchmark center-out", default=default)
+    place = Place("center-out", command.out, command.quick, command.processes)
+    todo = jobs(command.protocol)
+    document = conduct(place, command.protocol, todo, partial(summarise, command.protocol))
+    shown = [block for block in document["blocks"] if block["rows"]]
+    for block in shown:
+        fed = "with" if block["feedforward"] else "without"
+        heading = f"{block['form']}: {fed} the target's velocity and acceleration fed forward"
+        console.print(heading, style="bold")
+        console.print(_table(block))
+    if shown:
+        console.print(_LEGEND, style="dim")
+    code = ending(document, len(todo))
+    if command.json:
+        print_json(document)
+    return code
+
+
+def _table(block: Mapping[str, Any]) -> Table:
+    names = ["", "mm", "max", "line", "deg", "more %", "95 % CI", "µs", "model", "chip"]
+    table = Table(
+        *(Column(name, no_wrap=True, justify="right" if name else "left") for name in names),
+        box=SIMPLE_HEAD,
+        padding=0,
+    )
+    for row in block["rows"]:
+        more = row["more_percent"]
+        table.add_row(
+            row["label"],
+            f"{1e3 * row['rmse_m']:.2f}",
+            f"{1e3 * row['max_m']:.1f}",
+            f"{1e3 * row['off_line_rms_m']:.2f}",
+            f"{math.degrees(row['turn_rms_rad']):.2f}",
+            "-" if more is None else _percent(more["mean"]),
+            "-" if more is None else f"{_percent(more['low'])}..{_percent(more['high'])}",
+            _micro(row["latency_model_s"]),
+            _micro(row["energy_model_j"]),
+            _micro(row["energy_chip_j"]),
+        )
+    for row in block["processors"]:
+        table.add_row(f"on a {row['label'].split(' (')[0]}", *[""] * 7, _micro(row["energy_model_j"]), "-")
+    return table
+
+
+def _percent(value: float) -> str:
+    return f"{value:+.1f}" if abs(value) < 1000.0 else f"{value:+.0f}"
+
+
+def _micro(value: float | None) -> str:
+    return "-" if value is None else f"{1e6 * value:.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
