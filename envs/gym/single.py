@@ -179,10 +179,13 @@ def space_of(episodes: Episodes, *, goal: bool) -> Any:
     """The observation space of one arm."""
     if not goal:
         return episodes.observation_box(goal=False)
+    # In the order of the keys, whatever library reads it: actors see the parts in the order of the space.
     return Dict(
-        observation=episodes.observation_box(goal=True),
-        achieved_goal=episodes.goal_box(),
-        desired_goal=episodes.goal_box(),
+        {
+            "achieved_goal": episodes.goal_box(),
+            "desired_goal": episodes.goal_box(),
+            "observation": episodes.observation_box(goal=True),
+        }
     )
 
 
@@ -194,9 +197,9 @@ def observation_of(episodes: Episodes, *, goal: bool, row: int | None = None) ->
         return observed
     task = episodes.task
     return {
-        "observation": observed,
         "achieved_goal": task.achieved[rows].copy(),
         "desired_goal": task.goal[rows].copy(),
+        "observation": observed,
     }
 
 

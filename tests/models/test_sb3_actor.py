@@ -21,7 +21,7 @@ SMALL = {"net_arch": [16, 16], "activation_fn": torch.nn.ReLU}
 def test_perceptron_acts_as_the_agent(kind, name):
     env = gymnasium.make(f"spikearm/{name}-v0", arm="planar2")
     policy = "MultiInputPolicy" if name == "ReachGoal" else "MlpPolicy"
-    agent = getattr(sb3, kind)(policy, env, policy_kwargs=SMALL, seed=1)
+    agent = getattr(sb3, kind)(policy, env, policy_kwargs=dict(SMALL), seed=1)  # agents write into it
     layers = actor_layers(agent)
     for seed in range(5):
         observed, _ = env.reset(seed=seed)
