@@ -33,7 +33,7 @@ THIRD_PARTY = {
     "hardware": {"nengo", "numba", "numpy", "scipy"},
     "controller": {"numpy", "pyarrow", "scipy"},
     "envs": {"gymnasium", "mujoco", "numba", "numpy"},
-    "launch": {"matplotlib", "mujoco", "numpy", "pyarrow", "rich", "tyro"},
+    "launch": {"gymnasium", "matplotlib", "mujoco", "numpy", "pyarrow", "rich", "tyro"},
 }
 """Libraries that every module of a folder may import."""
 
