@@ -1,4 +1,4 @@
-"""Families of perturbation, each of random size in proportion to the arm; and which of them no training sees."""
+"""Families of perturbation, of random size in proportion to the arm; and which of them no training sees."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def _force(arm: ArmSpec, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _curl_field(arm: ArmSpec, rng: np.random.Generator) -> dict[str, Any]:
-    """A force across the velocity of the end effector and in proportion to it (Shadmehr, Mussa-Ivaldi 1994)."""
+    """A force across the end effector's velocity, in proportion to it (Shadmehr and Mussa-Ivaldi 1994)."""
     axis = rng.standard_normal(3)
     x, y, z = rng.uniform(1.5, 2.5) * _weight_n(arm) / np.linalg.norm(axis) * axis
     return {"force_field": ((0.0, -z, y), (z, 0.0, -x), (-y, x, 0.0))}
 
 
-def _gravity_tilt(arm: ArmSpec, rng: np.random.Generator) -> dict[str, Any]:
+def _gravity_tilt(_: ArmSpec, rng: np.random.Generator) -> dict[str, Any]:
     """A base that is not level: 0.05 to 0.2 rad out of the vertical, to any side."""
     size, side = rng.uniform(0.05, 0.2), rng.uniform(0.0, 2.0 * np.pi)
     return {"gravity_tilt_rad": (size * np.cos(side), size * np.sin(side))}

@@ -37,7 +37,8 @@ class NetworkConfig:
         committee: Copies of the encoder whose features are averaged, against the scatter of crossbar weights.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
-        learning_rate: PES learning rate, as Nengo defines it.
+        learning_rate: PES learning rate, as Nengo defines it; by default the encoder's own, or the best that
+            was found for the state itself.
         network_dt_s: Network time step [s]; the control step is a whole number of them.
     """
 
@@ -45,13 +46,13 @@ class NetworkConfig:
     committee: int = 1
     n_neurons: int = 1000
     n_ensembles: int = 1
-    learning_rate: float = 1e-2
+    learning_rate: float | None = None
     network_dt_s: float = 0.001
 
     def __post_init__(self) -> None:
         for key in ("learning_rate", "network_dt_s"):
             value = getattr(self, key)
-            if not (math.isfinite(value) and value > 0):
+            if value is not None and not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
 
 
 def encoder_card(
-    arm: ArmSpec, trained: TrainedEncoder, training: TrainingConfig, *, data: str, command: str, n_bytes: int
+    arm: ArmSpec,
+    trained: TrainedEncoder,
+    training: TrainingConfig,
+    *,
+    checks: Sequence[str],
+    data: str,
+    command: str,
+    n_bytes: int,
 ) -> str:
     """Model card of a state encoder, in Markdown.
 
@@ -22,6 +30,7 @@ def encoder_card(
         arm: The arm it was trained for.
         trained: The result.
         training: How it was trained.
+        checks: What came out in the loop, a line per family held out from training.
         data: Number and kind of samples.
         command: Command line that makes the same weights again.
         n_bytes: Size of the weights' file.
@@ -32,22 +41,27 @@ def encoder_card(
         "made by": f"`{command}`, spikearm {__version__}",
         "date": datetime.now(UTC).date().isoformat(),
         "data": data,
-        "method": "meta-training: the error of a closed-form ridge read-out of LIF rates over the features, "
-        "on states of the same perturbation that it has not seen (`spikearm.models.encoder_training`)",
+        "method": "meta-training: the end effector's error after some repetitions of a session in which LIF "
+        "neurons over the features learn by PES, in closed form (`spikearm.models.online_training`)",
         "steps; tasks per step": f"{training.n_steps}; {training.batch_tasks}",
-        "ridge; learning rate": f"{training.ridge}; {training.learning_rate}",
+        "speed of learning": "{:g} - {:g} 1/s, {} repetitions".format(
+            *training.gain_per_s, training.n_repeats
+        ),
+        "active area": ", ".join(map(str, encoder.active_area)),
+        "PES learning rate": f"{encoder.learning_rate:.3g}",
         "weights during training": "with programming scatter, polynomial "
         f"{', '.join(f'{c:.4g}' for c in training.weight_noise)}"
         if training.weight_noise
         else "exact",
         "seed": training.seed,
         "training loss": f"{trained.train_loss:.4f}",
-        "validation loss": f"{trained.validation_loss:.4f}: share of the missing torque's power left after "
-        "learning, on perturbations never trained on",
+        "validation loss": f"{trained.validation_loss:.4f}: share of the error left after "
+        "learning, by the closed form, on perturbations never trained on",
         "the state itself": f"{trained.raw_state_loss:.4f}: same measure, without an encoder",
         "size": f"{n_bytes} bytes, single precision",
         "licence": "MIT, as the project",
     }
+    rows |= {f"in the loop, held out ({i})": line for i, line in enumerate(checks, 1)}
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return (
         f"# State encoder for {arm.name}\n\n"

@@ -102,6 +102,7 @@ class _Draw:
         turn_rad: float,
     ) -> None:
         self._arm, self._dynamics, self._rng = arm, dynamics, rng
+        self._home, self._axes = np.asarray(arm.home), np.flatnonzero(arm.task_axes)
         self._distance_m, self._turn_rad = distance_m, turn_rad
 
     def one(self) -> FloatArray:
@@ -127,7 +128,7 @@ class _Draw:
         way = np.append(self._distance_m * direction, np.zeros(3))
         if self._turn_rad:
             way[3:] = self._turn_rad * self._direction(self._arm.task_axes[3:])
-        return way if _stays_dexterous(self._dynamics, self._arm, way) else None
+        return way if stays_dexterous(self._dynamics, self._home, self._axes, way) else None
 
     def _direction(self, axes: tuple[bool, ...]) -> FloatArray:
         direction: FloatArray = self._rng.standard_normal(3) * axes
@@ -160,13 +161,20 @@ def _require_axes(arm: ArmSpec, targets: Targets) -> None:
         raise ConfigError(f"arm {arm.name!r} does not control its orientation; set targets.turn_rad to 0.")
 
 
-def _stays_dexterous(dynamics: MujocoDynamics, arm: ArmSpec, way: FloatArray) -> bool:
-    """Follow the way by resolved motion; watch manipulability (Yoshikawa 1985) and the joints' stops."""
+def stays_dexterous(
+    dynamics: MujocoDynamics, home: FloatArray, axes: NDArray[np.intp], way: FloatArray
+) -> bool:
+    """Whether the arm can go this way: resolved motion, manipulability (Yoshikawa 1985), the joints' stops.
+
+    Args:
+        dynamics: The arm's model; left at another state than it had.
+        home: Joint angles to start from [rad], shape (n_joints,).
+        axes: Numbers of the controlled axes.
+        way: From the start to the end [m], shape (3,), or with a rotation vector [m, rad], shape (6,).
+    """
     low, high = (dynamics.joint_ranges + np.array([_STOP_MARGIN_RAD, -_STOP_MARGIN_RAD])).T
-    axes: NDArray[np.intp] = np.flatnonzero(arm.task_axes)
-    home = np.asarray(arm.home)
     q, at_rest, n_steps = home.copy(), np.zeros_like(home), 40
-    twist = way[axes] / n_steps
+    twist = np.append(way, np.zeros(6 - len(way)))[axes] / n_steps
     at_home = 0.0
     for step in range(n_steps + 1):
         dynamics.update(q, at_rest)

@@ -14,12 +14,15 @@ import numpy as np
 import tyro
 from rich.progress import Progress
 
+from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import ArmSpec, load_arm
+from spikearm.envs.families import HELD_OUT, TRAINED
 from spikearm.errors import ConfigError, RunFolderError
 from spikearm.hardware.crossbar.devices import DEVICES
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
+from spikearm.launch.encoder_check import Check, check
 from spikearm.launch.model_card import encoder_card
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import save_encoder
@@ -36,8 +39,10 @@ class TrainEncoderCommand:
     Attributes:
         arm: A shipped arm, or the path of an MJCF file.
         out: Folder for the weights, encoder-<arm>.npz, and their model card.
-        n_tasks: Perturbations to train on.
-        n_samples: States per perturbation.
+        n_sessions: Sessions of reaches to train on.
+        n_samples: Moments of each session, 0.02 s apart.
+        n_perturbations: Perturbations that each session is carried out under.
+        check_trials: Reaches of the check in the loop at the end; 0 for no check.
         noise_aware: Train with the programming scatter of phase-change memory on all weights, for encoders
             that go onto crossbars.
         training: The training itself.
@@ -46,17 +51,22 @@ class TrainEncoderCommand:
 
     arm: str = "iiwa14"
     out: Path = Path()
-    n_tasks: int = 2000
-    n_samples: int = 160
+    n_sessions: int = 200
+    n_samples: int = 400
+    n_perturbations: int = 4
+    check_trials: int = 10
     noise_aware: bool = False
     training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=TrainingConfig)
     json: bool = False
 
     def __post_init__(self) -> None:
-        if self.n_tasks < 10 or self.n_samples < 10:
+        if self.n_sessions < 10 or self.n_samples < 10 or self.n_perturbations < 1:
             raise ConfigError(
-                f"n_tasks and n_samples must be at least 10, not {self.n_tasks} and {self.n_samples}."
+                f"n_sessions and n_samples must be at least 10 and n_perturbations at least 1, not "
+                f"{self.n_sessions}, {self.n_samples} and {self.n_perturbations}."
             )
+        if self.check_trials < 0:
+            raise ConfigError(f"check_trials must be 0 or more, not {self.check_trials}.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,15 +82,18 @@ def _train(argv: Sequence[str]) -> int:
     trained = train(command, arm)
     path = command.out / f"encoder-{arm.name}.npz"
     save_encoder(path, trained.encoder)
+    checks = _check(command, arm, path)
     card = path.with_suffix(".md")
-    card.write_text(_card(command, arm, trained, path), encoding="utf-8")
+    card.write_text(_card(command, arm, trained, checks, path), encoding="utf-8")
     console.print(
-        f"left of the missing torque's power after learning: {trained.validation_loss:.3f} with this "
+        f"left of the error after learning, by the closed form: {trained.validation_loss:.3f} with this "
         f"encoder, {trained.raw_state_loss:.3f} with the state itself (perturbations never trained on)."
     )
+    for result in checks:
+        console.print(result.line(), highlight=False)
     console.print(f"weights: {path}\nmodel card: {card}", highlight=False, soft_wrap=True)
     if command.json:
-        print_json(_document(trained, path))
+        print_json(_document(trained, checks, path))
     return DONE
 
 
@@ -91,11 +104,13 @@ def train(command: TrainEncoderCommand, arm: ArmSpec) -> TrainedEncoder:
 
     streams = np.random.SeedSequence(command.training.seed).spawn(2)
     train_rng, validation_rng = map(np.random.default_rng, streams)
+    size = {"n_samples": command.n_samples, "n_perturbations": command.n_perturbations}
+    gains = Gains()
     with Progress(console=console) as progress:
-        console.print(f"drawing {command.n_tasks} perturbations of {arm.name}", highlight=False)
-        tasks = draw_tasks(arm, train_rng, n_tasks=command.n_tasks, n_samples=command.n_samples)
-        n_validation = max(10, command.n_tasks // 10)
-        validation = draw_tasks(arm, validation_rng, n_tasks=n_validation, n_samples=command.n_samples)
+        console.print(f"drawing {command.n_sessions} sessions of {arm.name}", highlight=False)
+        tasks = draw_tasks(arm, train_rng, n_sessions=command.n_sessions, **size)
+        n_validation = max(10, command.n_sessions // 12)
+        validation = draw_tasks(arm, validation_rng, n_sessions=n_validation, random_fields=0.0, **size)
         bar = progress.add_task("training", total=command.training.n_steps)
         return train_encoder(
             arm.name,
@@ -104,8 +119,8 @@ def train(command: TrainEncoderCommand, arm: ArmSpec) -> TrainedEncoder:
             validation,
             settings(command),
             torque_scale=arm.torque_scale_nm,
-            active_area=AdaptiveNetwork.active_area,
             max_rates_hz=AdaptiveNetwork.max_rates_hz,
+            gains=(gains.kp, gains.damping),
             progress=lambda step, loss: progress.update(
                 bar, completed=step + 1, description=f"training, loss {loss:.3f}"
             ),
@@ -121,14 +136,29 @@ def settings(command: TrainEncoderCommand) -> TrainingConfig:
     return dataclasses.replace(command.training, weight_noise=tuple(c / full_us for c in pcm.programming_us))
 
 
-def _card(command: TrainEncoderCommand, arm: ArmSpec, trained: TrainedEncoder, path: Path) -> str:
+def _check(command: TrainEncoderCommand, arm: ArmSpec, path: Path) -> list[Check]:
+    """The loop itself, under the families of perturbation that no encoder is trained on."""
+    if not command.check_trials:
+        return []
+    console.print(f"checking in the loop: {', '.join(HELD_OUT)}", highlight=False)
+    return [
+        check(arm, path, family, n_trials=command.check_trials, seed=command.training.seed)
+        for family in HELD_OUT
+    ]
+
+
+def _card(
+    command: TrainEncoderCommand, arm: ArmSpec, trained: TrainedEncoder, checks: list[Check], path: Path
+) -> str:
     return encoder_card(
         arm,
         trained,
         settings(command),
-        data=f"{command.n_tasks} random perturbations (payload with offset, friction, damping, actuator "
-        f"gain, force, force field, gravity tilt), {command.n_samples} states each along random reaches "
-        "near home, missing torque by inverse dynamics; made by the command itself",
+        checks=[check.line() for check in checks],
+        data=f"{command.n_sessions} sessions of reaches to random targets near home, "
+        f"{command.n_samples} moments of each, {command.n_perturbations} random perturbations per session: "
+        f"{', '.join(TRAINED)}, one or two at once, or random smooth functions of the state; missing torque "
+        "by inverse dynamics; made by the command itself",
         command=_command_line(command),
         n_bytes=path.stat().st_size,
     )
@@ -148,12 +178,14 @@ def _command_line(command: TrainEncoderCommand) -> str:
     return " ".join(words)
 
 
-def _document(trained: TrainedEncoder, path: Path) -> dict[str, Any]:
+def _document(trained: TrainedEncoder, checks: list[Check], path: Path) -> dict[str, Any]:
     return {
         "path": str(path),
         "train_loss": trained.train_loss,
         "validation_loss": trained.validation_loss,
         "raw_state_loss": trained.raw_state_loss,
+        "learning_rate": trained.encoder.learning_rate,
+        "checks": [dataclasses.asdict(check) for check in checks],
     }
 
 

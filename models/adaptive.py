@@ -17,6 +17,12 @@ from spikearm.models.network import InputPort, OutputPort, PortedNetwork
 from spikearm.models.scaling import StateScaling
 from spikearm.records import FloatArray
 
+RAW_ACTIVE_AREA = (0.35, 0.45, 0.55)
+"""Active area of neurons on the state itself (DeWolf et al. 2020)."""
+
+RAW_LEARNING_RATE = 4e-2
+"""Best PES rate of neurons on the state itself: 6e-2 makes the loop unstable (iiwa14, 1000 neurons)."""
+
 
 @dataclass(frozen=True)
 class AdaptiveNetwork:
@@ -37,11 +43,13 @@ class AdaptiveNetwork:
             each copy errs in its own way. One elsewhere.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into, equal in distribution; substrates limit the size of one.
-        learning_rate: PES learning rate, as Nengo defines it for one ensemble of all neurons.
+        learning_rate: PES learning rate, as Nengo defines it for one ensemble of all neurons; None takes the
+            encoder's own, or without one the best that was found for the state itself.
         tau_input_s: Synapse into the ensemble [s].
         tau_training_s: Filter of the activities that learn [s].
         tau_output_s: Filter of the torque [s].
-        active_area: Lower end, mode and upper end of the part of the space a neuron is active in.
+        active_area: Lower end, mode and upper end of the part of the space a neuron is active in; None takes
+            the encoder's own, or without one that of DeWolf et al. 2020.
         max_rates_hz: Range of firing rates at the far end of a neuron's tuning curve [Hz].
         encoder_rate_hz: Firing rate of the DNN's units at activation 1 [Hz].
     """
@@ -53,11 +61,11 @@ class AdaptiveNetwork:
     committee: int = 1
     n_neurons: int = 1000
     n_ensembles: int = 1
-    learning_rate: float = 1e-2
+    learning_rate: float | None = None
     tau_input_s: float = 0.012
     tau_training_s: float = 0.012
     tau_output_s: float = 0.012
-    active_area: tuple[float, float, float] = (0.35, 0.45, 0.55)
+    active_area: tuple[float, float, float] | None = None
     max_rates_hz: tuple[float, float] = (100.0, 200.0)
     encoder_rate_hz: float = 200.0
 
@@ -85,6 +93,20 @@ class AdaptiveNetwork:
     def outputs(self) -> Mapping[str, int]:
         """Size of each output port."""
         return {"torque": self.n_joints}
+
+    @property
+    def rate(self) -> float:
+        """The learning rate in force."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return RAW_LEARNING_RATE if self.encoder is None else self.encoder.learning_rate
+
+    @property
+    def area(self) -> tuple[float, float, float]:
+        """The active area in force."""
+        if self.active_area is not None:
+            return self.active_area
+        return RAW_ACTIVE_AREA if self.encoder is None else self.encoder.active_area
 
     @property
     def n_dimensions(self) -> int:
@@ -118,7 +140,7 @@ class AdaptiveNetwork:
                 dimensions=self.n_dimensions,
                 neuron_type=nengo.LIF(),
                 encoders=UniformHypersphere(surface=True),
-                intercepts=ActiveArea(self.n_dimensions, self.active_area),
+                intercepts=ActiveArea(self.n_dimensions, self.area),
                 max_rates=Uniform(*self.max_rates_hz),
                 label=f"adapt{i}",
             )
@@ -151,7 +173,7 @@ class AdaptiveNetwork:
     def _add_learning(self, ensemble: nengo.Ensemble, error: nengo.Node, learned: nengo.Node) -> None:
         """Decoders that start at zero and follow the error."""
         # PES divides by the neurons of its own ensemble: parts would otherwise learn faster than the whole.
-        rate = self.learning_rate / self.n_ensembles
+        rate = self.rate / self.n_ensembles
         connection = nengo.Connection(
             ensemble,
             learned,

@@ -18,7 +18,7 @@ from spikearm.records import FloatArray
 _WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED_FOR = ("iiwa14", "planar2", "planar3")
 """Arms whose trained weights come with the package."""
-_ARRAYS = ("w1", "b1", "w2", "b2", "w3", "center", "half_range")
+_ARRAYS = ("w1", "b1", "w2", "b2", "w3", "center", "half_range", "active_area", "learning_rate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,9 @@ class StateEncoder:
         arm: Name of the arm it was trained for.
         scaling: Scaling of the state it was trained with.
         w1: First layer, shape (n_hidden, n_state). ``w2``, ``w3`` and the biases ``b1``, ``b2`` accordingly.
+        active_area: Part of the features' space that the neurons behind it should be active in: lower end,
+            mode and upper end; what it was trained with.
+        learning_rate: PES learning rate at which these neurons learn best in the loop.
     """
 
     arm: str
@@ -41,6 +44,8 @@ class StateEncoder:
     w2: FloatArray
     b2: FloatArray
     w3: FloatArray
+    active_area: tuple[float, float, float] = (0.35, 0.45, 0.55)
+    learning_rate: float = 1e-2
 
     @property
     def n_features(self) -> int:
@@ -108,7 +113,9 @@ def load_encoder(path: Path) -> StateEncoder:
         ) from error
     _check(data, path)
     scaling = StateScaling(tuple(data.pop("center").tolist()), tuple(data.pop("half_range").tolist()))
-    return StateEncoder(arm=arm, scaling=scaling, **data)
+    low, mode, high = (float(edge) for edge in data.pop("active_area"))
+    rate = float(data.pop("learning_rate"))
+    return StateEncoder(arm=arm, scaling=scaling, active_area=(low, mode, high), learning_rate=rate, **data)
 
 
 def _read(file: IO[bytes]) -> tuple[dict[str, FloatArray], str]:
@@ -150,6 +157,8 @@ def _check(data: dict[str, FloatArray], path: Path) -> None:
         "w2": (n2, n1),
         "b2": (n2,),
         "w3": (n_features, n2),
+        "active_area": (3,),
+        "learning_rate": (),
     }
     fits = all(array.shape == wanted[name] and array.size for name, array in data.items())
     if not fits:
@@ -158,8 +167,12 @@ def _check(data: dict[str, FloatArray], path: Path) -> None:
     for name, array in data.items():
         if not np.isfinite(array).all():
             raise WeightsError(f"encoder weights {path}: {name} is not finite; train them again.")
-    if not (data["half_range"] > 0).all():
-        raise WeightsError(f"encoder weights {path}: half_range is not positive; train them again.")
+    for name in ("half_range", "learning_rate"):
+        if not (data[name] > 0).all():
+            raise WeightsError(f"encoder weights {path}: {name} is not positive; train them again.")
+    area = data["active_area"]
+    if not (0 < area[0] <= area[1] <= area[2] < 1 and area[0] < area[2]):
+        raise WeightsError(f"encoder weights {path}: active_area is not in order; train them again.")
 
 
 def shipped_encoder_path(arm: str) -> Path:

@@ -58,8 +58,8 @@ class AdaptivePayload:
             a family of perturbations. By default the weight and the families that no encoder was trained on.
         backends: Substrates of the full-size networks.
         neurons: Sizes of the networks; the largest runs on all substrates, the others on the first one.
-        learning_rate: Of networks on the encoded state.
-        raw_learning_rate: Of networks on the state itself, which learn best at a higher rate.
+        learning_rate: Of networks on the encoded state; by default the encoder's own.
+        raw_learning_rate: Of networks on the state itself; by default the best that was found for it.
         pid_ki: Integral gain of PID control in the task's axes [1/s^3]; by default the best of 500, 1000,
             1500 and 2000 under the weight and in the curl field, in sessions of other seeds.
         seed: Of the first session.
@@ -74,8 +74,8 @@ class AdaptivePayload:
     perturbations: tuple[str, ...] = (WEIGHT, *HELD_OUT)
     backends: tuple[str, ...] = tuple(BACKENDS)
     neurons: tuple[int, ...] = (1000, 250)
-    learning_rate: float = 1e-2
-    raw_learning_rate: float = 4e-2
+    learning_rate: float | None = None
+    raw_learning_rate: float | None = None
     pid_ki: float = 1500.0
     seed: int = 2001
 

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from spikearm.envs.arms import ARMS
+from spikearm.envs.families import HELD_OUT, TRAINED, draw_from
 from spikearm.errors import ConfigError
 from spikearm.launch.train_encoder import TrainEncoderCommand
 from spikearm.models.encoder import load_encoder
 
 TINY = (
-    *("train", "encoder", "--arm", "planar2", "--n-tasks", 12, "--n-samples", 12),
+    *("train", "encoder", "--arm", "planar2", "--n-sessions", 12, "--n-samples", 12),
     *("--n-steps", 4, "--n-hidden", 6, "--n-features", 3, "--n-neurons", 32, "--batch-tasks", 4),
+    *("--check-trials", 0),
 )
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="training is an extra; torch is not installed"
@@ -54,14 +56,14 @@ def test_model_card_says_how_to_make_the_weights_again(spikearm, tmp_path):
         "State encoder for planar2",
         "seed | 3",
         "validation loss",
-        "12 random perturbations",
+        "12 sessions of reaches",
         "date",
     ):
         assert words in card
     for option in (
         "--arm planar2",
         "--seed 3",
-        "--n-tasks 12",
+        "--n-sessions 12",
         "--n-samples 12",
         "--n-steps 4",
         "--n-hidden 6",
@@ -90,15 +92,36 @@ def test_tasks_are_finite_and_of_every_size():
     from spikearm.launch.encoder_data import draw_tasks
 
     arm = ARMS["planar3"]
-    tasks = draw_tasks(arm, np.random.default_rng(0), n_tasks=30, n_samples=10)
-    assert tasks.states.shape == (30, 10, 6)
-    assert tasks.torques.shape == (30, 10, 3)
+    size = {"n_sessions": 8, "n_samples": 10, "n_perturbations": 3}
+    tasks = draw_tasks(arm, np.random.default_rng(0), **size)
+    assert tasks.states.shape == (8, 10, 6)
+    assert tasks.mobility.shape == (8, 10, 3, 3)
+    assert tasks.torques.shape == (8, 3, 10, 3)
     assert np.isfinite(tasks.states).all()
     assert np.isfinite(tasks.torques).all()
-    sizes = np.sqrt((tasks.torques**2).mean(axis=(1, 2)))
-    assert 0.05 * arm.torque_scale_nm < np.median(sizes) < 2.0 * arm.torque_scale_nm
-    again = draw_tasks(arm, np.random.default_rng(0), n_tasks=30, n_samples=10)
+    sizes = np.sqrt((tasks.torques**2).mean(axis=(2, 3)))
+    assert 0.02 * arm.torque_scale_nm < np.median(sizes) < 2.0 * arm.torque_scale_nm
+    again = draw_tasks(arm, np.random.default_rng(0), **size)
     np.testing.assert_array_equal(again.torques, tasks.torques)
+
+
+@needs_torch
+def test_training_sees_no_family_that_is_held_out(monkeypatch):
+    from spikearm.launch import encoder_data
+
+    seen: set[str] = set()
+
+    def watched(arm, rng, *families):
+        seen.update(families)
+        return draw_from(arm, rng, *families)
+
+    monkeypatch.setattr(encoder_data, "draw_from", watched)
+    rng = np.random.default_rng(0)
+    encoder_data.draw_tasks(
+        ARMS["planar2"], rng, n_sessions=30, n_samples=2, n_perturbations=3, random_fields=0.0
+    )
+    assert seen == set(TRAINED)
+    assert not seen & set(HELD_OUT)
 
 
 class NoTorch:
@@ -119,7 +142,7 @@ def test_training_without_torch_says_what_to_install(spikearm, monkeypatch, tmp_
     assert not (tmp_path / "weights").exists()
 
 
-@pytest.mark.parametrize("settings", [{"n_tasks": 9}, {"n_samples": 9}])
-def test_too_few_tasks_or_samples_are_refused(settings):
-    with pytest.raises(ConfigError, match="n_tasks and n_samples must be at least 10"):
+@pytest.mark.parametrize("settings", [{"n_sessions": 9}, {"n_samples": 9}, {"n_perturbations": 0}])
+def test_too_few_sessions_samples_or_perturbations_are_refused(settings):
+    with pytest.raises(ConfigError, match="n_sessions and n_samples must be at least 10 and n_perturbations"):
         TrainEncoderCommand(**settings)

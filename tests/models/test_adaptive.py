@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spikearm.errors import ConfigError
-from spikearm.models.adaptive import ActiveArea, AdaptiveNetwork
+from spikearm.models.adaptive import RAW_ACTIVE_AREA, RAW_LEARNING_RATE, ActiveArea, AdaptiveNetwork
 from spikearm.models.scaling import StateScaling
 
 N_JOINTS = 2
@@ -123,7 +123,7 @@ def test_learned_torque_grows_with_error_and_rate(start, network):
     task = np.array([1.0, 0.5])
     once = start(network).run(STATE, -task, 300)
     np.testing.assert_allclose(start(network).run(STATE, -2 * task, 300), 2 * once, rtol=1e-6)
-    faster = dataclasses.replace(network, learning_rate=2 * network.learning_rate)
+    faster = dataclasses.replace(network, learning_rate=2 * network.rate)
     np.testing.assert_allclose(start(faster).run(STATE, -task, 300), 2 * once, rtol=1e-6)
 
 
@@ -255,3 +255,12 @@ def test_committee_needs_members_and_an_encoder(network, encoder):
         dataclasses.replace(network, encoder=encoder, committee=0)
     with pytest.raises(ConfigError, match="committee=2 is of encoders, and this network has none"):
         dataclasses.replace(network, committee=2)
+
+
+def test_rate_and_active_area_are_the_encoders_own_unless_given(network, encoder):
+    encoder = dataclasses.replace(encoder, active_area=(0.1, 0.2, 0.3), learning_rate=0.1)
+    behind = dataclasses.replace(network, encoder=encoder, scaling=encoder.scaling)
+    assert (behind.rate, behind.area) == (0.1, (0.1, 0.2, 0.3))
+    assert (network.rate, network.area) == (RAW_LEARNING_RATE, RAW_ACTIVE_AREA)
+    own = dataclasses.replace(behind, learning_rate=0.5, active_area=(0.4, 0.5, 0.6))
+    assert (own.rate, own.area) == (0.5, (0.4, 0.5, 0.6))
