@@ -33,25 +33,29 @@ class TickNetwork:
         program: The compiled network.
         cost_model: Cost of the substrate's operations.
         control_dt_s: Control time step [s]; a whole number of network steps.
+
+    Attributes:
+        program: The compiled network.
+        cost_model: Cost of the substrate's operations.
     """
 
     def __init__(self, program: Program, cost_model: CostModel, *, control_dt_s: float) -> None:
-        self._program, self._cost_model = program, cost_model
+        self.program, self.cost_model = program, cost_model
         self._n_steps = n_steps(control_dt_s, program.dt_s, outer="control step", inner="network step")
 
     def tick(self, inputs: Mapping[str, FloatArray]) -> NetworkTick:
         """Advance by one control time step."""
         counts = NO_COUNTS
         for _ in range(self._n_steps):
-            result = self._program.step(inputs)
+            result = self.program.step(inputs)
             counts = result.counts if counts is NO_COUNTS else counts + result.counts
-        cost = self._cost_model.estimate(counts, self._n_steps * self._program.dt_s)
+        cost = self.cost_model.estimate(counts, self._n_steps * self.program.dt_s)
         return NetworkTick(result.outputs, counts, cost)
 
     def reset(self) -> None:
         """Back to the compiled state."""
-        self._program.reset()
+        self.program.reset()
 
     def close(self) -> None:
         """Release the substrate."""
-        self._program.close()
+        self.program.close()

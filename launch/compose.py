@@ -16,18 +16,18 @@ from spikearm.controller.network import TickNetwork
 from spikearm.controller.path import Schedule, sample
 from spikearm.controller.protocols import Controller, Law
 from spikearm.controller.torque import TorqueController
-from spikearm.envs.arms import ARMS, ArmSpec, load_arm
+from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import WeightsError
 from spikearm.hardware.backend import Backend, Program
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.registry import make_backend
-from spikearm.launch.config import NETWORKED, NetworkConfig, RunConfig
+from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.reaches import draw_reaches
 from spikearm.launch.spiking import compile_spiking
 from spikearm.models.adaptive import AdaptiveNetwork
-from spikearm.models.encoder import StateEncoder, load_encoder, shipped_encoder_path
+from spikearm.models.encoder import SHIPPED_FOR, StateEncoder, load_encoder, shipped_encoder_path
 from spikearm.models.scaling import StateScaling
 from spikearm.timesteps import n_steps
 
@@ -93,8 +93,10 @@ def compose(config: RunConfig) -> Run:
         seed=_number(plant_seed),
     )
     # The network comes last: what else does not fit is known before it is compiled.
-    controller, program, backend = _controller(config, arm, dynamics, _number(network_seed))
-    return Run(arm, plant, controller, schedule, None if backend is None else backend.cost_model, program)
+    controller, network = _controller(config, arm, dynamics, _number(network_seed))
+    if network is None:
+        return Run(arm, plant, controller, schedule, None, None)
+    return Run(arm, plant, controller, schedule, network.cost_model, network.program)
 
 
 def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:
@@ -118,26 +120,36 @@ def state_scaling(arm: ArmSpec) -> StateScaling:
     return StateScaling(arm.home + (0.0,) * n, (arm.q_half_range_rad,) * n + (arm.dq_half_range_rad_s,) * n)
 
 
+def make_adaptation(config: RunConfig, arm: ArmSpec, seed: int) -> TickNetwork | None:
+    """The compiled network of the "adaptive" controller; None for the others."""
+    if config.controller != "adaptive":
+        return None
+    network_dt_s = config.network.network_dt_s
+    n_steps(config.control_dt_s, network_dt_s, outer="control step", inner="network step")
+    backend = make_substrate(config)
+    program = backend.compile(adaptive_network(config.network, arm), dt_s=network_dt_s, seed=seed)
+    return TickNetwork(program, backend.cost_model, control_dt_s=config.control_dt_s)
+
+
+def make_substrate(config: RunConfig) -> Backend:
+    """The substrate of a run."""
+    settings = {"loihi": config.loihi, "crossbar": config.crossbar}.get(config.backend)
+    return make_backend(config.backend, **({} if settings is None else {"config": settings}))
+
+
 def _controller(
     config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics, seed: int
-) -> tuple[Controller, Program | None, Backend | None]:
-    """The controller, and if it has a network, what runs it."""
-    if config.controller not in NETWORKED:
-        return TorqueController(_law(config, arm, dynamics), dynamics.torque_limits), None, None
-    spiking = config.controller == "spiking-osc"
-    network_dt_s = config.control_dt_s if spiking else config.network.network_dt_s
-    n_steps(config.control_dt_s, network_dt_s, outer="control step", inner="network step")
-    settings = {"loihi": config.loihi, "crossbar": config.crossbar}.get(config.backend)
-    backend = make_backend(config.backend, **({} if settings is None else {"config": settings}))
-    if spiking:
-        return *compile_spiking(config, arm, dynamics, backend, seed=seed), backend
-    program = backend.compile(adaptive_network(config.network, arm), dt_s=network_dt_s, seed=seed)
-    adaptation = TickNetwork(program, backend.cost_model, control_dt_s=config.control_dt_s)
-    law = _law(config, arm, dynamics)
-    return TorqueController(law, dynamics.torque_limits, adaptation=adaptation), program, backend
+) -> tuple[Controller, TickNetwork | None]:
+    """The controller, and the network that it has or consists of."""
+    if config.controller == "spiking-osc":
+        return compile_spiking(config, arm, dynamics, make_substrate(config), seed=seed)
+    adaptation = make_adaptation(config, arm, seed)
+    law = make_law(config, arm, dynamics)
+    return TorqueController(law, dynamics.torque_limits, adaptation=adaptation), adaptation
 
 
-def _law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:
+def make_law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:
+    """The control law of the configuration's controller."""
     gains = config.gains
     if config.controller in ("pd", "pid"):
         if config.controller == "pid" and not gains.ki:
@@ -156,8 +168,8 @@ def _law(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> Law:
 
 
 def _encoder(choice: str, arm: ArmSpec) -> StateEncoder | None:
-    """The encoder asked for; an arm that is not shipped has none unless one is trained for it."""
-    if choice == "none" or (choice == "shipped" and arm.name not in ARMS):
+    """The encoder asked for; an arm without shipped weights has none unless one is trained for it."""
+    if choice == "none" or (choice == "shipped" and arm.name not in SHIPPED_FOR):
         return None
     path = shipped_encoder_path(arm.name) if choice == "shipped" else Path(choice)
     encoder = load_encoder(path)

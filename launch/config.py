@@ -34,8 +34,9 @@ class NetworkConfig:
     """The adaptive network.
 
     Attributes:
-        encoder: Weights of the DNN state encoder: "shipped" (those that come with the package for this
-            arm), "none" (the neurons see the state itself), or the path of an .npz file.
+        encoder: Weights of the DNN state encoder: "shipped" (those that come with the package for iiwa14,
+            planar2 and planar3; other arms go without), "none" (the neurons see the state itself), or the
+            path of an .npz file.
         committee: Copies of the encoder whose features are averaged, against the scatter of crossbar weights.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
@@ -82,7 +83,8 @@ class RunConfig:
 
     Attributes:
         backend: Substrate of the network: reference, loihi or crossbar.
-        arm: A shipped arm (iiwa14, planar2, planar3) or the path of an MJCF file.
+        arm: A shipped arm (iiwa14, gen3, fr3, ur5e, planar1, planar2, planar3) or the path of an MJCF
+            file.
         controller: adaptive (operational-space control and a spiking network that learns), osc (the same
             law without the network), spiking-osc (the law itself in spiking neurons), pd or pid (in joint
             space).

@@ -13,7 +13,7 @@ from spikearm.controller.spiking import SpikingController
 from spikearm.envs.arms import ArmSpec
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.errors import ConfigError, WeightsError
-from spikearm.hardware.backend import Backend, Program
+from spikearm.hardware.backend import Backend
 from spikearm.launch.config import RunConfig
 from spikearm.launch.osc_data import Reaching, evaluate
 from spikearm.models.osc import RESET_LOSS_S, Reduction, SpikingOSC
@@ -23,7 +23,7 @@ from spikearm.records import FloatArray, Pose
 
 def compile_spiking(
     config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics, backend: Backend, *, seed: int
-) -> tuple[SpikingController, Program]:
+) -> tuple[SpikingController, TickNetwork]:
     """The controller, and the network it consists of.
 
     Raises:
@@ -37,7 +37,7 @@ def compile_spiking(
     network = TickNetwork(program, backend.cost_model, control_dt_s=config.control_dt_s)
     center = Pose(weights.center[:3], weights.center[3:])
     controller = SpikingController(network, center, dynamics.torque_limits, feedforward=config.feedforward)
-    return controller, program
+    return controller, network
 
 
 def spiking_osc(config: RunConfig, weights: OscWeights, reaching: Reaching) -> SpikingOSC:

@@ -28,9 +28,7 @@ HARD = Perturbation(
 )
 
 PLANTS: dict[str, Callable[[], Plant]] = {
-    "mujoco iiwa14": lambda: MujocoPlant(ARMS["iiwa14"]),
-    "mujoco planar2": lambda: MujocoPlant(ARMS["planar2"]),
-    "mujoco planar3": lambda: MujocoPlant(ARMS["planar3"]),
+    **{f"mujoco {name}": lambda arm=arm: MujocoPlant(arm) for name, arm in ARMS.items()},
     "mujoco with substeps": lambda: MujocoPlant(ARMS["planar2"], control_dt_s=0.002, physics_dt_s=0.0005),
     "mujoco perturbed": lambda: MujocoPlant(ARMS["planar3"], perturbation=HARD, seed=3),
 }

@@ -13,7 +13,7 @@ from spikearm.errors import TimeStepError, WeightsError
 from spikearm.launch import compose as composing
 from spikearm.launch.compose import JOINT_INTEGRAL, adaptive_network, compose, state_scaling
 from spikearm.launch.config import NetworkConfig, RunConfig
-from spikearm.models.encoder import load_encoder, save_encoder, shipped_encoder_path
+from spikearm.models.encoder import SHIPPED_FOR, load_encoder, save_encoder, shipped_encoder_path
 
 SHORT = RunConfig(controller="osc", trials=2, duration_s=0.1)
 
@@ -72,7 +72,12 @@ def test_network_has_the_settings_asked_for():
     assert network.scaling == state_scaling(ARMS["planar3"])
 
 
-@pytest.mark.parametrize("name", ARMS)
+@pytest.mark.parametrize("name", sorted(ARMS.keys() - set(SHIPPED_FOR)))
+def test_arm_without_shipped_weights_goes_without_an_encoder(name):
+    assert adaptive_network(NetworkConfig(), ARMS[name]).encoder is None
+
+
+@pytest.mark.parametrize("name", SHIPPED_FOR)
 def test_shipped_arm_gets_its_shipped_encoder(name):
     network = adaptive_network(NetworkConfig(), ARMS[name])
     assert network.encoder is not None
