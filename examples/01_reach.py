@@ -41,8 +41,10 @@ reaches = out_and_back(
 schedule = sample(reaches, CONTROL_DT_S)
 
 # From states to torques, clipped to what the motors can give.
-law = OperationalSpace(dynamics, GAINS, posture=np.asarray(arm.home), task_axes=arm.task_axes)
-controller = TorqueController(law, dynamics.torque_limits, control_dt_s=CONTROL_DT_S)
+law = OperationalSpace(
+    dynamics, GAINS, dt_s=CONTROL_DT_S, posture=np.asarray(arm.home), task_axes=arm.task_axes
+)
+controller = TorqueController(law, dynamics.torque_limits)
 
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)

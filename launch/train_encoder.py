@@ -31,7 +31,17 @@ from spikearm.models.training_config import TrainingConfig
 if TYPE_CHECKING:
     from spikearm.models.encoder_training import TrainedEncoder
 
-_COMMON = ("arm", "out", "n_tasks", "n_samples", "noise_aware", "n_steps", "seed", "json")
+_COMMON = (
+    "arm",
+    "out",
+    "n_sessions",
+    "n_samples",
+    "n_perturbations",
+    "noise_aware",
+    "n_steps",
+    "seed",
+    "json",
+)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ _STILL = 0.25
 """Share of them without velocity."""
 
 
+_COMMON = ("arm", "out", "kp", "n_reaches", "n_steps", "seed", "json")
+
+
 @dataclass(frozen=True)
 class TrainOscCommand:
     """Train the spiking operational-space controller of an arm; nothing but the seed decides what comes out.
@@ -86,7 +89,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(argv: Sequence[str]) -> int:
-    command = parse(TrainOscCommand, argv, prog="spikearm train osc")
+    command = parse(
+        TrainOscCommand,
+        argv,
+        prog="spikearm train osc",
+        examples=("spikearm train osc --arm iiwa14 --out weights",),
+        common=_COMMON,
+    )
     require_torch()
     arm = load_arm(command.arm)
     if not all(arm.task_axes):

@@ -102,7 +102,7 @@ class CrossbarConfig:
     dac_bits: int | None = 8
     digital: tuple[str, ...] = ()
     learned_output_range: float = 1.0
-    learned_headroom: float = 2.0
+    learned_headroom: float = 1.0
     learned_weight_range: float | None = None
     learning: Literal["mixed-precision", "stochastic", "sign"] = "mixed-precision"
     pulse_threshold: float = 0.6

@@ -1,8 +1,9 @@
 """nengo-loihi 1.1 on NumPy 2 and nengo 4.
 
 nengo-loihi was released in January 2022. It calls ``np.array(..., copy=False)`` in the sense of
-NumPy 1, "copy only if needed", which NumPy 2 refuses with a ValueError and calls ``np.asarray``. The
-modules concerned get a stand-in for ``np`` in which the old meaning holds; NumPy itself is left alone.
+NumPy 1, "copy only if needed", which NumPy 2 refuses with a ValueError and calls ``np.asarray``; and it
+reads files of event cameras with ``np.fromstring``, which NumPy 2 keeps for text. The modules concerned
+get a stand-in for ``np`` in which the old meaning holds; NumPy itself is left alone.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-_MODULES = ("nengo_loihi.block", "nengo_loihi.neurons")
+_MODULES = ("nengo_loihi.block", "nengo_loihi.dvs", "nengo_loihi.neurons")
 
 
 class NumPy1Array:
-    """NumPy, except that ``array(copy=False)`` means "copy only if needed", as in NumPy 1."""
+    """NumPy, except that ``array(copy=False)`` and ``fromstring`` mean what they meant in NumPy 1."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
@@ -26,6 +27,11 @@ class NumPy1Array:
     def array(*args: Any, copy: bool | None = True, **kwargs: Any) -> Any:
         """``np.array`` of NumPy 1."""
         return np.array(*args, copy=copy or None, **kwargs)
+
+    @staticmethod
+    def fromstring(data: bytes, dtype: Any) -> Any:
+        """``np.fromstring`` of NumPy 1 on bytes: an array of its own, unlike that of ``np.frombuffer``."""
+        return np.frombuffer(data, dtype).copy()
 
 
 def install() -> None:

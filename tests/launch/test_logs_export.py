@@ -96,7 +96,7 @@ def test_neurobench_metrics_follow_from_the_log(export, short_run):
     assert metrics["MSE"] == pytest.approx(short_run.summary["rmse_m"] ** 2)
     # Learned decoders and the encoder's three matrices at least, 8 bytes each.
     assert metrics["Footprint"] > 8 * (1000 * 7 + 14 * 64 + 64 * 64 + 64 * 8)
-    assert metrics["ConnectionSparsity"] == 0.0
+    assert 0.0 <= metrics["ConnectionSparsity"] < 0.01
 
 
 def test_run_without_network_has_nothing_for_neurobench(spikearm, tmp_path):

@@ -102,7 +102,7 @@ def _learn_constant(program) -> np.ndarray:
         (CrossbarConfig(digital=("learned",)), 0.1, 0.1),
         (CrossbarConfig(device=PcmDevice(set_step=0.003)), 0.2, 0.2),
         (CrossbarConfig(devices_per_synapse=4), 0.2, 0.2),
-        (CrossbarConfig(), 0.4, 0.2),
+        (CrossbarConfig(), 0.3, 0.25),
     ],
     ids=["ideal", "encoders on PCM", "fine pulses", "4 pairs", "PCM"],
 )

@@ -18,6 +18,12 @@ def test_copy_false_copies_only_if_needed():
     assert old.array(array, copy=False, ndmin=2).base is array
 
 
+def test_bytes_become_an_array_of_its_own():
+    array = NumPy1Array().fromstring(b"\x01\x02\xff", np.uint8)
+    array += 1
+    assert array.tolist() == [2, 3, 0]
+
+
 def test_everything_else_is_numpy():
     old = NumPy1Array()
     assert old.zeros is np.zeros
