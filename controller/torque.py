@@ -69,6 +69,11 @@ class TorqueController:
             self._adaptation.program.reset()
         self._saturated = False
 
+    def resume(self) -> None:
+        """Go on after the arm was stopped: forget integrals, keep what was learned."""
+        self._law.reset()
+        self._saturated = False
+
     def update(self, state: JointState, target: Target) -> Command:
         """The decision of this tick."""
         start = perf_counter()

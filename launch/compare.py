@@ -74,7 +74,7 @@ def _require_composable(config: RunConfig) -> None:
     """What does not fit on one of the substrates is known before the first run, not after the third."""
     for _, variant in variants(config):
         run = compose(variant)
-        run.controller.close()
+        run.control.controller.close()
         run.plant.close()
 
 

@@ -17,6 +17,7 @@ from spikearm.controller.protocols import Law
 from spikearm.controller.torque import Adaptation, TorqueController
 from spikearm.envs.arms import ARMS, ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.envs.perturbation import Perturbation
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import WeightsError
 from spikearm.hardware.backend import Program
@@ -34,12 +35,12 @@ JOINT_INTEGRAL = 500.0
 
 
 @dataclass(frozen=True)
-class Run:
-    """Everything a loop needs.
+class Control:
+    """Everything a loop needs on this side of the plant.
 
     Attributes:
         arm: The arm.
-        plant: The simulated arm, with the perturbation.
+        dynamics: The controller's own model of it.
         controller: The law and, if the run has one, the network.
         schedule: Targets of all ticks.
         cost_model: Of the network's substrate; None without a network.
@@ -47,11 +48,24 @@ class Run:
     """
 
     arm: ArmSpec
-    plant: MujocoPlant
+    dynamics: MujocoDynamics
     controller: TorqueController
     schedule: Schedule
     cost_model: CostModel | None
     program: Program | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a loop needs.
+
+    Attributes:
+        control: All but the arm.
+        plant: The simulated arm, with the perturbation.
+    """
+
+    control: Control
+    plant: MujocoPlant
 
 
 def compose(config: RunConfig) -> Run:
@@ -64,8 +78,27 @@ def compose(config: RunConfig) -> Run:
         SpikearmError: Of many kinds: a name that is not known, a file that cannot be used, a setting
             that does not fit the arm.
     """
+    plant = simulated_arm(
+        load_arm(config.arm), config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s
+    )
+    return Run(compose_control(config), plant)
+
+
+def simulated_arm(arm: ArmSpec, perturbation: Perturbation, *, seed: int, control_dt_s: float) -> MujocoPlant:
+    """The simulated arm of a run, here or in a process of its own."""
+    return MujocoPlant(
+        arm, control_dt_s=control_dt_s, perturbation=perturbation, seed=_number(_streams(seed)[2])
+    )
+
+
+def compose_control(config: RunConfig) -> Control:
+    """Make all parts of a run but the arm.
+
+    Raises:
+        SpikearmError: As for :func:`compose`.
+    """
     arm = load_arm(config.arm)
-    path_seed, network_seed, plant_seed = np.random.SeedSequence(config.seed).spawn(3)
+    path_seed, network_seed, _ = _streams(config.seed)
     dynamics = MujocoDynamics(arm)
     reaches = draw_reaches(
         arm,
@@ -78,12 +111,6 @@ def compose(config: RunConfig) -> Run:
     schedule = sample(reaches, config.control_dt_s)
     if config.controller in ("pd", "pid"):
         schedule = joint_reference(schedule, dynamics, np.asarray(arm.home), task_axes=arm.task_axes)
-    plant = MujocoPlant(
-        arm,
-        control_dt_s=config.control_dt_s,
-        perturbation=config.perturbation,
-        seed=_number(plant_seed),
-    )
     # The network comes last: what else does not fit is known before it is compiled.
     adaptation = _adaptation(config, arm, _number(network_seed)) if config.controller == "adaptive" else None
     controller = TorqueController(
@@ -93,8 +120,13 @@ def compose(config: RunConfig) -> Run:
         adaptation=adaptation,
     )
     if adaptation is None:
-        return Run(arm, plant, controller, schedule, None, None)
-    return Run(arm, plant, controller, schedule, adaptation.cost_model, adaptation.program)
+        return Control(arm, dynamics, controller, schedule, None, None)
+    return Control(arm, dynamics, controller, schedule, adaptation.cost_model, adaptation.program)
+
+
+def _streams(seed: int) -> list[np.random.SeedSequence]:
+    """Independent streams of a run's seed: for the path, the network, and the plant's noise."""
+    return np.random.SeedSequence(seed).spawn(3)
 
 
 def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import hashlib
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +20,12 @@ from spikearm.hardware.backend import Program
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.crossbar.learning import Wear
 from spikearm.hardware.crossbar.program import CrossbarProgram
-from spikearm.hardware.meter import make_meter
+from spikearm.hardware.meter import EnergyMeter, make_meter
 from spikearm.hardware.utilisation import Describes
-from spikearm.launch.compose import Run, compose
+from spikearm.launch.compose import Control, Run, compose
 from spikearm.launch.config import RunConfig
 from spikearm.launch.mapping import to_mapping
+from spikearm.launch.realtime import no_collections
 from spikearm.launch.run_folder import make_run_folder, write_json, write_run_json
 from spikearm.launch.summary import mean_counts, summarise
 
@@ -65,7 +64,7 @@ def execute(
     """
     run = compose(config)
     try:
-        folder = make_run_folder(config.out, config.name or _default_name(config))
+        folder = make_run_folder(config.out, config.name or default_name(config))
         without = None
         if baseline and config.controller == "adaptive":
             plain = dataclasses.replace(config, controller="osc", realtime=False)
@@ -75,7 +74,7 @@ def execute(
             return Finished(without, folder / WITHOUT_ADAPTATION)
         summary = _execute_in(folder, config, run, on_tick)
     finally:
-        run.controller.close()
+        run.control.controller.close()
         run.plant.close()
     if without is not None:
         summary["rmse_m_by_trial_without_adaptation"] = without["rmse_m_by_trial"]
@@ -87,8 +86,42 @@ def _execute_in(
     folder: Path, config: RunConfig, run: Run, on_tick: Callable[[TickRecord], None] | None
 ) -> dict[str, Any]:
     """Run the loop with its log in an existing folder."""
+
+    def drive(log: TickLog, meter: EnergyMeter | None) -> LoopResult:
+        return Loop(
+            run.plant,
+            run.control.controller,
+            run.control.schedule,
+            log,
+            clock=RealTime(config.control_dt_s) if config.realtime else FreeRunning(),
+            meter=meter,
+            measure=run.plant.ee_pose,
+            actuation_delay=config.actuation_delay,
+            on_tick=_with_rest(config, run.control.program, on_tick),
+        ).run()
+
+    return record_run(folder, config, run.control, drive)
+
+
+def record_run(
+    folder: Path,
+    config: RunConfig,
+    control: Control,
+    drive: Callable[[TickLog, EnergyMeter | None], LoopResult],
+) -> dict[str, Any]:
+    """Everything around the loops of a run: its log, its meter, and what is written at its end.
+
+    Args:
+        folder: An existing folder.
+        config: The run's configuration.
+        control: Its controller.
+        drive: Carries out the loops.
+
+    Returns:
+        The summary, which is in the folder as well.
+    """
     meter = make_meter()
-    ledger = run.cost_model
+    ledger = control.cost_model
     write_run_json(
         folder,
         config,
@@ -98,24 +131,15 @@ def _execute_in(
             "n_ticks": config.n_ticks,
         },
     )
-    schema = schema_for(run.arm.n_joints, ledger, control_dt_s=config.control_dt_s, metered=meter is not None)
-    with TickLog(folder, schema, config_hash=_hash(config)) as log, _no_collections():
-        loop = Loop(
-            run.plant,
-            run.controller,
-            run.schedule,
-            log,
-            clock=RealTime(config.control_dt_s) if config.realtime else FreeRunning(),
-            meter=meter,
-            measure=run.plant.ee_pose,
-            actuation_delay=config.actuation_delay,
-            on_tick=_with_rest(config, run.program, on_tick),
-        )
-        result: LoopResult = loop.run()
+    schema = schema_for(
+        control.arm.n_joints, ledger, control_dt_s=config.control_dt_s, metered=meter is not None
+    )
+    with TickLog(folder, schema, config_hash=_hash(config)) as log, no_collections():
+        result = drive(log, meter)
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
-    if isinstance(run.program, CrossbarProgram):
-        summary["wear"] = [_wear(wear) for wear in run.program.wear]
-    utilisation = run.program.utilisation if isinstance(run.program, Describes) else None
+    if isinstance(control.program, CrossbarProgram):
+        summary["wear"] = [_wear(wear) for wear in control.program.wear]
+    utilisation = control.program.utilisation if isinstance(control.program, Describes) else None
     summary["utilisation"] = None if utilisation is None else utilisation.line()
     write_json(folder / "summary.json", summary)
     if utilisation is not None:
@@ -170,22 +194,8 @@ def ledger_document(cost_model: CostModel, folder: Path, control_dt_s: float) ->
     }
 
 
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """A full garbage collection takes tens of milliseconds: have it before the loop, not in a tick."""
-    gc.collect()
-    gc.freeze()
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-        gc.unfreeze()
-
-
-def _default_name(config: RunConfig) -> str:
+def default_name(config: RunConfig) -> str:
+    """End of a run folder's name: controller, substrate and arm."""
     arm = Path(config.arm).stem
     substrate = f"-{config.backend}" if config.controller == "adaptive" else ""
     return f"{config.controller}{substrate}-{arm}"

@@ -1,0 +1,109 @@
+"""What the robot's side lets through: torque, its change, and soft margins before the hard limits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikearm.errors import ConfigError
+from spikearm.hardware.link.wire import Stop
+from spikearm.records import FloatArray, JointState
+
+
+@dataclass(frozen=True)
+class LimitRules:
+    """Limits that hold whatever the client says.
+
+    Attributes:
+        torque_share: Part of the arm's torque limits that may be used; less than 1 for first trials.
+        torque_rate_nm: Largest change of each torque from one tick to the next [N m]. 1 N m at 1 kHz, as in
+            libfranka.
+        speed_rad_s: Joint speed at which the arm stops [rad/s].
+        margin_rad: Distance from a joint's stop at which the arm begins to push back [rad], as in Polymetis.
+        margin_rad_s: Distance from the joint speed limit at which it begins to brake [rad/s], likewise.
+    """
+
+    torque_share: float = 1.0
+    torque_rate_nm: float = 1.0
+    speed_rad_s: float = 3.0
+    margin_rad: float = 0.2
+    margin_rad_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.torque_share <= 1.0:
+            raise ConfigError(f"torque_share must be above 0 and at most 1, not {self.torque_share!r}.")
+        for key in ("torque_rate_nm", "speed_rad_s"):
+            value = getattr(self, key)
+            if not value > 0.0:
+                raise ConfigError(f"{key} must be a positive number, not {value!r}.")
+        for key in ("margin_rad", "margin_rad_s"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value >= 0.0):
+                raise ConfigError(f"{key} must be 0 or a positive number, not {value!r}.")
+        if self.margin_rad_s >= self.speed_rad_s:
+            raise ConfigError(
+                f"margin_rad_s = {self.margin_rad_s:g} must be below speed_rad_s = {self.speed_rad_s:g}."
+            )
+
+
+class Limits:
+    """The limits of one arm.
+
+    In a soft margin the push grows from nothing to the full allowed torque at the hard limit, so that the
+    client's torque is outweighed before the limit, not at it. A joint that is in the margin of its stop and
+    moves outwards is damped as well: a speed of ``margin_rad_s`` costs the same push as the whole margin.
+
+    Args:
+        rules: The limits.
+        torque_limits: The arm's largest torques, both ways [N m], shape (n_joints,).
+        q_range: Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop.
+    """
+
+    def __init__(self, rules: LimitRules, torque_limits: FloatArray, q_range: FloatArray) -> None:
+        self._rules = rules
+        self.torque: FloatArray = rules.torque_share * np.asarray(torque_limits, dtype=np.float64)
+        self._low, self._high = np.asarray(q_range, dtype=np.float64).T.copy()
+        self._soft_low, self._soft_high = self._low + rules.margin_rad, self._high - rules.margin_rad
+        self._soft_speed = rules.speed_rad_s - rules.margin_rad_s
+
+    def violated(self, state: JointState) -> Stop:
+        """Hard limits that this state is beyond; 0 for none."""
+        stop = Stop(0)
+        if ((state.q < self._low) | (state.q > self._high)).any():
+            stop |= Stop.JOINT_LIMIT
+        if (np.abs(state.dq) > self._rules.speed_rad_s).any():
+            stop |= Stop.SPEED_LIMIT
+        return stop
+
+    def push_back(self, state: JointState) -> FloatArray | None:
+        """Torque of the soft margins [N m], shape (n_joints,); None if the state is in none of them."""
+        q, dq = state.q, state.dq
+        low, high = q < self._soft_low, q > self._soft_high
+        fast = np.abs(dq) > self._soft_speed
+        if not (low.any() or high.any() or fast.any()):
+            return None
+        rules = self._rules
+        push = np.zeros_like(q)
+        if rules.margin_rad:
+            outwards = np.where(low, np.minimum(dq, 0.0), 0.0) + np.where(high, np.maximum(dq, 0.0), 0.0)
+            depth = np.where(low, q - self._soft_low, 0.0) + np.where(high, q - self._soft_high, 0.0)
+            push -= depth / rules.margin_rad
+            if rules.margin_rad_s:
+                push -= outwards / rules.margin_rad_s
+        if rules.margin_rad_s:
+            push -= np.where(fast, (dq - np.sign(dq) * self._soft_speed) / rules.margin_rad_s, 0.0)
+        return self.torque * push
+
+    def clamp(self, torque: FloatArray, before: FloatArray) -> FloatArray:
+        """The torque within its limits, and then no further from the one before than it may change.
+
+        Args:
+            torque: Wanted [N m], shape (n_joints,).
+            before: Applied in the tick before [N m], shape (n_joints,).
+        """
+        rate = self._rules.torque_rate_nm
+        within = np.minimum(np.maximum(torque, -self.torque), self.torque)
+        allowed: FloatArray = np.minimum(np.maximum(within, before - rate), before + rate)
+        return allowed

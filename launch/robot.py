@@ -1,0 +1,114 @@
+"""A robot from its configuration: the arm, its session and its end of the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from spikearm.envs.arms import load_arm
+from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.hardware.link.address import parse_address, require_safe
+from spikearm.hardware.link.channel import Channel, listen
+from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
+from spikearm.hardware.link.hold import Hold
+from spikearm.hardware.link.key import load_key
+from spikearm.hardware.link.limits import Limits
+from spikearm.hardware.link.remote_plant import describe
+from spikearm.hardware.link.server import RobotServer, ServedPlant
+from spikearm.hardware.link.session import RobotSession
+from spikearm.hardware.link.wire import Codec, Stop, Trait
+from spikearm.launch.compose import simulated_arm
+from spikearm.launch.robot_config import RobotConfig
+
+
+@dataclass(frozen=True)
+class Robot:
+    """A robot that waits to be served.
+
+    Attributes:
+        config: What it was made from.
+        plant: The arm.
+        session: Who may command it.
+        server: Its end of the wire.
+        channel: The wire.
+    """
+
+    config: RobotConfig
+    plant: ServedPlant
+    session: RobotSession
+    server: RobotServer
+    channel: Channel
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.plant.close()
+        self.channel.close()
+
+    def serve(self, wanted: Callable[[], bool], *, on_stop: Callable[[Stop], None]) -> None:
+        """Serve as long as ``wanted()`` is true, and tell of every stop."""
+        told = Stop(0)
+
+        def go_on() -> bool:
+            nonlocal told
+            if self.session.stop != told:
+                told = self.session.stop
+                if told:
+                    on_stop(told)
+            return wanted()
+
+        self.server.run(go_on)
+
+    def document(self) -> dict[str, Any]:
+        """What happened to it."""
+        injected = self.channel.injected if isinstance(self.channel, FaultyChannel) else {}
+        return {
+            "arm": self.config.arm,
+            "lock_step": self.config.lock_step,
+            "ticks": self.session.tick_number,
+            "commands_accepted": self.server.n_accepted,
+            "packets_refused": {cause.value: n for cause, n in sorted(self.server.refused.items())},
+            "overruns": self.server.n_overruns,
+            "stops": [{"tick": tick, "why": describe(why)} for tick, why in self.session.stops],
+            "fault": self.server.fault or None,
+            "faults_injected": dict(injected),
+        }
+
+
+def make_robot(config: RobotConfig) -> Robot:
+    """All parts of a simulated robot, bound to its address.
+
+    Raises:
+        SpikearmError: Of many kinds: the arm, the address, the key.
+    """
+    address, key = parse_address(config.listen), load_key(config.key_file)
+    require_safe(address, has_key=bool(key))
+    arm = load_arm(config.arm)
+    dynamics = MujocoDynamics(arm)
+    plant: ServedPlant = simulated_arm(
+        arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s
+    )
+    session = RobotSession(
+        config.session,
+        Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges),
+        Hold(dynamics, config.hold, dynamics.joint_ranges),
+        plant.read(),
+    )
+    codec = Codec(arm.n_joints, key)
+    channel: Channel = listen(address)
+    if config.faults.any:
+        wire_seed, sensor_seed = np.random.SeedSequence(config.faults.fault_seed).spawn(2)
+        channel = faulty = FaultyChannel(channel, config.faults, codec, np.random.default_rng(wire_seed))
+        plant = FaultyPlant(
+            plant, config.faults, np.random.default_rng(sensor_seed), active=lambda: faulty.active
+        )
+    traits = Trait.RESETTABLE | (Trait.LOCK_STEP if config.lock_step else Trait(0))
+    server = RobotServer(plant, session, channel, codec, traits=traits)
+    return Robot(config, plant, session, server, channel)

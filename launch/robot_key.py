@@ -1,0 +1,42 @@
+"""The command ``spikearm robot key``: a new key for a link between two machines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from spikearm.hardware.link.key import make_key_file
+from spikearm.launch.cli import DONE, guarded, parse
+from spikearm.launch.display import console
+
+
+@dataclass(frozen=True)
+class RobotKeyCommand:
+    """Write a new random 32-byte key, readable by its owner only; copy it to the other end by a safe way.
+
+    Attributes:
+        file: The file; it must not exist.
+    """
+
+    file: Annotated[Path, tyro.conf.Positional]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_make, sys.argv[1:] if argv is None else argv)
+
+
+def _make(argv: Sequence[str]) -> int:
+    command = parse(RobotKeyCommand, argv, prog="spikearm robot key")
+    make_key_file(command.file)
+    console.print(f"key: {command.file} (mode 0600)", highlight=False, soft_wrap=True)
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
