@@ -7,6 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
+from spikearm.controller.fallback import Fallback, FallbackRules, Rung
 from spikearm.controller.protocols import Command, Law, Target
 from spikearm.hardware.backend import Program
 from spikearm.hardware.cost import CostModel
@@ -35,13 +36,15 @@ class TorqueController:
 
     The network learns from the law's task torque with the sign turned: as long as the law has to push,
     the network is told to push more. After a tick whose torque was cut by a limit, in any joint, the
-    error is zero: a torque that never reached the arm teaches nothing, and it moves all joints.
+    error is zero: a torque that never reached the arm teaches nothing, and it moves all joints. So it is
+    while the network's own output is not used.
 
     Args:
         law: Gives task and support torque.
         torque_limits: Largest torque of each joint [N m], shape (n_joints,).
         control_dt_s: Control time step [s]; a whole number of network steps.
         adaptation: The network, or None for the law alone.
+        fallback: What to do while the network's output cannot be used.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class TorqueController:
         *,
         control_dt_s: float,
         adaptation: Adaptation | None = None,
+        fallback: FallbackRules | None = None,
     ) -> None:
         self._law = law
         self._limits = np.asarray(torque_limits, dtype=np.float64)
@@ -61,6 +65,7 @@ class TorqueController:
                 control_dt_s, adaptation.program.dt_s, outer="control step", inner="network step"
             )
         self._saturated = False
+        self._fallback = Fallback(fallback or FallbackRules(), len(self._limits))
 
     def reset(self) -> None:
         """Start anew: no integral, no learned weight."""
@@ -68,6 +73,7 @@ class TorqueController:
         if self._adaptation is not None:
             self._adaptation.program.reset()
         self._saturated = False
+        self._fallback.reset()
 
     def resume(self) -> None:
         """Go on after the arm was stopped: forget integrals, keep what was learned."""
@@ -79,7 +85,7 @@ class TorqueController:
         start = perf_counter()
         wanted = self._law.compute(state, target)
         after_law = perf_counter()
-        adaptive, counts, cost = self._adapt(state, wanted.task)
+        adaptive, counts, cost, age_s = self._adapt(state, wanted.task)
         after_network = perf_counter()
         unlimited = wanted.task + wanted.support + adaptive
         torque = np.clip(unlimited, -self._limits, self._limits)
@@ -94,6 +100,8 @@ class TorqueController:
             counts=counts,
             law_s=after_law - start,
             network_s=after_network - after_law,
+            network_age_s=age_s,
+            fallback=self._fallback.rung,
         )
 
     def notify_applied(self, sent: FloatArray, applied: FloatArray) -> None:
@@ -111,17 +119,19 @@ class TorqueController:
         if self._adaptation is not None:
             self._adaptation.program.close()
 
-    def _adapt(self, state: JointState, task: FloatArray) -> tuple[FloatArray, OpCounts, Cost]:
-        """All network steps of this tick: torque of the last one, sums of counts and costs."""
+    def _adapt(self, state: JointState, task: FloatArray) -> tuple[FloatArray, OpCounts, Cost, float]:
+        """All network steps of this tick: torque and age of the last one, sums of counts and costs."""
         if self._adaptation is None:
-            return np.zeros_like(task), NO_COUNTS, NO_COST
+            return np.zeros_like(task), NO_COUNTS, NO_COST, 0.0
+        frozen = self._saturated or self._fallback.rung is not Rung.NETWORK
         inputs = {
             "state": np.concatenate((state.q, state.dq)),
-            "error": np.zeros_like(task) if self._saturated else -task,
+            "error": np.zeros_like(task) if frozen else -task,
         }
         counts = NO_COUNTS
         for _ in range(self._n_network_steps):
             result = self._adaptation.program.step(inputs)
             counts = result.counts if counts is NO_COUNTS else counts + result.counts
         elapsed_s = self._n_network_steps * self._adaptation.program.dt_s
-        return result.outputs["torque"], counts, self._adaptation.cost_model.estimate(counts, elapsed_s)
+        cost = self._adaptation.cost_model.estimate(counts, elapsed_s)
+        return self._fallback.torque(result.outputs["torque"], result.age_s), counts, cost, result.age_s

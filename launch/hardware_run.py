@@ -19,13 +19,17 @@ from spikearm.hardware.link.channel import dial
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.remote_plant import ClientRules, LinkClock, RemotePlant
 from spikearm.hardware.link.statistics import LinkStatistics
-from spikearm.hardware.link.wire import Codec, Mode
+from spikearm.hardware.link.wire import Codec
 from spikearm.hardware.meter import EnergyMeter
 from spikearm.launch.compose import Control, compose_control
 from spikearm.launch.config import RunConfig
 from spikearm.launch.robot_config import DEFAULT_ADDRESS
 from spikearm.launch.run import default_name, record_run
 from spikearm.launch.run_folder import make_run_folder, write_json
+from spikearm.records import FloatArray, Pose
+
+_AT_START_M = 1e-3
+"""Distance from the start of its path within which an arm stands there [m]."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +120,12 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
     """
     control = compose_control(config)
     try:
-        with connect(link, control.arm.n_joints) as plant:
-            if link.recover and plant.mode is Mode.STOPPED:
-                plant.recover()
+        schedule = _from_where_it_is(link, control)
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
         outcome = _Outcome()
 
         def drive(log: TickLog, meter: EnergyMeter | None) -> LoopResult:
-            return _drive(config, link, control, outcome, log, meter)
+            return _drive(config, link, control, outcome, log, meter, schedule)
 
         summary = record_run(folder, config, control, drive)
     finally:
@@ -148,9 +150,9 @@ def _drive(
     outcome: _Outcome,
     log: TickLog,
     meter: EnergyMeter | None,
+    schedule: Schedule,
 ) -> LoopResult:
     """Loop after loop, until the schedule is done, somebody interrupts, or the robot is not to be had."""
-    schedule = control.schedule
     while True:
         before = outcome.n_ticks
         try:
@@ -208,7 +210,24 @@ def _recovered(
     """Release the robot and lead it back from where it is found."""
     with connect(link, control.arm.n_joints, outcome.statistics) as plant:
         plant.recover()
-        state = plant.read()
-    control.dynamics.update(state.q, np.zeros_like(state.q))
+        q = plant.read().q
     control.controller.resume()
-    return resumed(schedule, tick, pose=control.dynamics.pose(), q=state.q)
+    return resumed(schedule, tick, pose=_pose_at(control, q), q=q)
+
+
+def _from_where_it_is(link: LinkConfig, control: Control) -> Schedule:
+    """The schedule, led up to from where the robot stands, unless it stands at its start."""
+    with connect(link, control.arm.n_joints) as plant:
+        if link.recover:
+            plant.recover()
+        q = plant.read().q
+    pose, start = _pose_at(control, q), control.schedule.targets[0].pose
+    if np.linalg.norm(pose.position - start.position) < _AT_START_M:
+        return control.schedule
+    return resumed(control.schedule, 0, pose=pose, q=q)
+
+
+def _pose_at(control: Control, q: FloatArray) -> Pose:
+    """Pose of the end effector at rest at these joint angles, by the controller's model."""
+    control.dynamics.update(q, np.zeros_like(q))
+    return control.dynamics.pose()

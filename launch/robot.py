@@ -98,7 +98,7 @@ def make_robot(config: RobotConfig) -> Robot:
     session = RobotSession(
         config.session,
         Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges),
-        Hold(dynamics, config.hold, dynamics.joint_ranges),
+        Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=config.control_dt_s),
         plant.read(),
     )
     codec = Codec(arm.n_joints, key)

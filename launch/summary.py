@@ -64,6 +64,8 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         "synaptic_ops_per_tick": float(column(table, "synaptic_ops").mean()),
         "saturated_weights_per_tick": float(column(table, "saturated_weights").mean()),
         "overflows_per_tick": float(column(table, "overflows").mean()),
+        "network_age_s_max": float(column(table, "network_age_s").max()),
+        "fallback_ticks": int((column(table, "fallback") > 0).sum()),
         "deadline_misses": result.deadline_misses,
         "saturated_ticks": int(column(table, "saturated").sum()),
         "unrecorded_ticks": result.n_lost,

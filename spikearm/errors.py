@@ -88,3 +88,7 @@ class LinkError(SpikearmError, ConnectionError):
 
 class ProtectiveStopError(SpikearmError, RuntimeError):
     """The robot has stopped by itself and stays stopped until somebody recovers it."""
+
+
+class NetworkLostError(SpikearmError, RuntimeError):
+    """A network that has given nothing that can be used for too long."""

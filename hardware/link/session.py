@@ -113,7 +113,6 @@ class RobotSession:
         self._fresh = False
         self._n_ready = self._n_silent = 0
         self.watchdog.restart()
-        self._hold.release()
 
     def offer(self, command: CommandFrame, peer: Peer) -> None:
         """Take a genuine command, or refuse it.
@@ -160,7 +159,6 @@ class RobotSession:
         """Stop, and stay stopped until somebody recovers."""
         if not self.stop:
             self.stops = [*self.stops[-99:], (self.tick_number, why)]
-            self._hold.release()
         self.stop |= why
         self.mode = Mode.STOPPED
 

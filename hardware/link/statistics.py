@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from spikearm.hardware.link.histogram import Histogram
-from spikearm.hardware.link.wire import Cause, StateFrame
+from spikearm.hardware.link.wire import Cause, Mode, StateFrame
 
 
 class LinkStatistics:
@@ -22,7 +22,10 @@ class LinkStatistics:
         delay_s: By how much the last state came later than the fastest one did [s].
         round_trip: Time of a command and a state on the wire, without the robot's wait for its next tick.
         period_error: Difference between the time from state to state and the robot's period, either way.
-        success_rate_min: Lowest success rate the robot has reported.
+        n_armed: States of an armed robot.
+        n_missed: Ticks in which an armed robot had no new command, by its own count.
+        longest_run: Most of them in a row.
+        success_rate_min: Lowest success rate an armed robot has reported.
     """
 
     def __init__(self) -> None:
@@ -32,9 +35,9 @@ class LinkStatistics:
         self.round_trip = Histogram()
         self.period_error = Histogram()
         self.success_rate_min = 1.0
+        self.n_armed = self.n_missed = self.longest_run = 0
         self._arrived_ns = 0
         self._least_offset_ns: int | None = None
-        self._last: StateFrame | None = None
 
     def take(self, state: StateFrame, before: StateFrame, now_ns: int) -> None:
         """Take note of an accepted state.
@@ -57,19 +60,23 @@ class LinkStatistics:
             passed_s = 1e-9 * (now_ns - self._arrived_ns)
             self.period_error.add(abs(passed_s - n_ticks * state.dt_s))
         self._arrived_ns = now_ns
-        self.success_rate_min = min(self.success_rate_min, state.success_rate)
-        self._last = state
+        self._take_misses(state, before)
+
+    def _take_misses(self, state: StateFrame, before: StateFrame) -> None:
+        """The robot counts anew in every session; here, all are counted."""
+        if state.mode is Mode.COMMAND_ACTIVE:
+            self.n_armed += max(1, state.sequence - before.sequence)
+            self.success_rate_min = min(self.success_rate_min, state.success_rate)
+        self.n_missed += max(0, state.n_missed - before.n_missed)
+        self.longest_run = max(self.longest_run, state.longest_run)
 
     def document(self) -> dict[str, Any]:
         """The link's part of a summary."""
-        last = self._last
-        n_ticks = self.n_states + self.n_skipped
-        missed = 0 if last is None else last.n_missed
         return {
-            "success_rate": 1.0 - missed / n_ticks if n_ticks else None,
+            "success_rate": 1.0 - self.n_missed / self.n_armed if self.n_armed else None,
             "success_rate_min_100": self.success_rate_min,
-            "robot_missed_commands": missed,
-            "robot_longest_run_of_misses": 0 if last is None else last.longest_run,
+            "robot_missed_commands": self.n_missed,
+            "robot_longest_run_of_misses": self.longest_run,
             "round_trip_s": self.round_trip.document(),
             "period_error_s": self.period_error.document(),
             "states": self.n_states,

@@ -105,7 +105,7 @@ def test_what_nobody_knows_has_no_column_or_is_null(tmp_path, rng):
 
 
 def test_every_dimension_carries_its_unit():
-    unitless = {"tick", "trial", "reach", "saturated", "deadline_missed", *COUNT_NAMES}
+    unitless = {"tick", "trial", "reach", "fallback", "saturated", "deadline_missed", *COUNT_NAMES}
     for column in SCHEMA.columns:
         is_quaternion = column.name[-3:] in ("_qw", "_qx", "_qy", "_qz")
         has_unit = column.name.endswith(("_s", "_rad", "_m", "_nm", "_j"))
