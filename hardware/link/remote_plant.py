@@ -256,10 +256,19 @@ class RemotePlant:
             )
 
     def stop(self) -> None:
-        """Make the robot stop and stay stopped."""
+        """Make an armed robot stop and stay stopped.
+
+        Raises:
+            LinkError: It did not say that it has.
+        """
         self._require_open()
         self._armed = False
-        self._send(Flag.HOLD | Flag.STOP, self._zero)
+        self._converse(
+            Flag.HOLD | Flag.STOP,
+            lambda state: state.mode not in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE),
+            "did not stop",
+            allow_stop=True,
+        )
 
     def next_state(self) -> StateFrame:
         """Wait for a newer state than the last one; of several that have come, the newest.
@@ -439,6 +448,7 @@ class LinkClock:
     def __init__(self, plant: RemotePlant, *, arm: bool = True) -> None:
         self._plant = plant
         self._arm = arm
+        self._answer_now = False
 
     def start(self) -> None:
         """Arm the robot now, immediately before the first tick: an armed robot waits for nobody.
@@ -449,6 +459,7 @@ class LinkClock:
         """
         if self._arm:
             self._plant.arm()
+            self._answer_now = True  # the state that says so waits for its command
 
     def wait(self) -> float:
         """Wait for the next state; how much longer it took to come than the fastest so far [s].
@@ -458,7 +469,8 @@ class LinkClock:
         Raises:
             LinkError: None came in time.
         """
-        if self._plant.lock_step:
+        if self._plant.lock_step or self._answer_now:
+            self._answer_now = False
             return 0.0
         self._plant.next_state()
         return self._plant.statistics.delay_s

@@ -72,6 +72,7 @@ class RobotServer:
         codec: Packs and unpacks.
         traits: What kind of robot this is.
         now_ns: Monotonic clock [ns].
+        sleep: Sleeps for some seconds.
 
     Attributes:
         refused: Packets that were refused, by cause.
@@ -89,6 +90,7 @@ class RobotServer:
         *,
         traits: Trait,
         now_ns: Callable[[], int] = time.monotonic_ns,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._plant = plant
         self._session = session
@@ -96,6 +98,7 @@ class RobotServer:
         self._codec = codec
         self._traits = traits
         self._now_ns = now_ns
+        self._sleep = sleep
         self._period_ns = round(1e9 * plant.dt_s)
         self._reading = plant.read()
         self._applied = np.zeros_like(self._reading.q)
@@ -117,7 +120,7 @@ class RobotServer:
         due_ns = self._now_ns()
         while wanted():
             due_ns += self._period_ns
-            self._collect_until(due_ns)
+            self.collect_until(due_ns)
             late_ns = self._now_ns() - due_ns
             if late_ns > self._period_ns:
                 # After a stall the grid moves: a burst of ticks would look like missed commands.
@@ -125,7 +128,7 @@ class RobotServer:
                 due_ns += late_ns
             self.tick()
 
-    def _collect_until(self, due_ns: int) -> None:
+    def collect_until(self, due_ns: int) -> None:
         """Take packets as they come, so that their time of arrival is known."""
         n_left, n_hellos = _PACKETS_PER_TICK, _HELLOS_PER_TICK
         while True:
@@ -137,7 +140,7 @@ class RobotServer:
                 n_left -= 1
                 n_hellos -= self._take(*came, may_answer=n_hellos > 0)
             elif not n_left:
-                time.sleep(remaining_s)
+                self._sleep(remaining_s)
 
     def tick(self) -> None:
         """One period: torque, then the new reading to whoever is in session."""
@@ -165,9 +168,12 @@ class RobotServer:
         if (session.last_sequence, session.number) == before:
             self._answer_again(packet, peer)
             return
+        applied = session.applied
         torque = session.tick(self._reading, fault=self._fault_now)
         if session.moved_by or session.mode is Mode.STOPPED:
             self._move(torque)
+        else:
+            session.applied = applied  # no time has passed in which it could have changed
         if session.peer is not None:
             self._send(session.peer)
 

@@ -55,7 +55,8 @@ class LinkStatistics:
         if state.echo_ns != before.echo_ns:
             self.round_trip.add(1e-9 * (now_ns - state.echo_ns - state.held_ns))
         n_ticks = state.sequence - before.sequence
-        self.n_skipped += max(0, n_ticks - 1)
+        if before.last_command:  # not the welcome, which comes whenever it was asked for
+            self.n_skipped += max(0, n_ticks - 1)
         if self._arrived_ns and n_ticks > 0:
             passed_s = 1e-9 * (now_ns - self._arrived_ns)
             self.period_error.add(abs(passed_s - n_ticks * state.dt_s))
