@@ -75,6 +75,8 @@ class Robot:
             "ticks": self.session.tick_number,
             "commands_accepted": self.server.n_accepted,
             "packets_refused": {cause.value: n for cause, n in sorted(self.server.refused.items())},
+            "mode": self.session.mode.name,
+            "speed_rad_s": float(np.abs(self.server.reading.dq).max()),
             "overruns": self.server.n_overruns,
             "stops": [{"tick": tick, "why": describe(why)} for tick, why in self.session.stops],
             "fault": self.server.fault or None,

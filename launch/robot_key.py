@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from spikearm.hardware.link.key import make_key_file
-from spikearm.launch.cli import DONE, guarded, parse
+from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
 
 
@@ -21,9 +21,11 @@ class RobotKeyCommand:
 
     Attributes:
         file: The file; it must not exist.
+        json: Print where it is as one JSON document on stdout.
     """
 
     file: Annotated[Path, tyro.conf.Positional]
+    json: bool = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +37,8 @@ def _make(argv: Sequence[str]) -> int:
     command = parse(RobotKeyCommand, argv, prog="spikearm robot key")
     make_key_file(command.file)
     console.print(f"key: {command.file} (mode 0600)", highlight=False, soft_wrap=True)
+    if command.json:
+        print_json({"key_file": str(command.file)})
     return DONE
 
 

@@ -119,8 +119,12 @@ def _energy_model(table: pa.Table) -> dict[str, float | None]:
 
 
 def whole_ticks_s(table: pa.Table) -> FloatArray:
-    """Measured time of whole ticks [s]; the time of a record stands in the record after it."""
-    return column(table, "latency_tick_s")[:-1] + column(table, "latency_log_s")[1:]
+    """Measured time of whole ticks [s]; the time of a record stands in the record after it.
+
+    Ticks at the end of a loop, whose record nobody timed, are left out.
+    """
+    ticks_s = column(table, "latency_tick_s")[:-1] + column(table, "latency_log_s")[1:]
+    return ticks_s[np.isfinite(ticks_s)]
 
 
 def _median_or_none(values: FloatArray) -> float | None:

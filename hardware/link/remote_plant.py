@@ -298,10 +298,12 @@ class RemotePlant:
             welcome = self._welcome(hello_ns)
             if welcome is None:
                 continue
-            self._state, self._session, self._sequence = welcome, welcome.session, 0
+            # A first command whose answer was lost has been taken all the same.
+            self._state, self._session = welcome, welcome.session
+            self._sequence = joined_after = welcome.last_command
             self._send(Flag.HOLD, self._zero)
             joined_ns = self._now_ns() + round(1e9 * _REPEAT_S)
-            if self._receive_until(joined_ns, lambda state: state.last_command > 0):
+            if self._receive_until(joined_ns, lambda state: state.last_command > joined_after):
                 return self._state
         raise LinkError(
             f"nobody answers within {self._rules.connect_s:g} s. Is the robot served at this address, with "

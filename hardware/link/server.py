@@ -77,6 +77,7 @@ class RobotServer:
     Attributes:
         refused: Packets that were refused, by cause.
         n_accepted: Commands that were accepted.
+        reading: The arm's last reading.
         n_overruns: Ticks that began more than a period late.
         fault: What the plant said when it last failed.
     """
@@ -100,8 +101,8 @@ class RobotServer:
         self._now_ns = now_ns
         self._sleep = sleep
         self._period_ns = round(1e9 * plant.dt_s)
-        self._reading = plant.read()
-        self._applied = np.zeros_like(self._reading.q)
+        self.reading = plant.read()
+        self._applied = np.zeros_like(self.reading.q)
         self._echo_ns = self._arrived_ns = 0
         self._fault_now = Stop(0)
         self.refused: Counter[Cause] = Counter()
@@ -144,7 +145,7 @@ class RobotServer:
 
     def tick(self) -> None:
         """One period: torque, then the new reading to whoever is in session."""
-        self._move(self._session.tick(self._reading, fault=self._fault_now))
+        self._move(self._session.tick(self.reading, fault=self._fault_now))
         if self._session.peer is not None:
             self._send(self._session.peer)
 
@@ -169,7 +170,7 @@ class RobotServer:
             self._answer_again(packet, peer)
             return
         applied = session.applied
-        torque = session.tick(self._reading, fault=self._fault_now)
+        torque = session.tick(self.reading, fault=self._fault_now)
         if session.moved_by or session.mode is Mode.STOPPED:
             self._move(torque)
         else:
@@ -227,10 +228,10 @@ class RobotServer:
         self._channel.send(self._codec.pack_state(frame), peer)
 
     def _reset(self, command: CommandFrame) -> None:
-        self._reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
+        self.reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
         self._applied = np.zeros_like(self._applied)
         self._fault_now = Stop(0)
-        self._session.place(self._reading)
+        self._session.place(self.reading)
 
     def _move(self, torque: FloatArray) -> None:
         """Apply a torque and read; a failing plant or sensor stops the arm, not the server."""
@@ -244,7 +245,7 @@ class RobotServer:
         finite = np.isfinite(reading.q).all() and np.isfinite(reading.dq).all()
         self._fault_now = Stop(0) if finite else Stop.SENSOR
         if finite:
-            self._reading = reading
+            self.reading = reading
         else:
             self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}"
 
@@ -268,10 +269,10 @@ class RobotServer:
             n_missed=watchdog.n_missed,
             longest_run=watchdog.longest_run,
             success_rate=watchdog.success_rate,
-            t_s=self._reading.t_s,
+            t_s=self.reading.t_s,
             dt_s=self._plant.dt_s,
-            q=self._reading.q,
-            dq=self._reading.dq,
+            q=self.reading.q,
+            dq=self.reading.dq,
             measured=self._applied,
             applied=self._applied,
         )

@@ -50,13 +50,13 @@ def test_schedule_is_as_long_as_the_run():
 
 
 def test_laws_in_joint_space_get_joint_targets():
-    assert compose(SHORT).schedule.targets[0].q is None
-    q = compose(dataclasses.replace(SHORT, controller="pd")).schedule.targets[0].q
+    assert compose(SHORT).control.schedule.targets[0].q is None
+    q = compose(dataclasses.replace(SHORT, controller="pd")).control.schedule.targets[0].q
     np.testing.assert_allclose(q, ARMS["iiwa14"].home, atol=1e-6)
 
 
 def test_only_an_adaptive_run_has_a_cost_model():
-    assert compose(SHORT).cost_model is None
+    assert compose(SHORT).control.cost_model is None
     run = compose(dataclasses.replace(SHORT, controller="adaptive"))
     assert run.control.cost_model is not None
     run.control.controller.close()

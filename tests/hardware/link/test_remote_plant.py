@@ -164,6 +164,21 @@ def test_reset_reaches_the_arm_with_its_seed(rig, lock_step):
     assert robot.plant.seed is None
 
 
+def test_first_command_whose_answer_is_lost_does_not_lock_the_client_out(rig):
+    robot = rig()
+    send, lost = robot.server._channel.send, []
+
+    def lossy(packet, peer=None):
+        if robot.codec.unpack_state(packet).last_command and len(lost) < 200:
+            lost.append(packet)
+            return True
+        return send(packet, peer)
+
+    robot.server._channel.send = lossy
+    assert robot.connect().mode is Mode.MONITOR
+    assert len(lost) == 200
+
+
 def test_second_client_is_turned_away(rig):
     robot = rig()
     robot.connect()
