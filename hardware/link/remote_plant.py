@@ -300,10 +300,10 @@ class RemotePlant:
                 continue
             # A first command whose answer was lost has been taken all the same.
             self._state, self._session = welcome, welcome.session
-            self._sequence = joined_after = welcome.last_command
+            self._sequence = welcome.last_command
             self._send(Flag.HOLD, self._zero)
             joined_ns = self._now_ns() + round(1e9 * _REPEAT_S)
-            if self._receive_until(joined_ns, lambda state: state.last_command > joined_after):
+            if self._receive_until(joined_ns, lambda state: state.last_command == self._sequence):
                 return self._state
         raise LinkError(
             f"nobody answers within {self._rules.connect_s:g} s. Is the robot served at this address, with "

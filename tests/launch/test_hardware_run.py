@@ -77,7 +77,9 @@ def test_lock_step_gives_the_torques_of_a_run_in_one_process(tmp_path, controlle
 
 def test_lock_step_loses_nothing_on_a_bad_wire(tmp_path):
     """Lost, late, doubled, turned and repeated packets cost time, and not a single torque."""
-    run = dataclasses.replace(SHORT, duration_s=0.1, controller="osc", out=tmp_path / "runs")
+    run = dataclasses.replace(
+        SHORT, duration_s=0.1, distance_m=0.002, controller="osc", out=tmp_path / "runs"
+    )
     here = read_ticks(execute(run, baseline=False).folder)
     faults = FaultPlan(drop=0.02, duplicate=0.05, flip=0.02, replay=0.05, nan=0.02)
     robot = in_step(run, tmp_path, faults=faults)
