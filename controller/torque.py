@@ -42,7 +42,8 @@ class TorqueController:
     Args:
         law: Gives task and support torque.
         torque_limits: Largest torque of each joint [N m], shape (n_joints,).
-        control_dt_s: Control time step [s]; a whole number of network steps.
+        control_dt_s: Control time step [s]. A network step divides it, or is a multiple of it: then
+            the network steps in every so many ticks, and its output is held in between.
         adaptation: The network, or None for the law alone.
         fallback: What to do while the network's output cannot be used.
     """
@@ -59,11 +60,12 @@ class TorqueController:
         self._law = law
         self._limits = np.asarray(torque_limits, dtype=np.float64)
         self._adaptation = adaptation
-        self._n_network_steps = 0
+        self._control_dt_s = control_dt_s
+        self._n_network_steps, self._n_held_ticks = 0, 1
         if adaptation is not None:
-            self._n_network_steps = n_steps(
-                control_dt_s, adaptation.program.dt_s, outer="control step", inner="network step"
-            )
+            self._n_network_steps, self._n_held_ticks = network_rate(control_dt_s, adaptation.program.dt_s)
+        self._since_step = 0
+        self._output: tuple[FloatArray, float] | None = None  # torque, age when it came
         self._saturated = False
         self._fallback = Fallback(fallback or FallbackRules(), len(self._limits))
 
@@ -73,6 +75,7 @@ class TorqueController:
         if self._adaptation is not None:
             self._adaptation.program.reset()
         self._saturated = False
+        self._since_step, self._output = 0, None
         self._fallback.reset()
 
     def resume(self) -> None:
@@ -123,6 +126,9 @@ class TorqueController:
         """All network steps of this tick: torque and age of the last one, sums of counts and costs."""
         if self._adaptation is None:
             return np.zeros_like(task), NO_COUNTS, NO_COST, 0.0
+        if self._output is not None and self._since_step < self._n_held_ticks:
+            nothing = self._adaptation.cost_model.estimate(NO_COUNTS, 0.0)
+            return self._held(*self._output, nothing)
         frozen = self._saturated or self._fallback.rung is not Rung.NETWORK
         inputs = {
             "state": np.concatenate((state.q, state.dq)),
@@ -133,5 +139,28 @@ class TorqueController:
             result = self._adaptation.program.step(inputs)
             counts = result.counts if counts is NO_COUNTS else counts + result.counts
         elapsed_s = self._n_network_steps * self._adaptation.program.dt_s
+        self._since_step, self._output = 1, (result.outputs["torque"], result.age_s)
         cost = self._adaptation.cost_model.estimate(counts, elapsed_s)
         return self._fallback.torque(result.outputs["torque"], result.age_s), counts, cost, result.age_s
+
+    def _held(
+        self, torque: FloatArray, age_s: float, nothing: Cost
+    ) -> tuple[FloatArray, OpCounts, Cost, float]:
+        """A tick between two steps of a network that is slower than the loop.
+
+        The output grows older as planned; what counts as stale is only what was so when it came.
+        """
+        grown_s = self._since_step * self._control_dt_s
+        self._since_step += 1
+        return self._fallback.torque(torque, age_s), NO_COUNTS, nothing, age_s + grown_s
+
+
+def network_rate(control_dt_s: float, network_dt_s: float) -> tuple[int, int]:
+    """Network steps in a tick, and ticks from one of them to the next; one of the two is 1.
+
+    Raises:
+        TimeStepError: Neither step divides the other.
+    """
+    if network_dt_s > control_dt_s:
+        return 1, n_steps(network_dt_s, control_dt_s, outer="network step", inner="control step")
+    return n_steps(control_dt_s, network_dt_s, outer="control step", inner="network step"), 1

@@ -14,21 +14,23 @@ from spikearm.controller.laws.joint import JointPID
 from spikearm.controller.laws.osc import OperationalSpace
 from spikearm.controller.path import Schedule, sample
 from spikearm.controller.protocols import Law
-from spikearm.controller.torque import Adaptation, TorqueController
+from spikearm.controller.torque import Adaptation, TorqueController, network_rate
 from spikearm.envs.arms import ARMS, ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.perturbation import Perturbation
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import WeightsError
-from spikearm.hardware.backend import Program
+from spikearm.hardware.backend import Backend, Program
 from spikearm.hardware.cost import CostModel
+from spikearm.hardware.link.address import parse_address
+from spikearm.hardware.link.key import load_key
+from spikearm.hardware.link.remote_program import RemoteBackend
 from spikearm.hardware.registry import make_backend
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.reaches import draw_reaches
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import StateEncoder, load_encoder, shipped_encoder_path
 from spikearm.models.scaling import StateScaling
-from spikearm.timesteps import n_steps
 
 JOINT_INTEGRAL = 500.0
 """Integral gain of the pid controller unless one is given [1/s^3]: a time constant of 0.3 s at kp = 150."""
@@ -98,7 +100,7 @@ def compose_control(config: RunConfig) -> Control:
         SpikearmError: As for :func:`compose`.
     """
     arm = load_arm(config.arm)
-    path_seed, network_seed, _ = _streams(config.seed)
+    path_seed = _streams(config.seed)[0]
     dynamics = MujocoDynamics(arm)
     reaches = draw_reaches(
         arm,
@@ -112,7 +114,7 @@ def compose_control(config: RunConfig) -> Control:
     if config.controller in ("pd", "pid"):
         schedule = joint_reference(schedule, dynamics, np.asarray(arm.home), task_axes=arm.task_axes)
     # The network comes last: what else does not fit is known before it is compiled.
-    adaptation = _adaptation(config, arm, _number(network_seed)) if config.controller == "adaptive" else None
+    adaptation = _adaptation(config, arm) if config.controller == "adaptive" else None
     controller = TorqueController(
         _law(config, arm, dynamics),
         dynamics.torque_limits,
@@ -150,13 +152,26 @@ def state_scaling(arm: ArmSpec) -> StateScaling:
     return StateScaling(arm.home + (0.0,) * n, (arm.q_half_range_rad,) * n + (arm.dq_half_range_rad_s,) * n)
 
 
-def _adaptation(config: RunConfig, arm: ArmSpec, seed: int) -> Adaptation:
-    network_dt_s = config.network.network_dt_s
-    n_steps(config.control_dt_s, network_dt_s, outer="control step", inner="network step")
+def make_substrate(config: RunConfig) -> Backend:
+    """The substrate of a run, in this process."""
     settings = {"loihi": config.loihi, "crossbar": config.crossbar}.get(config.backend)
-    backend = make_backend(config.backend, **({} if settings is None else {"config": settings}))
+    return make_backend(config.backend, **({} if settings is None else {"config": settings}))
+
+
+def network_seed(seed: int) -> int:
+    """Seed of a run's network."""
+    return _number(_streams(seed)[1])
+
+
+def _adaptation(config: RunConfig, arm: ArmSpec) -> Adaptation:
+    network_dt_s = config.network.network_dt_s
+    network_rate(config.control_dt_s, network_dt_s)
+    backend = make_substrate(config)
+    if config.substrate_at:
+        address, key = parse_address(config.substrate_at), load_key(config.substrate_key_file)
+        backend = RemoteBackend(backend, address, key, config.substrate_wait_s)
     network = adaptive_network(config.network, arm)
-    program = backend.compile(network, dt_s=network_dt_s, seed=seed)
+    program = backend.compile(network, dt_s=network_dt_s, seed=network_seed(config.seed))
     return Adaptation(program, backend.cost_model)
 
 

@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
     "robot serve": ("robot_serve", "an arm behind the wire protocol, simulated, in a process of its own"),
     "robot key": ("robot_key", "a new key for a link between two machines"),
+    "backend serve": ("backend_serve", "the network of a run on this machine, for a loop elsewhere"),
     "hardware run": ("hardware_command", "the controller, driving an arm across the wire"),
     "logs recover": ("logs_recover", "read what a killed run left"),
     "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),
