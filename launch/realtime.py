@@ -6,7 +6,7 @@ import ctypes
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 
@@ -36,6 +36,14 @@ def prioritise(priority: int) -> list[str]:
         What was not permitted, and what to do about it; empty if all was.
     """
     return [note for note in (_schedule_first(priority), _lock_memory()) if note]
+
+
+def relax() -> None:
+    """Give back what :func:`prioritise` was given."""
+    if hasattr(os, "sched_setscheduler"):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).munlockall()
 
 
 def _schedule_first(priority: int) -> str:

@@ -134,6 +134,11 @@ class RemotePlant:
         return self._state.mode
 
     @property
+    def success_rate(self) -> float:
+        """Share of the robot's last 100 ticks that had a new command, from 0 to 1."""
+        return self._state.success_rate
+
+    @property
     def stop_reason(self) -> Stop:
         """Why the robot has stopped; 0 if it has not."""
         return self._state.stop
