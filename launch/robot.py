@@ -9,8 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from spikearm.envs.arms import load_arm
+from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.errors import ConfigError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import Channel, listen
 from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
@@ -94,9 +95,7 @@ def make_robot(config: RobotConfig) -> Robot:
     require_safe(address, has_key=bool(key))
     arm = load_arm(config.arm)
     dynamics = MujocoDynamics(arm)
-    plant: ServedPlant = simulated_arm(
-        arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s
-    )
+    plant = _make_arm(config, arm)
     session = RobotSession(
         config.session,
         Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges),
@@ -111,6 +110,27 @@ def make_robot(config: RobotConfig) -> Robot:
         plant = FaultyPlant(
             plant, config.faults, np.random.default_rng(sensor_seed), active=lambda: faulty.active
         )
-    traits = Trait.RESETTABLE | (Trait.LOCK_STEP if config.lock_step else Trait(0))
+    traits = Trait.RESETTABLE if config.drive == "mujoco" else Trait.REAL
+    traits |= Trait.LOCK_STEP if config.lock_step else Trait(0)
     server = RobotServer(plant, session, channel, codec, traits=traits)
     return Robot(config, plant, session, server, channel)
+
+
+def _make_arm(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
+    """The arm itself, simulated or real."""
+    if config.drive == "mujoco":
+        return simulated_arm(arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s)
+    if config.lock_step:
+        raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
+    if len(config.dynamixel.servo_ids) != arm.n_joints:
+        raise ConfigError(
+            f"arm {arm.name!r} has {arm.n_joints} joints, but servo_ids names "
+            f"{len(config.dynamixel.servo_ids)} servos; give one per joint."
+        )
+    try:
+        from spikearm.hardware.adapters.dynamixel import DynamixelPlant
+    except ImportError as error:
+        raise ConfigError(
+            '--drive dynamixel needs ROBOTIS\' SDK: pip install "spikearm[dynamixel]".'
+        ) from error
+    return DynamixelPlant(config.dynamixel, dt_s=config.control_dt_s)

@@ -92,3 +92,7 @@ class ProtectiveStopError(SpikearmError, RuntimeError):
 
 class NetworkLostError(SpikearmError, RuntimeError):
     """A network that has given nothing that can be used for too long."""
+
+
+class DriveError(SpikearmError, RuntimeError):
+    """A real arm's drive that cannot be reached, or that refuses."""

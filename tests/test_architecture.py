@@ -40,6 +40,7 @@ THIRD_PARTY = {
 EXCEPTIONS = {
     "models/*training*.py": {"torch"},
     "launch/train_*.py": {"torch"},
+    "hardware/adapters/dynamixel.py": {"dynamixel_sdk"},
     "hardware/loihi/*.py": {"nengo_loihi"},
 }
 """Libraries that only some modules may import."""

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -54,6 +54,16 @@ class ServedPlant(Protocol):
 
     def close(self) -> None:
         """Torque off."""
+        ...
+
+
+@runtime_checkable
+class MeasuresTorque(Protocol):
+    """An arm whose joints measure their torque."""
+
+    @property
+    def torque_measured(self) -> FloatArray:
+        """At the last reading [N m], shape (n_joints,)."""
         ...
 
 
@@ -254,6 +264,7 @@ class RobotServer:
         self._channel.send(self._codec.pack_state(frame), peer)
 
     def _frame(self, *, session: int, echo_ns: int, arrived_ns: int) -> StateFrame:
+        plant = self._plant
         own, watchdog, now_ns = self._session, self._session.watchdog, self._now_ns()
         return StateFrame(
             session=session,
@@ -273,6 +284,6 @@ class RobotServer:
             dt_s=self._plant.dt_s,
             q=self.reading.q,
             dq=self.reading.dq,
-            measured=self._applied,
+            measured=plant.torque_measured if isinstance(plant, MeasuresTorque) else self._applied,
             applied=self._applied,
         )
