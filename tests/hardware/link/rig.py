@@ -85,6 +85,7 @@ class Rig:
         q_range: Ranges of the joints [rad], shape (n_joints, 2).
         new_session: Draws session numbers.
         traits: What kind of robot.
+        record: Whether what clients say is kept.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Rig:
         q_range: FloatArray | None = None,
         new_session: Callable[[], int] | None = None,
         traits: Trait = Trait.RESETTABLE,
+        record: bool = True,
     ) -> None:
         self.plant = Masses() if plant is None else plant
         n = len(self.plant.read().q)
@@ -111,7 +113,7 @@ class Rig:
         self.frozen = False
         self.inwards: deque[tuple[bytes, object]] = deque(maxlen=1000)
         self.outwards: dict[object, deque[bytes]] = {}
-        self.recorded: list[bytes] = []
+        self.record, self.recorded = record, []
         self.session = RobotSession(
             rules or SessionRules(),
             Limits(limits or LimitRules(), torque_limits, q_range),
@@ -211,7 +213,8 @@ class _ClientEnd:
         self.rig, self.peer = rig, peer
 
     def send(self, packet, peer=None):
-        self.rig.recorded.append(packet)
+        if self.rig.record:
+            self.rig.recorded.append(packet)
         self.rig.inwards.append((packet, self.peer))
         return True
 
