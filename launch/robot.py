@@ -86,20 +86,45 @@ class Robot:
 
 
 def make_robot(config: RobotConfig) -> Robot:
-    """All parts of a simulated robot, bound to its address.
+    """All parts of a robot, bound to its address.
 
     Raises:
-        SpikearmError: Of many kinds: the arm, the address, the key.
+        SpikearmError: Of many kinds: the arm, the address, the key, the drive.
     """
+    arm = load_arm(config.arm)
+    require_safe(parse_address(config.listen), has_key=bool(load_key(config.key_file)))
+    traits = Trait.RESETTABLE if config.drive == "mujoco" else Trait.REAL
+    traits |= Trait.LOCK_STEP if config.lock_step else Trait(0)
+    return robot_around(_make_arm(config, arm), arm, config, traits)
+
+
+def robot_around(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait) -> Robot:
+    """A robot around any plant, such as an adapter's.
+
+    Args:
+        plant: The arm; it is closed with the robot.
+        arm: Its model, for gravity and limits.
+        config: Everything else.
+        traits: What kind of robot it is; anything that can hurt is ``Trait.REAL``.
+
+    Raises:
+        SpikearmError: The address or the key cannot be used.
+    """
+    try:
+        return _wired(plant, arm, config, traits)
+    except BaseException:
+        plant.close()
+        raise
+
+
+def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait) -> Robot:
     address, key = parse_address(config.listen), load_key(config.key_file)
     require_safe(address, has_key=bool(key))
-    arm = load_arm(config.arm)
     dynamics = MujocoDynamics(arm)
-    plant = _make_arm(config, arm)
     session = RobotSession(
         config.session,
         Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges),
-        Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=config.control_dt_s),
+        Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=plant.dt_s),
         plant.read(),
     )
     codec = Codec(arm.n_joints, key)
@@ -110,8 +135,6 @@ def make_robot(config: RobotConfig) -> Robot:
         plant = FaultyPlant(
             plant, config.faults, np.random.default_rng(sensor_seed), active=lambda: faulty.active
         )
-    traits = Trait.RESETTABLE if config.drive == "mujoco" else Trait.REAL
-    traits |= Trait.LOCK_STEP if config.lock_step else Trait(0)
     server = RobotServer(plant, session, channel, codec, traits=traits)
     return Robot(config, plant, session, server, channel)
 

@@ -20,15 +20,15 @@ from spikearm.envs.dynamics import MujocoDynamics
 
 SECONDS = float(os.environ.get("SPIKEARM_SOAK_S", "30"))
 FAULTS = {
-    "drop": 0.01,
-    "duplicate": 0.01,
-    "reorder": 0.01,
-    "flip": 0.01,
-    "replay": 0.01,
+    "drop": 0.005,
+    "duplicate": 0.005,
+    "reorder": 0.005,
+    "flip": 0.005,
+    "replay": 0.005,
     "nan": 0.002,
     "sensor-nan": 2e-5,
-    "wire-jitter-s": 0.0005,
-    "freeze": 5e-5,
+    "wire-jitter-s": 0.0001,
+    "freeze": 5e-4,
     "freeze-s": 0.03,
     "faults-every-s": 4,
     "faults-for-s": 3,
@@ -62,8 +62,8 @@ def test_soak_with_every_fault(process, tmp_path):
     assert summary["link"]["ended"] == "done"
     for stop in summary["link"]["stops"]:
         assert any(reason in stop["why"] for reason in REASONS), stop
-    kinds = set(served["faults_injected"]) - {"freeze", "sensor_nan"}
-    assert kinds == {"drop", "duplicate", "reorder", "flip", "replay", "nan"}
+    kinds = set(served["faults_injected"])
+    assert kinds == {"drop", "duplicate", "reorder", "flip", "replay", "nan", "freeze"}
     assert all(served["faults_injected"][kind] > 0 for kind in kinds)
     assert served["packets_refused"]["not finite"] > 0
     assert "not finite" not in summary["link"]["states_refused"]
