@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from spikearm.errors import ConfigError
 from spikearm.hardware.link.wire import Stop
@@ -66,24 +67,30 @@ class Limits:
         self.torque: FloatArray = rules.torque_share * np.asarray(torque_limits, dtype=np.float64)
         self._low, self._high = np.asarray(q_range, dtype=np.float64).T.copy()
         self._soft_low, self._soft_high = self._low + rules.margin_rad, self._high - rules.margin_rad
-        self._soft_speed = rules.speed_rad_s - rules.margin_rad_s
+        self._fastest = np.full(len(self.torque), rules.speed_rad_s)
+        self._slowest = -self._fastest
+        self._soft_speed = self._fastest - rules.margin_rad_s
+        at_rest = np.zeros(len(self.torque))
+        self.clamp(at_rest, at_rest)  # compiled here, not in the first tick
+        _outside(at_rest, self._low, self._high)
 
     def violated(self, state: JointState) -> Stop:
         """Hard limits that this state is beyond; 0 for none."""
         stop = Stop(0)
-        if ((state.q < self._low) | (state.q > self._high)).any():
+        if _outside(state.q, self._low, self._high):
             stop |= Stop.JOINT_LIMIT
-        if (np.abs(state.dq) > self._rules.speed_rad_s).any():
+        if _outside(state.dq, self._slowest, self._fastest):
             stop |= Stop.SPEED_LIMIT
         return stop
 
     def push_back(self, state: JointState) -> FloatArray | None:
         """Torque of the soft margins [N m], shape (n_joints,); None if the state is in none of them."""
         q, dq = state.q, state.dq
-        low, high = q < self._soft_low, q > self._soft_high
-        fast = np.abs(dq) > self._soft_speed
-        if not (low.any() or high.any() or fast.any()):
+        soft = self._soft_speed
+        if not _outside(q, self._soft_low, self._soft_high) and not _outside(dq, -soft, soft):
             return None
+        low, high = q < self._soft_low, q > self._soft_high
+        fast = np.abs(dq) > soft
         rules = self._rules
         push = np.zeros_like(q)
         if rules.margin_rad:
@@ -93,7 +100,7 @@ class Limits:
             if rules.margin_rad_s:
                 push -= outwards / rules.margin_rad_s
         if rules.margin_rad_s:
-            push -= np.where(fast, (dq - np.sign(dq) * self._soft_speed) / rules.margin_rad_s, 0.0)
+            push -= np.where(fast, (dq - np.sign(dq) * soft) / rules.margin_rad_s, 0.0)
         return self.torque * push
 
     def clamp(self, torque: FloatArray, before: FloatArray) -> FloatArray:
@@ -103,7 +110,24 @@ class Limits:
             torque: Wanted [N m], shape (n_joints,).
             before: Applied in the tick before [N m], shape (n_joints,).
         """
-        rate = self._rules.torque_rate_nm
-        within = np.minimum(np.maximum(torque, -self.torque), self.torque)
-        allowed: FloatArray = np.minimum(np.maximum(within, before - rate), before + rate)
+        allowed: FloatArray = _clamped(torque, before, self.torque, self._rules.torque_rate_nm)
         return allowed
+
+
+@njit(cache=True)
+def _outside(values: FloatArray, low: FloatArray, high: FloatArray) -> bool:
+    """Whether any value is below its lowest or above its highest."""
+    outside = False
+    for i in range(len(values)):
+        outside |= values[i] < low[i] or values[i] > high[i]
+    return outside
+
+
+@njit(cache=True)
+def _clamped(torque: FloatArray, before: FloatArray, limit: FloatArray, rate: float) -> FloatArray:
+    """Within the limit, and then within the rate of the one before."""
+    allowed = np.empty_like(torque)
+    for i in range(len(torque)):
+        within = min(max(torque[i], -limit[i]), limit[i])
+        allowed[i] = min(max(within, before[i] - rate), before[i] + rate)
+    return allowed
