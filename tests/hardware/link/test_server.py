@@ -117,9 +117,9 @@ def fuzz(robot, n_packets: int, seed: int = 0) -> None:
 def check_fuzz(robot, n_packets: int) -> None:
     robot.armed()
     accepted, applied = robot.server.n_accepted, robot.session.applied.copy()
-    fuzz(robot, 1000, seed=1)
-    tracemalloc.start()
-    fuzz(robot, n_packets)
+    fuzz(robot, n_packets - n_packets // 10, seed=1)
+    tracemalloc.start()  # it makes everything several times slower
+    fuzz(robot, n_packets // 10)
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert robot.server.n_accepted == accepted
