@@ -64,7 +64,7 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         "synaptic_ops_per_tick": float(column(table, "synaptic_ops").mean()),
         "saturated_weights_per_tick": float(column(table, "saturated_weights").mean()),
         "overflows_per_tick": float(column(table, "overflows").mean()),
-        "network_age_s_max": float(column(table, "network_age_s").max()),
+        "network_age_s_max": _max_or_none(column(table, "network_age_s")),
         "fallback_ticks": int((column(table, "fallback") > 0).sum()),
         "deadline_misses": result.deadline_misses,
         "saturated_ticks": int(column(table, "saturated").sum()),
@@ -130,6 +130,12 @@ def whole_ticks_s(table: pa.Table) -> FloatArray:
 def _median_or_none(values: FloatArray) -> float | None:
     known = values[np.isfinite(values)]  # the first tick's log time is not known
     return float(np.median(known)) if known.size else None
+
+
+def _max_or_none(values: FloatArray) -> float | None:
+    """The largest; before a remote network's first answer its age is infinite, which is no age."""
+    known = values[np.isfinite(values)]
+    return float(known.max()) if known.size else None
 
 
 def _latency(ticks_s: FloatArray) -> dict[str, float | None]:
