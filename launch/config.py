@@ -103,6 +103,11 @@ class RunConfig:
         gains: Feedback of the law; pid adds an integral of 500 1/s^3 unless ki is given.
         feedforward: Whether operational-space control knows the target's velocity and acceleration; without,
             it is the published form, which damps all motion and lags behind.
+        substrate_at: Address (udp://HOST:PORT or unix:PATH) at which `spikearm backend serve` runs the
+            network; "" runs it in this process.
+        substrate_key_file: 32-byte key of mode 0600 shared with that machine.
+        substrate_wait_s: How long a step waits for the remote network's answer [s]; after that, its last
+            output is used again. Far below control_dt_s for a real-time loop.
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
         realtime: Keep pace with the wall clock instead of running as fast as possible.
@@ -130,6 +135,9 @@ class RunConfig:
     crossbar: CrossbarConfig = field(default_factory=CrossbarConfig)
     gains: Gains = field(default_factory=Gains)
     feedforward: bool = True
+    substrate_at: str = ""
+    substrate_key_file: Path | None = None
+    substrate_wait_s: float = 5.0
     actuation_delay: Literal["none", "modelled"] = "none"
     realtime: bool = False
     rest_s: float = 0.0
@@ -151,7 +159,7 @@ class RunConfig:
             raise ConfigError(f"name ends the run folder's name and cannot be a path, like {self.name!r}.")
         if not (math.isfinite(self.rest_s) and self.rest_s >= 0):
             raise ConfigError(f"rest_s must be 0 or a positive number of seconds, not {self.rest_s!r}.")
-        for key in ("duration_s", "distance_m", "control_dt_s"):
+        for key in ("duration_s", "distance_m", "control_dt_s", "substrate_wait_s"):
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")

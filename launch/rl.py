@@ -123,9 +123,9 @@ def modelled_latency_s(config: RunConfig) -> float:
         "state": np.concatenate((arm.home, np.zeros(arm.n_joints))),
         "error": np.full(arm.n_joints, -0.1 * arm.torque_scale_nm),
     }
-    costs = [adaptation.tick(inputs).cost for _ in range(_N_WARM_UP + _N_MEASURED)]
+    ticks = [adaptation.tick(inputs) for _ in range(_N_WARM_UP + _N_MEASURED)]
     adaptation.close()
-    return float(np.mean([cost.latency_s for cost in costs[_N_WARM_UP:]]))
+    return float(np.mean([tick.cost.latency_s for tick in ticks[_N_WARM_UP:] if not tick.held_s]))
 
 
 def _stiffness_of(law: Any) -> Any:

@@ -41,6 +41,7 @@ EXCEPTIONS = {
     "models/*training*.py": {"scipy", "torch"},
     "launch/encoder_data.py": {"scipy"},
     "launch/train_*.py": {"torch"},
+    "hardware/adapters/dynamixel.py": {"dynamixel_sdk"},
     "launch/export/mcap.py": {"mcap"},
     "launch/export/neurobench.py": {"nengo"},
     "launch/report/page.py": {"plotly"},
