@@ -26,9 +26,8 @@ MARGIN = 2.0
 20, 60, 200 and 1000 neurons that learn 7 changing torques up to the torque scale: below 1, weights are cut
 and the error grows steeply (3.6 times at 0.5); from 1.3 to 8 it varies by a tenth."""
 MIN_EXPONENT, MAX_EXPONENT = 3, 7
-"""Below 3, finer steps of the weights gain nothing: with 1000 neurons the error is the same from 1 to 4.
-Narrowly tuned neurons, which share an output with few others, need more than the mean rate tells: at 2 some
-are cut."""
+"""Below 3, finer steps of the weights gain nothing: with 1000 neurons the error is the same from 1 to 4. And
+narrowly tuned neurons, of which few share an output, need more than the mean rate tells: at 2 some are cut."""
 _N_DRAWS = 64
 _SEED = 0
 
