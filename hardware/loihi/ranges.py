@@ -27,7 +27,7 @@ MARGIN = 2.0
 and the error grows steeply (3.6 times at 0.5); from 1.3 to 8 it varies by a tenth."""
 MIN_EXPONENT, MAX_EXPONENT = 3, 7
 """Below 3, finer steps of the weights gain nothing: with 1000 neurons the error is the same from 1 to 4. And
-narrowly tuned neurons, of which few share an output, need more than the mean rate tells: at 2 some are cut."""
+narrowly tuned neurons, few of which share an output, need more than the mean rate says: at 2 some are cut."""
 _N_DRAWS = 64
 _SEED = 0
 

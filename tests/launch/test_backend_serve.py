@@ -16,19 +16,19 @@ from spikearm.launch.run import execute
 OPTIONS = ("--n-neurons", 150, "--trials", 1, "--duration-s", 0.1, "--seed", 4)
 
 
-def test_run_with_its_network_elsewhere_gives_the_same_torques(process, spikearm, tmp_path):
-    address = f"unix:{tmp_path}/net.sock"
+def test_run_with_its_network_elsewhere_gives_the_same_torques(process, spikearm, short_path):
+    address = f"unix:{short_path}/net.sock"
     with process("backend", "serve", "--listen", address, "--json", *OPTIONS) as server:
         for line in server.stderr:
             if "ready" in line:
                 break
-        ended = spikearm("run", *OPTIONS, "--substrate-at", address, "--out", tmp_path / "there", "--json")
+        ended = spikearm("run", *OPTIONS, "--substrate-at", address, "--out", short_path / "there", "--json")
         assert ended.code == 0
         server.send_signal(signal.SIGINT)
         out, err = server.communicate(timeout=30)
     assert "Traceback" not in err
     assert json.loads(out)["steps"] == 100
-    here = spikearm("run", *OPTIONS, "--out", tmp_path / "here", "--json").document
+    here = spikearm("run", *OPTIONS, "--out", short_path / "here", "--json").document
     far, near = read_ticks(Path(ended.document["run_dir"])), read_ticks(Path(here["run_dir"]))
     for group in ("torque_applied", "torque_adaptive"):
         np.testing.assert_array_equal(column_matrix(far, group, "nm"), column_matrix(near, group, "nm"))
@@ -37,15 +37,15 @@ def test_run_with_its_network_elsewhere_gives_the_same_torques(process, spikearm
 
 
 @pytest.mark.parametrize("network_dt_s", [0.002, 0.005])
-def test_slower_network_is_held_and_still_adapts(tmp_path, network_dt_s):
+def test_slower_network_is_held_and_still_adapts(short_path, network_dt_s):
     network = NetworkConfig(n_neurons=400, network_dt_s=network_dt_s)
-    summary = execute(RunConfig(trials=3, out=tmp_path, network=network), baseline=False).summary
+    summary = execute(RunConfig(trials=3, out=short_path, network=network), baseline=False).summary
     assert summary["fallback_ticks"] == 0
     assert summary["network_age_s_max"] == pytest.approx(network_dt_s - 0.001)
     assert summary["rmse_m_by_trial"][2] < 0.3 * 0.0157  # a third of what the payload costs without
 
 
-def test_nobody_there_is_said_at_once(spikearm, tmp_path):
-    ended = spikearm("run", *OPTIONS, "--substrate-at", f"unix:{tmp_path}/none.sock", "--out", tmp_path)
+def test_nobody_there_is_said_at_once(spikearm, short_path):
+    ended = spikearm("run", *OPTIONS, "--substrate-at", f"unix:{short_path}/none.sock", "--out", short_path)
     assert ended.code == 1
     assert "spikearm backend serve" in ended.complaint

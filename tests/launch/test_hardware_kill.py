@@ -74,8 +74,8 @@ class Pair:
 
 
 @pytest.fixture
-def pair(process, tmp_path):
-    pair = Pair(process, tmp_path)
+def pair(process, short_path):
+    pair = Pair(process, short_path)
     yield pair
     pair.close()
 
@@ -153,8 +153,8 @@ def test_interrupted_robot_ends_the_run(pair):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after_s", [0.0, 0.013, 0.2, 0.7])
-def test_client_killed_at_any_moment_loses_no_tick(process, tmp_path, after_s):
-    pair = Pair(process, tmp_path)
+def test_client_killed_at_any_moment_loses_no_tick(process, short_path, after_s):
+    pair = Pair(process, short_path)
     try:
         time.sleep(after_s)
         pair.client.kill()

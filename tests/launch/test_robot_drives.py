@@ -37,11 +37,11 @@ def settings(bus, folder: Path, **changes) -> RobotConfig:
     return RobotConfig(**{**fields, "listen": f"unix:{folder}/arm.sock", **changes})
 
 
-def test_servos_are_served_held_and_let_go(bus, tmp_path):
+def test_servos_are_served_held_and_let_go(bus, short_path):
     done = threading.Event()
-    link = LinkConfig(robot=f"unix:{tmp_path}/arm.sock")
+    link = LinkConfig(robot=f"unix:{short_path}/arm.sock")
     start = bus.plant.read().q
-    with make_robot(settings(bus, tmp_path)) as robot:
+    with make_robot(settings(bus, short_path)) as robot:
         thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
         thread.start()
         try:
@@ -68,13 +68,13 @@ def test_servos_are_served_held_and_let_go(bus, tmp_path):
         ({"arm": "planar3"}, "has 3 joints, but servo_ids names 2 servos"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(bus, tmp_path, change, said):
+def test_settings_that_do_not_fit_are_refused(bus, short_path, change, said):
     with pytest.raises(ConfigError, match=said):
-        make_robot(settings(bus, tmp_path, **change))
+        make_robot(settings(bus, short_path, **change))
 
 
-def test_missing_sdk_is_said(bus, tmp_path, monkeypatch):
+def test_missing_sdk_is_said(bus, short_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dynamixel_sdk", None)
     monkeypatch.delitem(sys.modules, "spikearm.hardware.adapters.dynamixel", raising=False)
     with pytest.raises(ConfigError, match=r"pip install .spikearm\[dynamixel\]"):
-        make_robot(settings(bus, tmp_path))
+        make_robot(settings(bus, short_path))

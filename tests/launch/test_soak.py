@@ -44,14 +44,14 @@ REASONS = (
 
 
 @pytest.mark.slow
-def test_soak_with_every_fault(process, tmp_path):
-    address = f"unix:{tmp_path}/arm.sock"
+def test_soak_with_every_fault(process, short_path):
+    address = f"unix:{short_path}/arm.sock"
     options = [word for name, value in FAULTS.items() for word in (f"--{name}", value)]
     with process("robot", "serve", "--listen", address, "--json", *options) as robot:
         for line in robot.stderr:
             if "ready" in line:
                 break
-        words = ("--duration-s", SECONDS, "--recoveries", 10_000, "--json", "--out", tmp_path / "runs")
+        words = ("--duration-s", SECONDS, "--recoveries", 10_000, "--json", "--out", short_path / "runs")
         with process("hardware", "run", "--robot", address, "--controller", "osc", *words) as client:
             out, err = client.communicate(timeout=20 * SECONDS + 120)
         robot.send_signal(signal.SIGINT)

@@ -60,8 +60,8 @@ def test_address_on_this_machine_needs_none(text):
 
 
 @pytest.mark.parametrize("kind", ["udp", "unix"])
-def test_packets_go_both_ways(tmp_path, kind):
-    address = parse_address("udp://127.0.0.1:0" if kind == "udp" else f"unix:{tmp_path}/a.sock")
+def test_packets_go_both_ways(short_path, kind):
+    address = parse_address("udp://127.0.0.1:0" if kind == "udp" else f"unix:{short_path}/a.sock")
     server = listen(address)
     if kind == "udp":
         host, port = server.endpoint
@@ -79,27 +79,27 @@ def test_packets_go_both_ways(tmp_path, kind):
         client.close()
         server.close()
         server.close()
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_path.iterdir()) == []
 
 
-def test_unix_sockets_are_for_their_owner_only(tmp_path):
-    address = parse_address(f"unix:{tmp_path}/a.sock")
+def test_unix_sockets_are_for_their_owner_only(short_path):
+    address = parse_address(f"unix:{short_path}/a.sock")
     server, client = listen(address), dial(address)
-    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in short_path.iterdir()} == {0o600}
     client.close()
     server.close()
 
 
-def test_name_left_by_a_killed_robot_is_taken_over(tmp_path):
-    path = tmp_path / "a.sock"
+def test_name_left_by_a_killed_robot_is_taken_over(short_path):
+    path = short_path / "a.sock"
     dead = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     dead.bind(str(path))
     dead.close()
     listen(parse_address(f"unix:{path}")).close()
 
 
-def test_address_in_use_is_refused(tmp_path):
-    for address in (parse_address(f"unix:{tmp_path}/a.sock"), parse_address("udp://127.0.0.1:0")):
+def test_address_in_use_is_refused(short_path):
+    for address in (parse_address(f"unix:{short_path}/a.sock"), parse_address("udp://127.0.0.1:0")):
         first = listen(address)
         taken = address if address.path else Address("127.0.0.1", int(first.endpoint[1]))
         with pytest.raises(AddressError, match=r"cannot listen on .* in use.*another robot served there"):
@@ -107,22 +107,22 @@ def test_address_in_use_is_refused(tmp_path):
         first.close()
 
 
-def test_file_that_is_no_socket_is_left_alone(tmp_path):
-    path = tmp_path / "a.sock"
+def test_file_that_is_no_socket_is_left_alone(short_path):
+    path = short_path / "a.sock"
     path.write_text("mine")
     with pytest.raises(AddressError, match=r"cannot listen on .*no socket"):
         listen(parse_address(f"unix:{path}"))
     assert path.read_text() == "mine"
 
 
-def test_nobody_there_is_said_at_once(tmp_path):
+def test_nobody_there_is_said_at_once(short_path):
     with pytest.raises(AddressError, match=r"cannot reach .*start the other end first"):
-        dial(parse_address(f"unix:{tmp_path}/a.sock"))
-    assert list(tmp_path.iterdir()) == []
+        dial(parse_address(f"unix:{short_path}/a.sock"))
+    assert list(short_path.iterdir()) == []
 
 
-def test_sending_to_nobody_does_not_raise(tmp_path):
-    address = parse_address(f"unix:{tmp_path}/a.sock")
+def test_sending_to_nobody_does_not_raise(short_path):
+    address = parse_address(f"unix:{short_path}/a.sock")
     server = listen(address)
     client = dial(address)
     server.close()
@@ -131,8 +131,8 @@ def test_sending_to_nobody_does_not_raise(tmp_path):
     client.close()
 
 
-def test_sending_to_a_frozen_peer_does_not_block(tmp_path):
-    address = parse_address(f"unix:{tmp_path}/a.sock")
+def test_sending_to_a_frozen_peer_does_not_block(short_path):
+    address = parse_address(f"unix:{short_path}/a.sock")
     server, client = listen(address), dial(address)
     sent = [client.send(bytes(1000)) for _ in range(2000)]
     assert sent[0]

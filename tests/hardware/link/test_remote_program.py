@@ -69,8 +69,8 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path):
-    served = Served(tmp_path)
+def served(short_path):
+    served = Served(short_path)
     yield served
     served.close()
 
@@ -180,8 +180,8 @@ def test_bad_inputs_are_refused_here(join):
         program.step({"state": np.zeros(4)})
 
 
-def test_nobody_there_is_said_at_once(tmp_path):
-    backend = RemoteBackend(REFERENCE, parse_address(f"unix:{tmp_path}/none.sock"))
+def test_nobody_there_is_said_at_once(short_path):
+    backend = RemoteBackend(REFERENCE, parse_address(f"unix:{short_path}/none.sock"))
     with pytest.raises(LinkError, match=r"no network is served at .*spikearm backend serve"):
         backend.compile(SPEC, dt_s=DT_S, seed=3)
     with pytest.raises(AddressError, match="give a 32-byte key"):
