@@ -42,7 +42,8 @@ class NetworkConfig:
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
         learning_rate: PES learning rate, as Nengo defines it; by default the encoder's own, or the best that
             was found for the state itself.
-        network_dt_s: Network time step [s]; the control step is a whole number of them.
+        network_dt_s: Network time step [s]; the control step is a whole number of them. Or it is a whole
+            number of control steps; its output is then held in between.
     """
 
     encoder: str = "shipped"

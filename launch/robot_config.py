@@ -26,7 +26,7 @@ class RobotConfig:
     """An arm behind the wire, in a process of its own.
 
     Attributes:
-        arm: A shipped arm (iiwa14, planar2, planar3) or the path of an MJCF file.
+        arm: A shipped arm (iiwa14, gen3, fr3, ur5e, planar1, planar2, planar3) or the path of an MJCF file.
         listen: Where: udp://HOST:PORT or unix:PATH. Anything but loopback and Unix sockets needs a key.
         key_file: 32-byte key of mode 0600 that the client has as well.
         lock_step: Move only when commanded, as fast as the client commands, instead of in real time.

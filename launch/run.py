@@ -186,7 +186,7 @@ def _unwritable_is_reported(folder: Path) -> Iterator[None]:
 def _spike_recorder(config: RunConfig, program: Program | None) -> SpikeRecorder | None:
     if not isinstance(program, ShowsSpikes):
         return None
-    return SpikeRecorder(program.populations, config.n_ticks, config.network.network_dt_s)
+    return SpikeRecorder(program.populations, config.n_ticks, program.dt_s)
 
 
 def _with_spikes(

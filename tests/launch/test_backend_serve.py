@@ -16,19 +16,20 @@ from spikearm.launch.run import execute
 OPTIONS = ("--n-neurons", 150, "--trials", 1, "--duration-s", 0.1, "--seed", 4)
 
 
-def test_run_with_its_network_elsewhere_gives_the_same_torques(process, spikearm, short_path):
-    address = f"unix:{short_path}/net.sock"
-    with process("backend", "serve", "--listen", address, "--json", *OPTIONS) as server:
+@pytest.mark.parametrize("controller", ["adaptive", "spiking-osc"])
+def test_run_with_its_network_elsewhere_gives_the_same_torques(process, spikearm, short_path, controller):
+    address, options = f"unix:{short_path}/net.sock", (*OPTIONS, "--controller", controller)
+    with process("backend", "serve", "--listen", address, "--json", *options) as server:
         for line in server.stderr:
             if "ready" in line:
                 break
-        ended = spikearm("run", *OPTIONS, "--substrate-at", address, "--out", short_path / "there", "--json")
+        ended = spikearm("run", *options, "--substrate-at", address, "--out", short_path / "there", "--json")
         assert ended.code == 0
         server.send_signal(signal.SIGINT)
         out, err = server.communicate(timeout=30)
     assert "Traceback" not in err
     assert json.loads(out)["steps"] == 100
-    here = spikearm("run", *OPTIONS, "--out", short_path / "here", "--json").document
+    here = spikearm("run", *options, "--out", short_path / "here", "--json").document
     far, near = read_ticks(Path(ended.document["run_dir"])), read_ticks(Path(here["run_dir"]))
     for group in ("torque_applied", "torque_adaptive"):
         np.testing.assert_array_equal(column_matrix(far, group, "nm"), column_matrix(near, group, "nm"))
