@@ -62,6 +62,7 @@ class ProgramServer:
         self._peer: Peer = None
         self._session = random_session()
         self._heard_ns = now_ns()
+        self._welcomed: Packet | None = None
         self._last: Packet | None = None
         self._saved = bytearray()
         self.refused: Counter[Cause] = Counter()
@@ -116,14 +117,20 @@ class ProgramServer:
         return packet, peer
 
     def _welcome(self, hello: Packet, peer: Peer) -> None:
-        """A new session for a client with the same network, unless somebody else is in one."""
+        """A new session for a client with the same network, unless somebody else is in one.
+
+        A hello that was repeated because its answer was late is the same hello, and opens no other session:
+        the client holds on to the first answer.
+        """
         now_ns = self._now_ns()
         busy = self._peer is not None and peer != self._peer and now_ns - self._heard_ns < _SILENCE_NS
         if hello.payload != self._digest or busy:
             text = b"busy" if busy else b"another network"
             answer = Packet(Kind.ERROR, 0, hello.sequence, hello.client_ns, 0, text)
         else:
-            self._peer, self._session, self._last = peer, random_session(), None
+            if hello != self._welcomed or peer != self._peer:
+                self._peer, self._session, self._last = peer, random_session(), None
+                self._welcomed = hello
             self._heard_ns = now_ns
             dt_ns = round(1e9 * self._program.dt_s)
             answer = Packet(Kind.HELLO, self._session, hello.sequence, hello.client_ns, dt_ns, self._digest)

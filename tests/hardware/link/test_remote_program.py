@@ -101,6 +101,16 @@ def test_remote_network_gives_the_same_numbers(join):
     here.close()
 
 
+def test_hello_that_was_repeated_opens_one_session(served, join):
+    served.pause()
+    opener = threading.Timer(0.2, served.open_gate.set)  # by then the client has asked several times
+    opener.start()
+    program = join(wait_s=0.5)
+    opener.join()
+    assert program.step(inputs(0)).age_s == 0.0
+    assert not served.server.refused
+
+
 def test_reset_and_saved_state_reach_the_network(join):
     program = join()
     first = [program.step(inputs(i)).outputs["torque"] for i in range(30)]
