@@ -120,6 +120,7 @@ def test_arm_is_held_through_the_bus(bus, make):
         dynamics.update(state.q, state.dq)
         wanted = 100.0 * (start - state.q) - 20.0 * state.dq
         plant.write(dynamics.mass_matrix() @ wanted + dynamics.bias())
+    plant.read()  # answered after the last write, which is not
     assert np.abs(bus.plant.read().q - start).max() < 0.02
     assert bus.n_periods == 200
     assert bus.n_bad == 0
