@@ -13,6 +13,8 @@ _MEANINGS = {
     "tick": "number of the tick, from 0; a gap is a tick that could not be written",
     "trial": "number of the trial",
     "reach": "number of the reach within the schedule, from 0",
+    "fallback": "where the network's part comes from: 0 the network, 1 its last good output held, "
+    "2 fading out or gone",
     "t_s": "time on the arm's clock when the state was read [s]",
     "q_*_rad": "joint angle, as the controller saw it [rad]",
     "dq_*_rad_s": "joint velocity, as the controller saw it [rad/s]",
@@ -32,6 +34,7 @@ _MEANINGS = {
     "latency_log_s": "measured time of recording the *previous* tick [s]; null in the first one",
     "latency_tick_s": "measured time from before reading to after writing [s]",
     "lateness_s": "how long after it was due the tick began [s]",
+    "network_age_s": "measured age of the network's output [s]; 0 where a step is done when it returns",
     "latency_model_s": "modelled time of the network's steps on the substrate [s]; 0 if it is not modelled",
     "energy_model_*_j": "bottom-up model: counts times published energy per operation [J], by term",
     "energy_chip_j": "chip-anchored model: a measured figure of a whole chip, scaled [J]; another kind of "

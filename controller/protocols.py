@@ -59,6 +59,9 @@ class Command:
         counts: Operations of the network's steps in this tick.
         law_s: Measured time of the law [s].
         network_s: Measured time of the network [s].
+        network_age_s: Measured age of the network's output [s]; 0 where a step is done when it returns.
+        fallback: Where the network's part comes from: 0 the network, 1 its last good output, 2 nowhere any
+            more (see :mod:`spikearm.controller.fallback`).
     """
 
     torque: FloatArray
@@ -69,6 +72,8 @@ class Command:
     counts: OpCounts = NO_COUNTS
     law_s: float = 0.0
     network_s: float = 0.0
+    network_age_s: float = 0.0
+    fallback: int = 0
 
 
 class Plant(Protocol):
@@ -159,6 +164,10 @@ class Controller(Protocol):
 
     def reset(self) -> None:
         """Start anew, learned weights included."""
+        ...
+
+    def resume(self) -> None:
+        """Go on after the arm was stopped, with what was learned."""
         ...
 
     def update(self, state: JointState, target: Target) -> Command:

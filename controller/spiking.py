@@ -6,10 +6,14 @@ from time import perf_counter
 
 import numpy as np
 
+from spikearm.controller.fallback import Fallback, FallbackRules
 from spikearm.controller.network import TickNetwork
 from spikearm.controller.orientation import displacement, left_jacobian
 from spikearm.controller.protocols import Command, Target
 from spikearm.records import FloatArray, JointState, Pose
+
+_HELD_TICKS = 20
+"""Ticks for which the last good torque is held while there is no other."""
 
 
 class SpikingController:
@@ -17,6 +21,9 @@ class SpikingController:
 
     All that is computed here concerns the target: its displacement from the centre the network was trained
     around and, with feed-forward, the rates of change of these six coordinates.
+
+    A torque that is stale or not finite never reaches the arm: the last good one is held for a few ticks.
+    With no law beneath the network, nothing else would bear the arm's own weight; so then the run is ended.
 
     Args:
         network: The compiled :class:`~spikearm.models.osc.SpikingOSC`.
@@ -31,20 +38,30 @@ class SpikingController:
         self._network, self._center, self._feedforward = network, center, feedforward
         self._limits = np.asarray(torque_limits, dtype=np.float64)
         self._nothing = np.zeros_like(self._limits)
+        rules = FallbackRules(hold_ticks=_HELD_TICKS, stop_ticks=_HELD_TICKS)
+        self._fallback = Fallback(rules, len(self._limits))
 
     def reset(self) -> None:
         """Start anew."""
         self._network.reset()
+        self._fallback.reset()
+
+    def resume(self) -> None:
+        """Go on after the arm was stopped; there is no integral to forget."""
 
     def update(self, state: JointState, target: Target) -> Command:
-        """The decision of this tick."""
+        """The decision of this tick.
+
+        Raises:
+            NetworkLostError: There was no torque that can be used for too long.
+        """
         start = perf_counter()
         inputs = target_inputs(self._center, target, feedforward=self._feedforward)
         inputs["state"] = np.concatenate((state.q, state.dq))
         after_target = perf_counter()
         ticked = self._network.tick(inputs)
+        unlimited = self._fallback.torque(ticked.outputs["torque"], ticked.arrival_age_s)
         after_network = perf_counter()
-        unlimited = ticked.outputs["torque"]
         torque = np.clip(unlimited, -self._limits, self._limits)
         return Command(
             torque=torque,
@@ -55,6 +72,8 @@ class SpikingController:
             counts=ticked.counts,
             law_s=after_target - start,
             network_s=after_network - after_target,
+            network_age_s=ticked.age_s,
+            fallback=self._fallback.rung,
         )
 
     def notify_applied(self, sent: FloatArray, applied: FloatArray) -> None:

@@ -18,6 +18,7 @@ from spikearm.records import COUNT_NAMES, NO_COUNTS, FloatArray, JointState, Pos
 
 FORMAT_VERSION = 1
 _DTYPES = ("<i8", "<f8", "?")
+_INTEGERS = ("tick", "trial", "reach", "fallback")
 _counts = operator.attrgetter(*COUNT_NAMES)
 
 
@@ -102,7 +103,7 @@ class TickSchema:
     def columns(self) -> tuple[Column, ...]:
         """All columns: whole numbers first, then floats, then flags."""
         return (
-            *(Column(name, "<i8") for name in ("tick", "trial", "reach")),
+            *(Column(name, "<i8") for name in _INTEGERS),
             *(column for group in self.groups.values() for column in group),
             Column("saturated", "?"),
             Column("deadline_missed", "?", measured=True),
@@ -124,13 +125,14 @@ class TickSchema:
             "torque_adaptive": self._per_joint("torque_adaptive", "nm"),
             "latency": [f"latency_{stage}_s" for stage in ("read", "law", "network", "write", "log", "tick")],
             "lateness": ["lateness_s"],
+            "network_age": ["network_age_s"],
             "latency_model": ["latency_model_s"],
             "energy_model": [f"energy_model_{term}_j" for term in self.energy_terms],
             "energy_chip": ["energy_chip_j"] * self.has_energy_chip,
             "energy_measured": ["energy_measured_j"] * self.has_energy_measured,
             "counts": list(COUNT_NAMES),
         }
-        measured = {"latency", "lateness", "energy_measured"}
+        measured = {"latency", "lateness", "network_age", "energy_measured"}
         nullable = {"ee", "position_error", "latency", "energy_chip", "energy_measured"}
         return {
             group: tuple(Column(name, "<f8", group in measured, group in nullable) for name in names)
@@ -198,9 +200,10 @@ class TickEncoder:
 
     def __init__(self, schema: TickSchema, row: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
         n_floats = sum(len(group) for group in schema.groups.values())
-        self._integers = row[:24].view("<i8")
-        floats = row[24 : 24 + 8 * n_floats].view("<f8")
-        self._flags = row[24 + 8 * n_floats :].view(np.bool_)
+        start = 8 * len(_INTEGERS)
+        self._integers = row[:start].view("<i8")
+        floats = row[start : start + 8 * n_floats].view("<f8")
+        self._flags = row[start + 8 * n_floats :].view(np.bool_)
         self._terms = schema.energy_terms
         self._part: dict[str, FloatArray] = {}
         start = 0
@@ -211,7 +214,7 @@ class TickEncoder:
     def encode(self, tick: int, record: TickRecord) -> None:
         """Fill the row."""
         part, command, cost = self._part, record.command, record.command.cost
-        self._integers[:] = (tick, record.trial, record.reach)
+        self._integers[:] = (tick, record.trial, record.reach, command.fallback)
         part["t"][0] = record.state.t_s
         part["q"][:] = record.state.q
         part["dq"][:] = record.state.dq
@@ -229,6 +232,7 @@ class TickEncoder:
             record.latency_tick_s,
         )
         part["lateness"][0] = record.lateness_s
+        part["network_age"][0] = command.network_age_s
         part["latency_model"][0] = cost.latency_s
         part["energy_model"][:] = [cost.energy_j[term] for term in self._terms]
         part["energy_chip"][:] = math.nan if cost.energy_chip_j is None else cost.energy_chip_j

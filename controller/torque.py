@@ -6,6 +6,7 @@ from time import perf_counter
 
 import numpy as np
 
+from spikearm.controller.fallback import Fallback, FallbackRules, Rung
 from spikearm.controller.network import NetworkTick, TickNetwork
 from spikearm.controller.protocols import Command, Law, Target
 from spikearm.records import NO_COST, NO_COUNTS, FloatArray, JointState
@@ -20,26 +21,41 @@ class TorqueController:
     The network learns from the law's task torque with the sign turned: as long as the law has to push,
     the network is told to push more. What it has learned acts on the task alone. After a tick whose torque
     was cut by a limit, in any joint, the error is zero: a torque that never reached the arm teaches nothing,
-    and it moves all joints.
+    and it moves all joints. So it is while the network's own output is not used.
 
     Args:
         law: Gives task and support torque.
         torque_limits: Largest torque of each joint [N m], shape (n_joints,).
         adaptation: The network that learns, or None for the law alone. It takes ``state`` (q, dq) and
             ``error`` [N m], and gives ``torque`` [N m].
+        fallback: What to do while the network's output cannot be used.
     """
 
-    def __init__(self, law: Law, torque_limits: FloatArray, *, adaptation: TickNetwork | None = None) -> None:
+    def __init__(
+        self,
+        law: Law,
+        torque_limits: FloatArray,
+        *,
+        adaptation: TickNetwork | None = None,
+        fallback: FallbackRules | None = None,
+    ) -> None:
         self._law = law
         self._limits = np.asarray(torque_limits, dtype=np.float64)
         self._adaptation = adaptation
         self._saturated = False
+        self._fallback = Fallback(fallback or FallbackRules(), len(self._limits))
 
     def reset(self) -> None:
         """Start anew: no integral, no learned weight."""
         self._law.reset()
         if self._adaptation is not None:
             self._adaptation.reset()
+        self._saturated = False
+        self._fallback.reset()
+
+    def resume(self) -> None:
+        """Go on after the arm was stopped: forget integrals, keep what was learned."""
+        self._law.reset()
         self._saturated = False
 
     def update(self, state: JointState, target: Target) -> Command:
@@ -48,7 +64,7 @@ class TorqueController:
         wanted = self._law.compute(state, target)
         after_law = perf_counter()
         adapted = self._adapt(state, wanted.task)
-        learned = adapted.outputs["torque"]
+        learned = self._fallback.torque(adapted.outputs["torque"], adapted.arrival_age_s)
         adaptive = learned if wanted.onto_task is None else wanted.onto_task @ learned
         after_network = perf_counter()
         unlimited = wanted.task + wanted.support + adaptive
@@ -64,6 +80,8 @@ class TorqueController:
             counts=adapted.counts,
             law_s=after_law - start,
             network_s=after_network - after_law,
+            network_age_s=adapted.age_s,
+            fallback=self._fallback.rung,
         )
 
     def notify_applied(self, sent: FloatArray, applied: FloatArray) -> None:
@@ -85,8 +103,9 @@ class TorqueController:
         """The network's part of this tick; nothing without a network."""
         if self._adaptation is None:
             return NetworkTick({"torque": np.zeros_like(task)}, NO_COUNTS, NO_COST)
+        frozen = self._saturated or self._fallback.rung is not Rung.NETWORK
         inputs = {
             "state": np.concatenate((state.q, state.dq)),
-            "error": np.zeros_like(task) if self._saturated else -task,
+            "error": np.zeros_like(task) if frozen else -task,
         }
         return self._adaptation.tick(inputs)

@@ -1,4 +1,4 @@
-"""The arms: three that are shipped, and any other from an MJCF file."""
+"""The arms that are shipped, and any other from an MJCF file."""
 
 from __future__ import annotations
 
@@ -74,6 +74,33 @@ ARMS: dict[str, ArmSpec] = {
         name="iiwa14",
         path=ASSETS / "iiwa14.xml",
         home=(0.0, 0.785398, 0.0, -1.5708, 0.0, 0.0, 0.0),
+    ),
+    "gen3": ArmSpec(
+        name="gen3",
+        path=ASSETS / "gen3.xml",
+        home=(0.0, 0.26179939, 3.14159265, -2.26892803, 0.0, 0.95993109, 1.57079633),
+        torque_scale_nm=16.0,
+    ),
+    "fr3": ArmSpec(
+        name="fr3",
+        path=ASSETS / "fr3.xml",
+        home=(0.0, 0.0, 0.0, -1.57079, 0.0, 1.57079, -0.7853),
+        torque_scale_nm=15.0,
+    ),
+    "ur5e": ArmSpec(
+        name="ur5e",
+        path=ASSETS / "ur5e.xml",
+        home=(-1.5708, -1.5708, 1.5708, -1.5708, -1.5708, 0.0),
+        torque_scale_nm=17.0,
+    ),
+    "planar1": ArmSpec(
+        name="planar1",
+        path=ASSETS / "planar1.xml",
+        home=(1.5708,),
+        task_axes=(True, False, False, False, False, False),
+        reach_m=0.15,
+        torque_scale_nm=11.0,
+        dq_half_range_rad_s=3.0,
     ),
     "planar2": ArmSpec(
         name="planar2",

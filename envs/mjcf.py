@@ -66,7 +66,28 @@ def compile_arm(
     """
     if not path.is_file():
         raise ModelError(f"no model file at {path}; give the path of an existing MJCF file (.xml).")
-    spec, model = _read(path)
+    return _drivable(path, *_read(path), ee_site, extend)
+
+
+def compile_spec(
+    spec: Any, name: str, *, extend: Callable[[Any, Any, str], None] | None = None
+) -> CompiledArm:
+    """Make a torque-driven arm of an ``MjSpec`` built in memory.
+
+    Args:
+        spec: The arm; changed in place.
+        name: What it is called in an error.
+        extend: As for :func:`compile_arm`.
+
+    Raises:
+        ModelError: It is not a torque-drivable arm of hinge joints.
+    """
+    return _drivable(Path(name), spec, spec.compile(), None, extend)
+
+
+def _drivable(
+    path: Path, spec: Any, model: Any, ee_site: str | None, extend: Callable[[Any, Any, str], None] | None
+) -> CompiledArm:
     _check_time_step(path, model)
     _check_joints(path, model)
     site = find_ee_site(path, spec, ee_site)

@@ -21,10 +21,13 @@ class StepResult:
     Attributes:
         outputs: A copy of each output port by name.
         counts: The operations the substrate carried out in this step.
+        age_s: How long before this step's end the inputs were given that the outputs answer, beyond one step
+            [s]; 0 where a step is done when it returns, more where the substrate is at the end of a wire.
     """
 
     outputs: Mapping[str, FloatArray]
     counts: OpCounts
+    age_s: float = 0.0
 
 
 class Program(Protocol):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import tyro
 
 from spikearm.errors import (
+    AddressError,
     CapacityError,
     ConfigError,
     ModelError,
@@ -30,7 +31,15 @@ T = TypeVar("T")
 
 DONE, FAILED, BAD_ARGUMENTS = 0, 1, 2
 
-_ARGUMENT_ERRORS = (CapacityError, ConfigError, ModelError, TimeStepError, UnknownNameError, WeightsError)
+_ARGUMENT_ERRORS = (
+    AddressError,
+    CapacityError,
+    ConfigError,
+    ModelError,
+    TimeStepError,
+    UnknownNameError,
+    WeightsError,
+)
 
 
 def parse(

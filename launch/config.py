@@ -34,14 +34,16 @@ class NetworkConfig:
     """The adaptive network.
 
     Attributes:
-        encoder: Weights of the DNN state encoder: "shipped" (those that come with the package for this
-            arm), "none" (the neurons see the state itself), or the path of an .npz file.
+        encoder: Weights of the DNN state encoder: "shipped" (those that come with the package for iiwa14,
+            planar2 and planar3; other arms go without), "none" (the neurons see the state itself), or the
+            path of an .npz file.
         committee: Copies of the encoder whose features are averaged, against the scatter of crossbar weights.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
         learning_rate: PES learning rate, as Nengo defines it; by default the encoder's own, or the best that
             was found for the state itself.
-        network_dt_s: Network time step [s]; the control step is a whole number of them.
+        network_dt_s: Network time step [s]; the control step is a whole number of them. Or it is a whole
+            number of control steps; its output is then held in between.
     """
 
     encoder: str = "shipped"
@@ -82,7 +84,8 @@ class RunConfig:
 
     Attributes:
         backend: Substrate of the network: reference, loihi or crossbar.
-        arm: A shipped arm (iiwa14, planar2, planar3) or the path of an MJCF file.
+        arm: A shipped arm (iiwa14, gen3, fr3, ur5e, planar1, planar2, planar3) or the path of an MJCF
+            file.
         controller: adaptive (operational-space control and a spiking network that learns), osc (the same
             law without the network), spiking-osc (the law itself in spiking neurons), pd or pid (in joint
             space).
@@ -101,6 +104,11 @@ class RunConfig:
         gains: Feedback of the law; pid adds an integral of 500 1/s^3 unless ki is given.
         feedforward: Whether operational-space control knows the target's velocity and acceleration; without,
             it is the published form, which damps all motion and lags behind.
+        substrate_at: Address (udp://HOST:PORT or unix:PATH) at which `spikearm backend serve` runs the
+            network; "" runs it in this process.
+        substrate_key_file: 32-byte key of mode 0600 shared with that machine.
+        substrate_wait_s: How long a step waits for the remote network's answer [s]; after that, its last
+            output is used again. Far below control_dt_s for a real-time loop.
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
         realtime: Keep pace with the wall clock instead of running as fast as possible.
@@ -128,6 +136,9 @@ class RunConfig:
     crossbar: CrossbarConfig = field(default_factory=CrossbarConfig)
     gains: Gains = field(default_factory=Gains)
     feedforward: bool = True
+    substrate_at: str = ""
+    substrate_key_file: Path | None = None
+    substrate_wait_s: float = 5.0
     actuation_delay: Literal["none", "modelled"] = "none"
     realtime: bool = False
     rest_s: float = 0.0
@@ -149,7 +160,7 @@ class RunConfig:
             raise ConfigError(f"name ends the run folder's name and cannot be a path, like {self.name!r}.")
         if not (math.isfinite(self.rest_s) and self.rest_s >= 0):
             raise ConfigError(f"rest_s must be 0 or a positive number of seconds, not {self.rest_s!r}.")
-        for key in ("duration_s", "distance_m", "control_dt_s"):
+        for key in ("duration_s", "distance_m", "control_dt_s", "substrate_wait_s"):
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")

@@ -170,6 +170,10 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if summary["saturated_ticks"]:
         rows.append(("torque limit reached", f"in {summary['saturated_ticks']} ticks"))
+    if summary["fallback_ticks"]:
+        rows.append(
+            ("network's output not used", f"in {summary['fallback_ticks']} ticks: stale or not finite")
+        )
     if summary["unrecorded_ticks"]:
         rows.append(("not recorded", f"{summary['unrecorded_ticks']} ticks: is the disk full?"))
     if summary["controller"] in NETWORKED:

@@ -18,6 +18,8 @@ from rich.text import Text
 from spikearm.hardware.meter import make_meter
 from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
 from spikearm.launch.display import console
+from spikearm.launch.doctor_link import examine_link
+from spikearm.launch.finding import Finding
 
 _STYLES = {"good": "green", "note": "yellow", "bad": "red"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -28,27 +30,12 @@ class DoctorCommand:
     """Check this machine; exit code 1 if something stops spikearm from working.
 
     Attributes:
+        link: Also measure for five seconds how good an end of a link this machine is.
         json: Print the findings as one JSON document on stdout.
     """
 
+    link: bool = False
     json: bool = False
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        subject: What.
-        verdict: "good", "note" (works, could be better) or "bad" (does not work).
-        found: What was found.
-        remedy: What to do about it, or "".
-    """
-
-    subject: str
-    verdict: str
-    found: str
-    remedy: str = ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _doctor(argv: Sequence[str]) -> int:
     command = parse(DoctorCommand, argv, prog="spikearm doctor", examples=("spikearm doctor",))
     findings = examine()
+    if command.link:
+        findings += examine_link()
     table = Table(
         "", "", Column("found", overflow="fold"), Column("remedy", overflow="fold"), show_edge=False
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,16 +110,13 @@ def _errors(
         seed=seed,
         trials=1,
     )
-    run = compose(config)
-    try:
+    with closing(compose(config)) as run:
+        controller = run.control.controller
         distance_m = np.empty(len(schedule))
         for tick, target in enumerate(schedule):
-            command = run.controller.update(run.plant.read(), target)
+            command = controller.update(run.plant.read(), target)
             distance_m[tick] = np.linalg.norm(run.plant.ee_position() - target.pose.position)
-            run.controller.notify_applied(command.torque, run.plant.write(command.torque))
-    finally:
-        run.controller.close()
-        run.plant.close()
+            controller.notify_applied(command.torque, run.plant.write(command.torque))
     reach = np.asarray(schedule.reach_index)
     return np.array([distance_m[reach == r].mean() for r in np.unique(reach)])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import hashlib
 import itertools
 import json
@@ -21,14 +20,15 @@ from spikearm.controller.tickschema import TickRecord, schema_for
 from spikearm.hardware.backend import Program
 from spikearm.hardware.conductances import Conducts
 from spikearm.hardware.cost import CostModel
-from spikearm.hardware.meter import Metered, make_meter
+from spikearm.hardware.meter import EnergyMeter, Metered, make_meter
 from spikearm.hardware.spikes import ShowsSpikes
 from spikearm.hardware.utilisation import Describes
 from spikearm.hardware.wear import Ages, Wears
-from spikearm.launch.compose import Run, compose
+from spikearm.launch.compose import Control, Run, compose
 from spikearm.launch.conductances import save_conductances
 from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.mapping import to_mapping
+from spikearm.launch.realtime import no_collections
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, make_run_folder, write_json, write_run_json
 from spikearm.launch.spikes import SpikeRecorder
 from spikearm.launch.summary import mean_counts, summarise
@@ -66,7 +66,7 @@ def execute(
             failed. Ticks recorded until then stay in the run folder.
     """
     with closing(compose(config)) as run:
-        folder = make_run_folder(config.out, config.name or _default_name(config))
+        folder = make_run_folder(config.out, config.name or default_name(config))
         without = None
         if baseline and config.controller == "adaptive":
             plain = dataclasses.replace(config, controller="osc", realtime=False)
@@ -96,17 +96,55 @@ def execute_composed(
     Raises:
         SpikearmError: The run folder cannot be made, or the run failed.
     """
-    return _execute_in(
-        make_run_folder(config.out, config.name or _default_name(config)), config, run, on_tick
-    )
+    return _execute_in(make_run_folder(config.out, config.name or default_name(config)), config, run, on_tick)
 
 
 def _execute_in(
     folder: Path, config: RunConfig, run: Run, on_tick: Callable[[TickRecord], None] | None
 ) -> dict[str, Any]:
     """Run the loop with its log in an existing folder."""
-    meter = run.program.meter if isinstance(run.program, Metered) else make_meter()
-    ledger = run.cost_model
+    program = run.control.program
+    spikes = _spike_recorder(config, program)
+
+    def drive(log: TickLog, meter: EnergyMeter | None) -> LoopResult:
+        return Loop(
+            run.plant,
+            run.control.controller,
+            run.control.schedule,
+            log,
+            clock=RealTime(config.control_dt_s) if config.realtime else FreeRunning(),
+            meter=meter,
+            measure=run.plant.ee_pose,
+            actuation_delay=config.actuation_delay,
+            on_tick=_with_spikes(spikes, _with_rest(config, program, on_tick)),
+        ).run()
+
+    summary = record_run(folder, config, run.control, drive)
+    if spikes is not None:
+        with _unwritable_is_reported(folder):
+            spikes.save(folder)
+    return summary
+
+
+def record_run(
+    folder: Path,
+    config: RunConfig,
+    control: Control,
+    drive: Callable[[TickLog, EnergyMeter | None], LoopResult],
+) -> dict[str, Any]:
+    """Everything around the loops of a run: its log, its meter, and what is written at its end.
+
+    Args:
+        folder: An existing folder.
+        config: The run's configuration.
+        control: Its controller.
+        drive: Carries out the loops.
+
+    Returns:
+        The summary, which is in the folder as well.
+    """
+    program, ledger = control.program, control.cost_model
+    meter = program.meter if isinstance(program, Metered) else make_meter()
     write_run_json(
         folder,
         config,
@@ -116,25 +154,14 @@ def _execute_in(
             "n_ticks": config.n_ticks,
         },
     )
-    schema = schema_for(run.arm.n_joints, ledger, control_dt_s=config.control_dt_s, metered=meter is not None)
-    spikes = _spike_recorder(config, run.program)
-    with TickLog(folder, schema, config_hash=config_hash(config)) as log, _no_collections():
-        loop = Loop(
-            run.plant,
-            run.controller,
-            run.schedule,
-            log,
-            clock=RealTime(config.control_dt_s) if config.realtime else FreeRunning(),
-            meter=meter,
-            measure=run.plant.ee_pose,
-            actuation_delay=config.actuation_delay,
-            on_tick=_with_spikes(spikes, _with_rest(config, run.program, on_tick)),
-        )
-        result: LoopResult = loop.run()
+    n_joints, metered = control.arm.n_joints, meter is not None
+    schema = schema_for(n_joints, ledger, control_dt_s=config.control_dt_s, metered=metered)
+    with TickLog(folder, schema, config_hash=config_hash(config)) as log, no_collections():
+        result = drive(log, meter)
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
-    if isinstance(run.program, Wears):
-        summary["wear"] = [wear.document() for wear in run.program.wear]
-    utilisation = run.program.utilisation if isinstance(run.program, Describes) else None
+    if isinstance(program, Wears):
+        summary["wear"] = [wear.document() for wear in program.wear]
+    utilisation = program.utilisation if isinstance(program, Describes) else None
     summary["utilisation"] = None if utilisation is None else utilisation.line()
     with _unwritable_is_reported(folder):
         write_json(folder / "summary.json", summary)
@@ -142,10 +169,8 @@ def _execute_in(
             write_json(folder / "utilisation.json", utilisation.document())
         if ledger is not None:
             write_json(folder / "ledger.json", ledger_document(ledger, folder, config.control_dt_s))
-        if spikes is not None:
-            spikes.save(folder)
-        if isinstance(run.program, Conducts):
-            save_conductances(folder, run.program.conductances)
+        if isinstance(program, Conducts):
+            save_conductances(folder, program.conductances)
     return summary
 
 
@@ -161,7 +186,7 @@ def _unwritable_is_reported(folder: Path) -> Iterator[None]:
 def _spike_recorder(config: RunConfig, program: Program | None) -> SpikeRecorder | None:
     if not isinstance(program, ShowsSpikes):
         return None
-    return SpikeRecorder(program.populations, config.n_ticks, config.network.network_dt_s)
+    return SpikeRecorder(program.populations, config.n_ticks, program.dt_s)
 
 
 def _with_spikes(
@@ -218,22 +243,8 @@ def ledger_document(cost_model: CostModel, folder: Path, control_dt_s: float) ->
     }
 
 
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """A full garbage collection takes tens of milliseconds: have it before the loop, not in a tick."""
-    gc.collect()
-    gc.freeze()
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-        gc.unfreeze()
-
-
-def _default_name(config: RunConfig) -> str:
+def default_name(config: RunConfig) -> str:
+    """End of a run folder's name: controller, substrate and arm."""
     arm = Path(config.arm).stem
     substrate = f"-{config.backend}" if config.controller in NETWORKED else ""
     return f"{config.controller}{substrate}-{arm}"

@@ -13,7 +13,7 @@ from spikearm.controller.spiking import SpikingController
 from spikearm.envs.arms import ArmSpec
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.errors import ConfigError, WeightsError
-from spikearm.hardware.backend import Backend, Program
+from spikearm.hardware.backend import Backend
 from spikearm.launch.config import RunConfig
 from spikearm.launch.osc_data import Reaching, evaluate
 from spikearm.models.osc import RESET_LOSS_S, Reduction, SpikingOSC
@@ -23,21 +23,29 @@ from spikearm.records import FloatArray, Pose
 
 def compile_spiking(
     config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics, backend: Backend, *, seed: int
-) -> tuple[SpikingController, Program]:
+) -> tuple[SpikingController, TickNetwork]:
     """The controller, and the network it consists of.
 
     Raises:
         ConfigError: The weights were trained for other gains, or the stage does not run on the backend.
         WeightsError: The weights cannot be used for this arm.
     """
-    weights = _weights(config, arm)
-    reaching = Reaching(arm, dynamics, config.gains)
-    spec = spiking_osc(config, weights, reaching)
+    spec = spiking_network(config, arm, dynamics)
     program = backend.compile(spec, dt_s=config.control_dt_s, seed=seed)
     network = TickNetwork(program, backend.cost_model, control_dt_s=config.control_dt_s)
-    center = Pose(weights.center[:3], weights.center[3:])
+    center = Pose(spec.weights.center[:3], spec.weights.center[3:])
     controller = SpikingController(network, center, dynamics.torque_limits, feedforward=config.feedforward)
-    return controller, program
+    return controller, network
+
+
+def spiking_network(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> SpikingOSC:
+    """The network description for an arm.
+
+    Raises:
+        ConfigError: As for :func:`compile_spiking`.
+        WeightsError: As there.
+    """
+    return spiking_osc(config, _weights(config, arm), Reaching(arm, dynamics, config.gains))
 
 
 def spiking_osc(config: RunConfig, weights: OscWeights, reaching: Reaching) -> SpikingOSC:

@@ -64,6 +64,8 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         "synaptic_ops_per_tick": float(column(table, "synaptic_ops").mean()),
         "saturated_weights_per_tick": float(column(table, "saturated_weights").mean()),
         "overflows_per_tick": float(column(table, "overflows").mean()),
+        "network_age_s_max": _max_or_none(column(table, "network_age_s")),
+        "fallback_ticks": int((column(table, "fallback") > 0).sum()),
         "deadline_misses": result.deadline_misses,
         "saturated_ticks": int(column(table, "saturated").sum()),
         "unrecorded_ticks": result.n_lost,
@@ -117,13 +119,23 @@ def _energy_model(table: pa.Table) -> dict[str, float | None]:
 
 
 def whole_ticks_s(table: pa.Table) -> FloatArray:
-    """Measured time of whole ticks [s]; the time of a record stands in the record after it."""
-    return column(table, "latency_tick_s")[:-1] + column(table, "latency_log_s")[1:]
+    """Measured time of whole ticks [s]; the time of a record stands in the record after it.
+
+    Ticks at the end of a loop, whose record nobody timed, are left out.
+    """
+    ticks_s = column(table, "latency_tick_s")[:-1] + column(table, "latency_log_s")[1:]
+    return ticks_s[np.isfinite(ticks_s)]
 
 
 def _median_or_none(values: FloatArray) -> float | None:
     known = values[np.isfinite(values)]  # the first tick's log time is not known
     return float(np.median(known)) if known.size else None
+
+
+def _max_or_none(values: FloatArray) -> float | None:
+    """The largest; before a remote network's first answer its age is infinite, which is no age."""
+    known = values[np.isfinite(values)]
+    return float(known.max()) if known.size else None
 
 
 def _latency(ticks_s: FloatArray) -> dict[str, float | None]:

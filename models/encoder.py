@@ -17,7 +17,8 @@ from spikearm.records import FloatArray
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the weights that come with the package."""
-
+SHIPPED_FOR = ("iiwa14", "planar2", "planar3")
+"""Arms whose trained weights come with the package."""
 _ARRAYS = ("w1", "b1", "w2", "b2", "w3", "center", "half_range", "active_area", "learning_rate")
 
 

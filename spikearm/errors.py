@@ -72,3 +72,27 @@ class JournalError(SpikearmError, RuntimeError):
 
 class RunFolderError(SpikearmError, OSError):
     """A run folder that cannot be made, found or written."""
+
+
+class AddressError(SpikearmError, ValueError):
+    """An address of a link that cannot be understood, or must not be used this way."""
+
+
+class KeyFileError(SpikearmError, OSError):
+    """A key file that is missing, of the wrong length, or readable by others."""
+
+
+class LinkError(SpikearmError, ConnectionError):
+    """A link on which nothing arrives, or whose other end does not fit."""
+
+
+class ProtectiveStopError(SpikearmError, RuntimeError):
+    """The robot has stopped by itself and stays stopped until somebody recovers it."""
+
+
+class NetworkLostError(SpikearmError, RuntimeError):
+    """A network that has given nothing that can be used for too long."""
+
+
+class DriveError(SpikearmError, RuntimeError):
+    """A real arm's drive that cannot be reached, or that refuses."""

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import venv
 import zipfile
@@ -79,8 +78,7 @@ def build(kind: str, source: Path, out: Path) -> Path:
 
 def unpack(sdist: Path, folder: Path) -> Path:
     """The source archive's only folder."""
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(sdist, folder)
     (source,) = folder.iterdir()
     return source
 

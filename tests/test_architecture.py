@@ -32,8 +32,8 @@ THIRD_PARTY = {
     "models": {"nengo", "numpy"},
     "hardware": {"nengo", "numba", "numpy", "scipy"},
     "controller": {"numpy", "pyarrow", "scipy"},
-    "envs": {"gymnasium", "mujoco", "numpy"},
-    "launch": {"matplotlib", "mujoco", "numpy", "pyarrow", "rich", "tyro"},
+    "envs": {"gymnasium", "mujoco", "numba", "numpy"},
+    "launch": {"gymnasium", "matplotlib", "mujoco", "numpy", "pyarrow", "rich", "tyro"},
 }
 """Libraries that every module of a folder may import."""
 
@@ -41,6 +41,7 @@ EXCEPTIONS = {
     "models/*training*.py": {"scipy", "torch"},
     "launch/encoder_data.py": {"scipy"},
     "launch/train_*.py": {"torch"},
+    "hardware/adapters/dynamixel.py": {"dynamixel_sdk"},
     "launch/export/mcap.py": {"mcap"},
     "launch/export/neurobench.py": {"nengo"},
     "launch/report/page.py": {"plotly"},

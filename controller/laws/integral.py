@@ -17,10 +17,15 @@ class Integral:
         ki: Change of acceleration per error [1/s^3].
         dt_s: Control time step [s].
         limit: Bound of each component's acceleration [rad/s^2 or m/s^2].
+
+    Attributes:
+        ki: As above; what was summed up under another one is kept.
+        frozen: Whether the torque is saturated.
     """
 
     def __init__(self, size: int, *, ki: float, dt_s: float, limit: float) -> None:
-        self._gain = ki * dt_s
+        self.ki = ki
+        self._dt_s = dt_s
         self._limit = limit
         self._value: FloatArray = np.zeros(size)
         self.frozen = False
@@ -32,7 +37,7 @@ class Integral:
 
     def update(self, error: FloatArray) -> FloatArray:
         """One step; returns the acceleration asked for, a view that the next step changes."""
-        growth = self._gain * error
+        growth = self.ki * self._dt_s * error
         if self.frozen:
             growth[growth * self._value >= 0.0] = 0.0
         self._value += growth

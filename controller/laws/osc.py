@@ -67,7 +67,6 @@ class OperationalSpace:
                 f"task_axes are six flags (x, y, z, rx, ry, rz), at least one set; got {task_axes}."
             )
         self._dynamics = dynamics
-        self._gains = gains
         self._posture = np.asarray(posture, dtype=np.float64)
         self._posture_gains = posture_gains or Gains(kp=10.0)
         self._axes = np.flatnonzero(task_axes)
@@ -76,6 +75,17 @@ class OperationalSpace:
         self._at_rest = np.zeros(dynamics.n_joints)
         self._error = np.zeros(6)
         self._integral = Integral(len(self._axes), ki=gains.ki, dt_s=dt_s, limit=integral_limit)
+        self.gains = gains
+
+    @property
+    def gains(self) -> Gains:
+        """Feedback of the task; may be replaced between two ticks."""
+        return self._gains
+
+    @gains.setter
+    def gains(self, gains: Gains) -> None:
+        self._gains = gains
+        self._integral.ki = gains.ki
 
     def reset(self) -> None:
         """Forget the integral."""

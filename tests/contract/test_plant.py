@@ -6,17 +6,22 @@ A new plant is one line in ``PLANTS``; what it cannot promise is one line in ``S
 from __future__ import annotations
 
 import inspect
+import math
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spikearm.controller.protocols import Plant
 from spikearm.envs.arms import ARMS
+from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.perturbation import Perturbation
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import ClosedError, NotFiniteError, SpikearmError
+from spikearm.hardware.link.limits import LimitRules
 
 HARD = Perturbation(
     payload_kg=0.907,
@@ -27,11 +32,31 @@ HARD = Perturbation(
     delay_s=0.004,
 )
 
+sys.path.append(str(Path(__file__).parents[1] / "hardware" / "link"))
+
+from rig import Rig  # noqa: E402 - needs the path above
+
+
+def across_a_wire() -> Plant:
+    """The planar arm behind a link, in lock step, with limits wide enough to be the arm's own."""
+    arm = ARMS["planar2"]
+    dynamics = MujocoDynamics(arm)
+    wide = LimitRules(torque_rate_nm=math.inf, speed_rad_s=1e9, margin_rad=0.0)
+    rig = Rig(
+        MujocoPlant(arm),
+        dynamics,
+        lock_step=True,
+        limits=wide,
+        torque_limits=dynamics.torque_limits,
+        record=False,
+    )
+    return rig.armed()
+
+
 PLANTS: dict[str, Callable[[], Plant]] = {
-    "mujoco iiwa14": lambda: MujocoPlant(ARMS["iiwa14"]),
-    "mujoco planar2": lambda: MujocoPlant(ARMS["planar2"]),
-    "mujoco planar3": lambda: MujocoPlant(ARMS["planar3"]),
+    **{f"mujoco {name}": lambda arm=arm: MujocoPlant(arm) for name, arm in ARMS.items()},
     "mujoco with substeps": lambda: MujocoPlant(ARMS["planar2"], control_dt_s=0.002, physics_dt_s=0.0005),
+    "mujoco across a wire": across_a_wire,
     "mujoco perturbed": lambda: MujocoPlant(ARMS["planar3"], perturbation=HARD, seed=3),
 }
 """Factories of freshly made plants by name."""

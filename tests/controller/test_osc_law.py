@@ -287,3 +287,13 @@ def test_law_without_integral_keeps_no_memory_between_ticks(iiwa, rng):
     np.testing.assert_array_equal(first.support, kept[1])
     law.reset()
     np.testing.assert_array_equal(law.compute(states[0], target).task, kept[0])
+
+
+def test_integral_gain_may_change_between_two_ticks_and_keeps_what_was_summed_up(iiwa):
+    law = OperationalSpace(iiwa, Gains(kp=0.0, kd=0.0, ki=10.0), dt_s=1e-3, posture=HOME)
+    state, target = JointState(HOME, np.zeros(7), 0.0), still(pose_at(iiwa, BENT))
+    law.compute(state, target)
+    law.gains = Gains(kp=0.0, kd=0.0)
+    before = law.compute(state, target).task
+    assert np.abs(before).max() > 0.0
+    np.testing.assert_array_equal(law.compute(state, target).task, before)

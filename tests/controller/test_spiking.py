@@ -5,7 +5,7 @@ from spikearm.controller.network import TickNetwork
 from spikearm.controller.orientation import displacement, from_rotation_vector, left_jacobian, multiply
 from spikearm.controller.protocols import Target
 from spikearm.controller.spiking import SpikingController, target_inputs
-from spikearm.errors import TimeStepError
+from spikearm.errors import NetworkLostError, TimeStepError
 from spikearm.hardware.backend import StepResult
 from spikearm.hardware.host_cost import HOST_COST
 from spikearm.records import JointState, OpCounts, Pose
@@ -99,3 +99,28 @@ def test_left_jacobian_is_smooth_at_zero():
     near, far = left_jacobian(0.99e-4 * axis), left_jacobian(1.01e-4 * axis)
     np.testing.assert_allclose(near, far, atol=1e-5)
     np.testing.assert_array_equal(left_jacobian(np.zeros(3)), np.eye(3))
+
+
+def test_torque_that_is_no_number_is_held_and_then_ends_the_run():
+    program = Answering((1.0, 2.0))
+    spiking = controller(program)
+    spiking.update(STATE, still(np.zeros(6)))
+    program.torque = np.array((np.nan, 0.0))
+    held = [spiking.update(STATE, still(np.zeros(6))) for _ in range(20)]
+    assert all((c.torque == (1.0, 2.0)).all() and c.fallback == 1 for c in held)
+    with pytest.raises(NetworkLostError, match="not finite for 20 ticks"):
+        spiking.update(STATE, still(np.zeros(6)))
+    program.torque = np.array((3.0, 4.0))
+    spiking.reset()
+    command = spiking.update(STATE, still(np.zeros(6)))
+    assert (command.torque.tolist(), command.fallback) == ([3.0, 4.0], 0)
+
+
+def test_slower_network_is_held_with_its_age():
+    program = Answering((1.0, 2.0), dt_s=3e-3)
+    spiking = controller(program)
+    commands = [spiking.update(STATE, still(np.zeros(6))) for _ in range(4)]
+    assert len(program.inputs) == 2
+    assert [round(1e3 * c.network_age_s) for c in commands] == [0, 1, 2, 0]
+    assert [c.counts.spikes for c in commands] == [2.0, 0.0, 0.0, 2.0]
+    assert {c.fallback for c in commands} == {0}

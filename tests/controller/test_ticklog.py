@@ -105,7 +105,7 @@ def test_what_nobody_knows_has_no_column_or_is_null(tmp_path, rng):
 
 
 def test_every_dimension_carries_its_unit():
-    unitless = {"tick", "trial", "reach", "saturated", "deadline_missed", *COUNT_NAMES}
+    unitless = {"tick", "trial", "reach", "fallback", "saturated", "deadline_missed", *COUNT_NAMES}
     for column in SCHEMA.columns:
         is_quaternion = column.name[-3:] in ("_qw", "_qx", "_qy", "_qz")
         has_unit = column.name.endswith(("_s", "_rad", "_m", "_nm", "_j"))
@@ -118,6 +118,7 @@ def test_measured_times_are_marked_and_nothing_else(tmp_path, rng):
     stages = ("read", "law", "network", "write", "log", "tick")
     assert measured == {f"latency_{s}_s" for s in stages} | {
         "lateness_s",
+        "network_age_s",
         "deadline_missed",
         "energy_measured_j",
     }
@@ -288,7 +289,7 @@ def test_schema_needs_a_joint():
 
 def test_row_is_packed_and_complete():
     n_floats = sum(column.dtype == "<f8" for column in SCHEMA.columns)
-    assert row_dtype(SCHEMA.columns).itemsize == 3 * 8 + 8 * n_floats + 2
+    assert row_dtype(SCHEMA.columns).itemsize == 4 * 8 + 8 * n_floats + 2
     names = [column.name for column in SCHEMA.columns]
     assert len(set(names)) == len(names)
 

@@ -186,3 +186,60 @@ def test_command_is_not_changed_by_later_ticks():
     adaptive.update(STATE, TARGET)
     for array, copy in zip((first.torque, first.task_torque, first.adaptive_torque), kept, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+def test_slower_network_steps_now_and_then_and_is_held_in_between():
+    program = CountingProgram(dt_s=3e-3)
+    adaptive = controller(FixedLaw((1.0, 0.0), (0.0, 0.0)), program)
+    commands = [adaptive.update(STATE, TARGET) for _ in range(7)]
+    assert [c.adaptive_torque[0] for c in commands] == [1, 1, 1, 2, 2, 2, 3]
+    assert [c.counts.spikes for c in commands] == [1, 0, 0, 2, 0, 0, 3]
+    assert [round(1e3 * c.network_age_s) for c in commands] == [0, 1, 2, 0, 1, 2, 0]
+    assert {c.fallback for c in commands} == {0}
+    assert commands[0].cost.energy_j["leak"] == pytest.approx(3e-3 * 1e-3)
+
+
+def test_network_step_and_control_step_must_divide_one_way_or_the_other():
+    with pytest.raises(
+        TimeStepError, match=r"network step 0\.0025 s is not a multiple of control step 0\.001"
+    ):
+        controller(FixedLaw((0.0, 0.0), (0.0, 0.0)), CountingProgram(dt_s=2.5e-3))
+
+
+def test_output_that_is_no_number_never_reaches_the_arm_and_stops_learning():
+    law, program = FixedLaw((1.0, 0.0), (0.0, 0.0)), CountingProgram()
+    adaptive = controller(law, program)
+    adaptive.update(STATE, TARGET)
+    step = program.step
+    program.step = lambda inputs: StepResult({"torque": np.full(2, np.nan)}, step(inputs).counts)
+    commands = [adaptive.update(STATE, TARGET) for _ in range(130)]
+    assert all(np.isfinite(c.torque).all() for c in commands)
+    assert [c.fallback for c in commands] == [1] * 20 + [2] * 110
+    np.testing.assert_array_equal(commands[-1].torque, (1.0, 0.0))
+    assert program.inputs[1]["error"][0] == -1.0
+    assert {s["error"][0] for s in program.inputs[2:]} == {0.0}
+
+
+def test_old_output_is_held_and_its_age_told():
+    law, program = FixedLaw((1.0, 0.0), (0.0, 0.0)), CountingProgram()
+    adaptive = controller(law, program)
+    adaptive.update(STATE, TARGET)
+    step = program.step
+    program.step = lambda inputs: StepResult(step(inputs).outputs, OpCounts(), age_s=0.011)
+    command = adaptive.update(STATE, TARGET)
+    assert (command.fallback, command.network_age_s) == (1, 0.011)
+    np.testing.assert_array_equal(command.adaptive_torque, (1.0, -1.0))
+
+
+def test_resumed_controller_keeps_what_was_learned():
+    law, program = FixedLaw((100.0, 0.0), (0.0, 0.0)), CountingProgram()
+    law.n_resets = 0
+    law.reset = lambda: setattr(law, "n_resets", law.n_resets + 1)
+    adaptive = controller(law, program)
+    adaptive.update(STATE, TARGET)
+    adaptive.resume()
+    law.output = LawOutput(np.array((1.0, 0.0)), np.zeros(2))
+    adaptive.update(STATE, TARGET)
+    assert law.n_resets == 1
+    assert len(program.inputs) == 2
+    assert program.inputs[1]["error"][0] == -1.0

@@ -37,6 +37,12 @@ KINDS = {
 }
 
 
+@pytest.fixture(params=[name for name in ARMS if name != "fr3"])
+def arm(request):
+    """The FR3's own friction is missing torque of its own, with a test of its own."""
+    return ARMS[request.param]
+
+
 def amplitude(arm) -> np.ndarray:
     return np.linspace(0.15, 0.1, arm.n_joints)
 
@@ -84,6 +90,8 @@ def deviation(arm, perturbation: Perturbation, compensate: Perturbation) -> floa
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_arm_follows_when_the_missing_torque_is_added(arm, kind):
+    if arm.name == "planar1" and kind == "curl field":
+        pytest.skip("a force across the motion does nothing to an arm with one way to move")
     perturbation = fitted(KINDS[kind], arm)
     with_it = deviation(arm, perturbation, perturbation)
     assert with_it < 1.5e-3
@@ -100,6 +108,15 @@ def test_friction_of_a_moving_joint_is_made_up_for(arm, rng):
         dq = rng.choice([-1.0, 1.0], arm.n_joints) * rng.uniform(0.5, 1.0, arm.n_joints)
         expected = np.asarray(friction) * np.sign(dq)
         np.testing.assert_allclose(missing(q, dq, np.zeros(arm.n_joints)), expected, atol=1e-9)
+
+
+def test_friction_of_the_nominal_arm_is_missing_torque_too():
+    """The nominal bias leaves Coulomb friction out, so the law alone does not make it up."""
+    arm = ARMS["fr3"]
+    dq = np.array([0.5, -0.5, 0.5, -0.5, 0.5, -0.5, 0.5])
+    expected = np.sign(dq) * ([1.137] * 4 + [0.763, 0.44, 0.248])
+    missing = MissingTorque(arm)(np.asarray(arm.home), dq, np.zeros(7))
+    np.testing.assert_allclose(missing, expected, atol=1e-6)
 
 
 def test_arm_with_friction_follows_while_it_moves():

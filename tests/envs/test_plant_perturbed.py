@@ -65,6 +65,8 @@ def inertia(plant):
 
 
 def test_every_perturbation_has_an_effect(arm, perturbation):
+    if arm.n_joints == 1 and perturbation == EVERY["field"]:
+        pytest.skip("a force across the motion does nothing to an arm with one way to move")
     torques = torques_for(arm)
     nominal = roll(MujocoPlant(arm), torques)
     perturbed = roll(MujocoPlant(arm, perturbation=perturbation), torques)
@@ -196,7 +198,7 @@ def test_curl_field_does_no_work(arm, state):
     plant = MujocoPlant(arm, perturbation=Perturbation(force_field=CURL))
     place(plant, *state)
     plant._external.apply()
-    assert np.abs(plant.data.qfrc_applied).max() > 0.1
+    assert arm.n_joints == 1 or np.abs(plant.data.qfrc_applied).max() > 0.1
     assert plant.data.qfrc_applied @ state[1] == pytest.approx(0.0, abs=1e-10)
 
 

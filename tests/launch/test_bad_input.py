@@ -31,10 +31,7 @@ def refused(spikearm, tmp_path):
     [
         (("--controller", "osc", "--backend", "lohi"), "Did you mean 'loihi'?"),
         (("--backend", "lohi"), "no backend named 'lohi'. Known: 'crossbar', 'loihi', 'reference'. Did you"),
-        (
-            ("--arm", "iiwa"),
-            "no arm named 'iiwa'. Known: 'iiwa14', 'planar2', 'planar3'. Did you mean 'iiwa14'?",
-        ),
+        (("--arm", "iiwa"), "'ur5e'. Did you mean 'iiwa14'?"),
         (("--controller", "adaptve"), "Did you mean 'adaptive'?"),
         (("--config", "payload-lohi"), "Did you mean 'payload-loihi'?"),
         (("--bakend", "loihi"), "--backend"),

@@ -13,7 +13,7 @@ from spikearm.errors import TimeStepError, WeightsError
 from spikearm.launch import compose as composing
 from spikearm.launch.compose import JOINT_INTEGRAL, adaptive_network, compose, state_scaling
 from spikearm.launch.config import NetworkConfig, RunConfig
-from spikearm.models.encoder import load_encoder, save_encoder, shipped_encoder_path
+from spikearm.models.encoder import SHIPPED_FOR, load_encoder, save_encoder, shipped_encoder_path
 
 SHORT = RunConfig(controller="osc", trials=2, duration_s=0.1)
 
@@ -45,21 +45,21 @@ def test_controller_is_made_from_its_name(monkeypatch, controller, gains, law, k
 
 def test_schedule_is_as_long_as_the_run():
     run = compose(SHORT)
-    assert len(run.schedule) == SHORT.n_ticks == 100
-    assert sorted(set(run.schedule.reach_index)) == [0, 1]
+    assert len(run.control.schedule) == SHORT.n_ticks == 100
+    assert sorted(set(run.control.schedule.reach_index)) == [0, 1]
 
 
 def test_laws_in_joint_space_get_joint_targets():
-    assert compose(SHORT).schedule.targets[0].q is None
-    q = compose(dataclasses.replace(SHORT, controller="pd")).schedule.targets[0].q
+    assert compose(SHORT).control.schedule.targets[0].q is None
+    q = compose(dataclasses.replace(SHORT, controller="pd")).control.schedule.targets[0].q
     np.testing.assert_allclose(q, ARMS["iiwa14"].home, atol=1e-6)
 
 
 def test_only_an_adaptive_run_has_a_cost_model():
-    assert compose(SHORT).cost_model is None
+    assert compose(SHORT).control.cost_model is None
     run = compose(dataclasses.replace(SHORT, controller="adaptive"))
-    assert run.cost_model is not None
-    run.controller.close()
+    assert run.control.cost_model is not None
+    run.control.controller.close()
 
 
 def test_network_has_the_settings_asked_for():
@@ -72,7 +72,12 @@ def test_network_has_the_settings_asked_for():
     assert network.scaling == state_scaling(ARMS["planar3"])
 
 
-@pytest.mark.parametrize("name", ARMS)
+@pytest.mark.parametrize("name", sorted(ARMS.keys() - set(SHIPPED_FOR)))
+def test_arm_without_shipped_weights_goes_without_an_encoder(name):
+    assert adaptive_network(NetworkConfig(), ARMS[name]).encoder is None
+
+
+@pytest.mark.parametrize("name", SHIPPED_FOR)
 def test_shipped_arm_gets_its_shipped_encoder(name):
     network = adaptive_network(NetworkConfig(), ARMS[name])
     assert network.encoder is not None

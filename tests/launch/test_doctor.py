@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from spikearm.launch import doctor
-from spikearm.launch.doctor import Finding, examine
+from spikearm.launch import doctor, realtime
+from spikearm.launch.doctor import examine
+from spikearm.launch.doctor_link import examine_link
+from spikearm.launch.finding import Finding
 
 
 def finding(subject: str) -> Finding:
@@ -59,3 +61,20 @@ def test_meter_is_named(monkeypatch):
 def test_remedies_with_brackets_are_shown_whole(spikearm, monkeypatch):
     monkeypatch.setattr(doctor, "examine", lambda: [Finding("a", "note", "x[1]", "pip install 'y[z]'")])
     assert "pip install 'y[z]'" in spikearm("doctor").err
+
+
+def test_link_is_measured_on_a_robot_served_here():
+    found = {f.subject: f for f in examine_link(n_ticks=300)}
+    assert set(found) >= {"SCHED_FIFO", "mlockall", "cores for a link", "round trip", "period error"}
+    assert "p99" in found["round trip"].found
+    assert "of 300 commands at 1 kHz" in found["commands in time"].found
+    assert all(f.verdict == "good" or f.remedy for f in found.values())
+
+
+def test_what_is_not_permitted_is_said_with_its_remedy(monkeypatch):
+    def refused(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(realtime.os, "sched_setscheduler", refused)
+    notes = realtime.prioritise(50)
+    assert any("SCHED_FIFO: Operation not permitted" in note and "ulimit -r 99" in note for note in notes)

@@ -139,7 +139,7 @@ def completed(script, *words):
 
 def test_bash_completes_commands_options_and_values(spikearm):
     script = spikearm("completion", "bash").out
-    assert completed(script, "spikearm", "r") == ["run", "report"]
+    assert completed(script, "spikearm", "r") == ["run", "report", "robot"]
     assert completed(script, "spikearm", "logs", "") == ["recover", "export"]
     assert completed(script, "spikearm", "run", "--backend", "l") == ["loihi"]
     assert completed(script, "spikearm", "run", "--payload-k") == ["--payload-kg"]

@@ -29,13 +29,12 @@ SHORT = RunConfig(
 def rmse_m(config):
     """Root mean square distance from the path."""
     run = compose(config)
-    run.controller.reset()
+    run.control.controller.reset()
     squares = []
-    for target in run.schedule:
+    for target in run.control.schedule:
         squares.append(np.sum((run.plant.ee_position() - target.pose.position) ** 2))
-        run.plant.write(run.controller.update(run.plant.read(), target).torque)
-    run.controller.close()
-    run.plant.close()
+        run.plant.write(run.control.controller.update(run.plant.read(), target).torque)
+    run.close()
     return float(np.sqrt(np.mean(squares)))
 
 
@@ -61,22 +60,22 @@ def test_no_model_of_the_arm_is_used_while_the_controller_runs(monkeypatch):
     for name in ("update", "mass_matrix", "bias", "jacobian", "jacobian_dot_dq", "pose"):
         monkeypatch.setattr(MujocoDynamics, name, refuse)
     torques = []
-    for target in run.schedule.targets[:100]:
-        command = run.controller.update(run.plant.read(), target)
+    for target in run.control.schedule.targets[:100]:
+        command = run.control.controller.update(run.plant.read(), target)
         torques.append(command.torque)
         run.plant.write(command.torque)
-    run.controller.close()
+    run.control.controller.close()
     assert np.abs(torques[-1]).max() > 10.0  # gravity at least
-    start = displacement(run.schedule.targets[0].pose, run.plant.ee_pose())
+    start = displacement(run.control.schedule.targets[0].pose, run.plant.ee_pose())
     assert np.linalg.norm(start) < 0.05
 
 
 def test_spiking_run_has_a_cost():
     run = compose(dataclasses.replace(SHORT, backend="loihi"))
-    command = run.controller.update(run.plant.read(), run.schedule.targets[0])
-    for target in run.schedule.targets[1:20]:
-        command = run.controller.update(run.plant.read(), target)
-    run.controller.close()
+    command = run.control.controller.update(run.plant.read(), run.control.schedule.targets[0])
+    for target in run.control.schedule.targets[1:20]:
+        command = run.control.controller.update(run.plant.read(), target)
+    run.control.controller.close()
     assert command.counts.spikes > 0
     assert command.cost.total_j > 0
 

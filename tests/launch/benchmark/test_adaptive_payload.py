@@ -118,9 +118,8 @@ def test_targets_are_the_same_for_every_controller():
     targets = []
     for job in jobs(dataclasses.replace(SMALL, sessions=1, perturbations=(WEIGHT,), backends=("reference",))):
         run = compose(dataclasses.replace(job.config, trials=4, duration_s=0.04))
-        targets.append(np.array([target.pose.position for target in run.schedule]))
-        run.controller.close()
-        run.plant.close()
+        targets.append(np.array([target.pose.position for target in run.control.schedule]))
+        run.close()
     assert len(targets) == 7
     for others in targets[1:]:
         np.testing.assert_array_equal(targets[0], others)

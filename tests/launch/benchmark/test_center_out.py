@@ -48,9 +48,9 @@ def with_network(monkeypatch):
 def test_targets_are_eight_around_one_centre_with_a_turn_each():
     config = jobs(dataclasses.replace(SMALL, sessions=1))[0].config
     run = compose(config)
-    ends = [run.schedule.targets[i * 1000 + 999].pose for i in range(16)]
+    ends = [run.control.schedule.targets[i * 1000 + 999].pose for i in range(16)]
     out, back = ends[::2], ends[1::2]
-    centre = run.schedule.targets[0].pose.position
+    centre = run.control.schedule.targets[0].pose.position
     np.testing.assert_allclose([pose.position for pose in back], np.tile(centre, (8, 1)), atol=1e-6)
     ways = np.array([pose.position - centre for pose in out])
     np.testing.assert_allclose(np.linalg.norm(ways, axis=1), 0.15, atol=1e-6)
@@ -60,7 +60,7 @@ def test_targets_are_eight_around_one_centre_with_a_turn_each():
 
 def test_sessions_turn_the_targets():
     first, second = (
-        compose(job.config).schedule.targets[999].pose.position
+        compose(job.config).control.schedule.targets[999].pose.position
         for job in jobs(dataclasses.replace(SMALL, forms=("published",)))
     )
     assert np.linalg.norm(first - second) > 1e-3

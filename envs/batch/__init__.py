@@ -1,0 +1,1 @@
+"""Many copies of an arm at once: MuJoCo's threaded rollouts, and compiled kernels around them."""

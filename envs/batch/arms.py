@@ -1,0 +1,312 @@
+"""Many arms in MuJoCo that take their steps together, each with a perturbation of its own."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+from mujoco import _rollout
+from numpy.typing import NDArray
+
+from spikearm.envs.batch.chain import chain_of, locate, place
+from spikearm.envs.batch.commands import summarise
+from spikearm.envs.batch.drives import PerturbedDrives
+from spikearm.envs.batch.unmodelled import unmodelled
+from spikearm.envs.mjcf import CompiledArm
+from spikearm.envs.payload import BODY
+from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
+from spikearm.envs.perturbed_model import PerturbedModel, tilt
+from spikearm.errors import ClosedError
+from spikearm.records import FloatArray
+from spikearm.timesteps import n_steps
+
+_CTRL = int(mujoco.mjtState.mjSTATE_CTRL)
+_CTRL_AND_FORCE = _CTRL | int(mujoco.mjtState.mjSTATE_QFRC_APPLIED)
+_PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
+
+
+@dataclass(frozen=True, eq=False)
+class Waves:
+    """An unknown torque ``A sin(W q + phi)`` on the joints.
+
+    Attributes:
+        gain: A [N m], shape (n_joints, n_waves).
+        frequency: W, shape (n_waves, n_joints).
+        phase: phi [rad], shape (n_waves,).
+    """
+
+    gain: FloatArray
+    frequency: FloatArray
+    phase: FloatArray
+
+
+class ArmBatch:
+    """Arms of one kinematic tree, their states in rows of one array.
+
+    One step is one call of MuJoCo's threaded rollout, so no Python runs between physics steps. Forces that
+    depend on the state (a force field, an unknown function) are the exception: while any arm has one, each
+    physics step is a call of its own, still threaded, with the forces computed for all arms before it.
+
+    Every control step starts the constraint solver cold. An arm's future then depends on its angles and
+    velocities alone, and an arm moves the same way, bit by bit, whatever its neighbours do.
+
+    Args:
+        compiled: The arm, with payload, sensors and drives (:meth:`Drive.extend`).
+        n_arms: How many.
+        control_dt_s: Control time step [s].
+        physics_dt_s: Physics time step [s]; the control step is a whole number of them.
+        n_threads: Threads that share the physics; 1 uses the caller's.
+        n_waves: Waves in an arm's unknown torque, the same for all.
+
+    Attributes:
+        time_s, q, dq: Time [s], shape (n_arms,); angles [rad] and velocities [rad/s], shape
+            (n_arms, n_joints): views, overwritten by the next step.
+        position, quaternion, jacobian: Of the end effectors, when :meth:`locate` was last called.
+        control: What the drives are told, shape (n_arms, n_substeps, n_joints), by actuator.
+        work_j, torque, saturated, sane, all_sane: Of the last step, see
+            :func:`~spikearm.envs.batch.commands.summarise`.
+    """
+
+    def __init__(
+        self,
+        compiled: CompiledArm,
+        n_arms: int,
+        *,
+        control_dt_s: float,
+        physics_dt_s: float,
+        n_threads: int = 1,
+        n_waves: int = 0,
+    ) -> None:
+        n = compiled.n_joints
+        self.n_arms, self.n_joints, self.n_substeps = (
+            n_arms,
+            n,
+            n_steps(control_dt_s, physics_dt_s, outer="control step", inner="physics step"),
+        )
+        self.control_dt_s, self._physics_dt_s, self._n_threads = control_dt_s, physics_dt_s, n_threads
+        self._actuator_of_joint = compiled.actuator_of_joint
+        self._models: list[Any] = [None] * n_arms
+        self._perturbed: list[PerturbedModel] = [None] * n_arms  # type: ignore[list-item]
+        self._drives: list[PerturbedDrives] = [None] * n_arms  # type: ignore[list-item]
+        self._allocate(compiled, n_waves)
+        for e in range(n_arms):
+            self.set_model(e, compiled)
+        self._start()
+
+    def _allocate(self, compiled: CompiledArm, n_waves: int) -> None:
+        """All arrays; nothing is allocated later."""
+        model, e, n, k = compiled.model, self.n_arms, self.n_joints, self.n_substeps
+        width = mujoco.mj_stateSize(model, _PHYSICS)
+        self._chain = chain_of(model, compiled.site_id, without=model.body(BODY).id)
+        self._state, self._trace = np.zeros((e, width)), np.zeros((e, k, width))
+        self.control, self._forces = np.zeros((e, k, n)), np.zeros((e, k, n))
+        self._segments = np.zeros((e, *self._chain.segments.shape))
+        self._tools = np.zeros((e, 7))
+        self.position, self.quaternion = np.zeros((e, 3)), np.zeros((e, 4))
+        self.jacobian = np.zeros((e, 6, n))
+        self.work_j, self.torque = np.zeros(e), np.zeros((e, n))
+        self.saturated, self.sane = np.zeros(e, dtype=np.bool_), np.ones(e, dtype=np.bool_)
+        self.limits, self.all_sane = np.zeros((e, n)), True
+        self._force, self._field, self._tilt = np.zeros((e, 3)), np.zeros((e, 3, 3)), np.zeros((e, 3))
+        self._gain, self._frequency = np.zeros((e, n, n_waves)), np.zeros((e, n_waves, n))
+        self._phase = np.zeros((e, n_waves))
+        self._outside = np.zeros(e, dtype=np.bool_)
+        self._external = np.zeros((e, n))
+
+    def _start(self) -> None:
+        """What cannot be copied or pickled: threads and their scratch data."""
+        self._pool: Any = _rollout.Rollout(nthread=self._n_threads if self._n_threads > 1 else 0)
+        self._scratch = [mujoco.MjData(self._models[0]) for _ in range(max(1, self._n_threads))]
+        n = self.n_joints
+        self.time_s, self.q, self.dq = self._state[:, 0], self._state[:, 1 : 1 + n], self._state[:, 1 + n :]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for name in ("_pool", "_scratch", "time_s", "q", "dq"):
+            state.pop(name, None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    @property
+    def actuator_of_joint(self) -> NDArray[np.intp]:
+        """Column of ``control`` for each joint."""
+        return self._actuator_of_joint
+
+    @property
+    def joint_ranges(self) -> FloatArray:
+        """Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop."""
+        model = self._models[0]
+        limited = model.jnt_limited.astype(bool)[:, None]
+        ranges: FloatArray = np.where(limited, model.jnt_range, (-np.inf, np.inf))
+        return ranges
+
+    @property
+    def reach(self) -> tuple[FloatArray, float]:
+        """Where the first arm's first hinge is [m], shape (3,), and its length from there [m]."""
+        segments, tree = self._segments[0], self._chain.tree
+        s, length = self._chain.tool_segment, float(np.linalg.norm(self._tools[0, :3]))
+        while tree[s, 0] >= 0 and (tree[:s, 1] >= 0).any():
+            length += float(np.linalg.norm(segments[s, :3]))
+            s = int(tree[s, 0])
+        frames, hinges = np.empty((len(tree), 7)), np.empty((self.n_joints, 6))
+        place(self._segments, tree, 0, np.zeros((1, self.n_joints)), frames, hinges)
+        return frames[s, :3].copy(), length
+
+    def model(self, e: int) -> Any:
+        """The ``MjModel`` of one arm, for rendering."""
+        return self._models[e]
+
+    def state(self, e: int) -> FloatArray:
+        """MuJoCo's full physics state of one arm; a view."""
+        row: FloatArray = self._state[e]
+        return row
+
+    def set_model(self, e: int, compiled: CompiledArm) -> None:
+        """Give one arm another body with the same kinematic tree, unperturbed."""
+        model = copy.copy(compiled.model)
+        model.opt.timestep = self._physics_dt_s
+        chain = chain_of(model, compiled.site_id, without=model.body(BODY).id)
+        self._segments[e], self._tools[e] = chain.segments, chain.tool
+        self._models[e] = model
+        self._nominal_gravity = model.opt.gravity.copy()
+        self._perturbed[e] = PerturbedModel(model)
+        self._drives[e] = PerturbedDrives(model, compiled.torque_limits, compiled.actuator_of_joint)
+        self.perturb(e, NO_PERTURBATION)
+
+    def perturb(self, e: int, perturbation: Perturbation) -> None:
+        """Replace what differs from the nominal arm; sensors are the caller's.
+
+        Raises:
+            ConfigError: A list has not one value per joint.
+        """
+        self.limits[e] = self._drives[e].apply(perturbation)
+        self._perturbed[e].apply(perturbation)
+        self._force[e], self._field[e] = perturbation.force_n, perturbation.force_field
+        # MuJoCo's gravity compensation would level the arm again; its drives do not know of the tilt.
+        compensated = self._models[e].body_gravcomp[1] > 0
+        difference = tilt(self._nominal_gravity, perturbation.gravity_tilt_rad) - self._nominal_gravity
+        self._tilt[e] = difference if compensated else 0.0
+        self._note_outside(e)
+
+    def set_waves(self, e: int, waves: Waves) -> None:
+        """Give one arm an unknown torque."""
+        self._gain[e], self._frequency[e], self._phase[e] = waves.gain, waves.frequency, waves.phase
+        self._note_outside(e)
+
+    def place(self, e: int, q: FloatArray) -> None:
+        """Put one arm to rest at these angles [rad], at time 0; call :meth:`locate` afterwards."""
+        self._state[e] = 0.0
+        self.q[e] = q
+        self.work_j[e], self.torque[e], self.saturated[e], self.sane[e] = 0.0, 0.0, False, True
+
+    def locate(self) -> None:
+        """Compute position, quaternion and Jacobian of all end effectors for the present state."""
+        self.locate_at(self.q, self.position, self.quaternion, self.jacobian)
+
+    def locate_at(
+        self, q: FloatArray, position: FloatArray, quaternion: FloatArray, jacobian: FloatArray
+    ) -> None:
+        """The same for other angles, one row per arm."""
+        locate(
+            self._segments,
+            self._chain.tree,
+            self._tools,
+            self._chain.tool_segment,
+            q,
+            position,
+            quaternion,
+            jacobian,
+        )
+
+    def step(self) -> None:
+        """One control step with what stands in ``control``; call :meth:`locate` afterwards.
+
+        Raises:
+            ClosedError: The arms were closed.
+        """
+        if self._pool is None:
+            raise ClosedError("the environment was closed; make a new one.")
+        if self._any_outside:
+            self._advance_by_substeps()
+        else:
+            self._roll(self.n_substeps, _CTRL, self.control, self._trace, self._forces)
+        self.all_sane = summarise(
+            self._trace,
+            self._forces,
+            self.limits,
+            self._physics_dt_s,
+            self._state,
+            self.work_j,
+            self.torque,
+            self.saturated,
+            self.sane,
+        )
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool = None
+
+    def _note_outside(self, e: int) -> None:
+        sources = (self._force[e], self._field[e], self._tilt[e], self._gain[e])
+        self._outside[e] = any(source.any() for source in sources)
+        self._any_outside = bool(self._outside.any())
+
+    def _advance_by_substeps(self) -> None:
+        """Rollouts of one physics step each, with forces for the state each begins in."""
+        n, before = self.n_joints, self._state.copy()
+        state = np.empty((self.n_arms, 1, before.shape[1]))
+        forces = np.empty((self.n_arms, 1, n))
+        control = np.empty((self.n_arms, 1, 2 * n))
+        for k in range(self.n_substeps):
+            self._compute_external(before)
+            control[:, 0, :n], control[:, 0, n:] = self.control[:, k], self._external
+            self._roll(1, _CTRL_AND_FORCE, control, state, forces, before)
+            self._trace[:, k], self._forces[:, k] = state[:, 0], forces[:, 0]
+            before = state[:, 0].copy()
+
+    def _compute_external(self, state: FloatArray) -> None:
+        n = self.n_joints
+        unmodelled(
+            self._segments,
+            self._chain.tree,
+            self._tools,
+            self._chain.tool_segment,
+            state[:, 1 : 1 + n],
+            state[:, 1 + n :],
+            self._force,
+            self._field,
+            self._tilt,
+            self._gain,
+            self._frequency,
+            self._phase,
+            self._external,
+        )
+
+    def _roll(
+        self,
+        n_steps: int,
+        kind: int,
+        control: FloatArray,
+        trace: FloatArray,
+        forces: FloatArray,
+        state: FloatArray | None = None,
+    ) -> None:
+        # The class around it checks shapes in Python, which takes longer than the physics of a small arm.
+        self._pool.rollout(
+            self._models,
+            self._scratch,
+            n_steps,
+            kind,
+            self._state if state is None else state,
+            None,
+            control,
+            trace,
+            forces,
+            None,
+        )

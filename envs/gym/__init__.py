@@ -1,0 +1,1 @@
+"""Gymnasium environments of torque-driven arms, single and vectorised."""

@@ -1,0 +1,102 @@
+"""Reaching one point per episode."""
+
+from __future__ import annotations
+
+from spikearm.envs.gym.scenarios import Reach
+from spikearm.envs.gym.single import ArmEnv, GoalArmEnv
+from spikearm.envs.gym.vector import ArmVectorEnv, GoalArmVectorEnv
+
+
+class ReachEnv(ArmEnv):
+    """Bring the end effector to a point and hold it there.
+
+    ## Actions
+
+    A ``Box(-1, 1)`` of single precision; values beyond are cut, NaN is an error. By ``action_mode``:
+
+    | mode | size (iiwa14) | number i is | 1 means |
+    |---|---|---|---|
+    | ``pose`` (default) | 6 | set point's x, y, z, rx, ry, rz | 0.5 m/s, 1.5 rad/s |
+    | ``position`` | 7 | set point of joint i | 2 rad/s |
+    | ``torque`` | 7 | torque of joint i | 20, 20, 11, 11, 6.9, 2.5, 2.5 N m |
+
+    ``pose`` moves the set point of the end effector along the arm's task axes (planar2: x, z), by a step's
+    worth of the speed. ``position`` does so for each joint, at the arm's ``dq_half_range_rad_s``. ``torque``
+    is the arm's ``torque_scale_nm`` at the strongest joint and less at others, in proportion to their limits.
+    ``action_scale`` sets other scales: [m, rad], [rad] per step, or [N m].
+
+    In the first two modes joint servos (3 Hz, critically damped) follow the set points. Unless
+    ``gravity_compensation=False``, the drives carry the nominal arm's weight, and never that of a payload.
+
+    ## Observations
+
+    A ``Box`` of double precision, unbounded:
+
+    | number (iiwa14) | what | unit |
+    |---|---|---|
+    | 0 - 6 | joint angles, as measured | rad |
+    | 7 - 13 | joint velocities, as measured | rad/s |
+    | 14 - 16 | end effector x, y, z, from the measured angles | m |
+    | 17 - 23 | set points less measured angles; not in the mode ``torque`` | rad |
+    | 24 - 26 | target x, y, z | m |
+    | 27 - 29 | target less end effector | m |
+
+    ## Reward
+
+    ``reward_goal + reward_action + reward_energy + reward_diverged``, each in ``info`` if it has a weight:
+    ``-1.0 d + 0.0 [d < radius]``, ``-0.0 |a|^2``, ``-0.0 E``, and -100 when the simulation has diverged, with
+    the true distance d [m], the action a and the mechanical work E of the drives in this step [J]. Change the
+    weights with ``reward_weights={"distance": 1, "success": 1, "action": 0.01, "energy": 0.1, "diverged":
+    100}``. ``reward_type="sparse"`` makes the first term -1 until d < ``success_radius``, and 0 there.
+
+    ``info`` also has ``distance_m``, ``is_success``, ``energy_j``, ``torque_nm`` (of the last physics step)
+    and ``saturated``.
+
+    ## Start and end
+
+    Joints start at rest, uniformly within ``start_spread_rad`` (0.1) of home. The target is where the end
+    effector would be with every joint within ``target_spread_rad`` (0.6) of home and 0.05 rad off its stops.
+    ``terminated`` only if the simulation diverges: ``info["termination"]`` then is "diverged", the
+    observation that of the last sane state. ``truncated`` after 100 steps (2 s), by the ``TimeLimit``
+    wrapper.
+
+    ## Arguments and options
+
+    Arguments: :class:`spikearm.envs.gym.config.EnvConfig`. Options of ``reset``: ``start`` (joint angles
+        [rad]),
+    ``target`` (point [m]), ``payload_kg``, ``perturbation`` (settings of
+    :class:`spikearm.envs.perturbation.Perturbation` by name), ``faults`` (pairs of time [s] and settings).
+
+    ## Version history
+
+    v0: first version.
+    """
+
+    scenario = Reach()
+
+
+class ReachGoalEnv(GoalArmEnv):
+    """:class:`ReachEnv` for hindsight: a dictionary, and a sparse reward unless ``reward_type="dense"``.
+
+    ``observation`` is that of :class:`ReachEnv` without its last two rows, ``achieved_goal`` the true
+    position of the end effector [m], ``desired_goal`` the target [m]. ``compute_reward`` takes any number of
+    goals.
+
+    ## Version history
+
+    v0: first version.
+    """
+
+    scenario = Reach()
+
+
+class ReachVectorEnv(ArmVectorEnv):
+    """Many :class:`ReachEnv`, stepped together."""
+
+    scenario = Reach()
+
+
+class ReachGoalVectorEnv(GoalArmVectorEnv):
+    """Many :class:`ReachGoalEnv`, stepped together."""
+
+    scenario = Reach()

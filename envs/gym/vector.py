@@ -1,0 +1,281 @@
+"""Many arms as a ``gymnasium.vector.VectorEnv``, with the physics in threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from spikearm.envs.gym.config import EnvConfig
+from spikearm.envs.gym.episodes import DIVERGED, Episodes
+from spikearm.envs.gym.rendering import MODES, Renderer, check_mode
+from spikearm.envs.gym.scenario import Scenario, make_episodes
+from spikearm.envs.gym.single import observation_of, space_of
+from spikearm.errors import ConfigError
+
+Seeds = int | Sequence[int | None] | None
+
+
+class ArmVectorEnv(VectorEnv[Any, Any, Any]):
+    """As ``SyncVectorEnv`` of single environments, bit by bit, but stepped together.
+
+    Args:
+        num_envs: How many arms.
+        max_episode_steps: Steps until an episode is truncated; None for never.
+        n_threads: Threads that share the physics; None takes as many as there are processors.
+        autoreset_mode: "NextStep", "SameStep" or "Disabled", as Gymnasium defines them.
+        render_mode: As of the single environment; pictures show every arm.
+        arguments: Those of the single environment.
+
+    Raises:
+        SpikearmError: An argument is out of its range, or the arm cannot be used.
+    """
+
+    scenario: ClassVar[Scenario]
+    goal: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        max_episode_steps: int | None = None,
+        n_threads: int | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **arguments: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise ConfigError(f"num_envs must be at least 1, not {num_envs!r}.")
+        if max_episode_steps is not None and max_episode_steps < 1:
+            raise ConfigError(f"max_episode_steps must be at least 1, not {max_episode_steps!r}.")
+        check_mode(render_mode)
+        threads = min(num_envs, n_threads or os.cpu_count() or 1)
+        self._episodes = make_episodes(self.scenario, num_envs, threads, goal=self.goal, arguments=arguments)
+        self.num_envs, self.render_mode = num_envs, render_mode
+        self._mode = AutoresetMode(autoreset_mode)
+        self.metadata = {
+            "render_modes": list(MODES),
+            "render_fps": round(1.0 / self.config.control_dt_s),
+            "autoreset_mode": self._mode,
+        }
+        self.single_action_space = self._episodes.commands.space()
+        self.single_observation_space = space_of(self._episodes, goal=self.goal)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._limit = max_episode_steps
+        self._elapsed = np.zeros(num_envs, dtype=np.int64)
+        self._done = np.zeros(num_envs, dtype=np.bool_)
+        self._all = np.ones(num_envs, dtype=np.bool_)
+        self._rngs: list[np.random.Generator | None] = [None] * num_envs
+        self._seeds: list[int] = [-1] * num_envs
+        self._renderer: Renderer | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_renderer": None}
+
+    @property
+    def config(self) -> EnvConfig:
+        """The arguments it was made with, defaults filled in."""
+        return self._episodes.config
+
+    @property
+    def episodes(self) -> Episodes:
+        """Everything behind the environments."""
+        return self._episodes
+
+    @property  # type: ignore[misc]  # Gymnasium lets it be set
+    def np_random(self) -> Any:
+        """The generators of the environments."""
+        return tuple(self._rng(e) for e in range(self.num_envs))
+
+    @property
+    def np_random_seed(self) -> Any:
+        """The seeds they were started with; -1 where that is not known."""
+        return tuple(self._seeds)
+
+    def reset(
+        self,
+        *,
+        seed: Any = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode in every environment, or in those of ``options["reset_mask"]``.
+
+        Args:
+            seed: One number (environment i takes seed + i), one per environment, or None.
+            options: As of the single environment, for all of them.
+
+        Raises:
+            ConfigError: Seeds or mask are not one per environment.
+            SpikearmError: An option is unknown or out of its range.
+        """
+        seeds = self._spread_seeds(seed)
+        rest = dict(options or {})
+        mask = self._mask(rest.pop("reset_mask", None))
+        for e in np.flatnonzero(mask):
+            if seeds[e] is not None:
+                self._rngs[e], self._seeds[e] = seeding.np_random(seeds[e])
+            self._episodes.reset(int(e), self._rng(int(e)), rest)
+        self._elapsed[mask], self._done[mask] = 0, False
+        self._episodes.look()
+        return self._observe(), _masked(self._episodes.goal_info(), mask)
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Carry out one action each.
+
+        Raises:
+            ConfigError: The actions have the wrong shape, or an episode that is over was not reset in the
+                mode "Disabled".
+            NotFiniteError: One is not finite; nothing was applied.
+        """
+        if self._mode is AutoresetMode.DISABLED and self._done.any():
+            raise ConfigError(
+                f"environments {np.flatnonzero(self._done).tolist()} are done; reset them with "
+                'options={"reset_mask": mask} before the next step.'
+            )
+        episodes = self._episodes
+        values = np.asarray(actions)
+        fresh = self._done.copy() if self._mode is AutoresetMode.NEXT_STEP else ~self._all
+        some_fresh = bool(fresh.any())
+        live = ~fresh if some_fresh else self._all
+        episodes.step(values, live)
+        reward, info = episodes.outcome(values)
+        terminated = ~episodes.batch.sane & live
+        self._elapsed += live
+        truncated = live & (self._elapsed >= self._limit) if self._limit else ~self._all
+        if not episodes.batch.all_sane:
+            info["termination"] = np.array([DIVERGED if one else None for one in terminated], dtype=object)
+        self._done = terminated | truncated
+        if self._mode is AutoresetMode.SAME_STEP and self._done.any():
+            return self._finish(reward, terminated, truncated, info)
+        infos = self._masked(info, live)
+        if some_fresh:
+            reward = np.where(live, reward, 0.0)
+            infos = _merged(infos, self._restart(fresh))
+        return self._observe(), reward, terminated, truncated, infos
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A picture of every arm, one after another."""
+        import mujoco
+
+        if self.render_mode is None:
+            return None
+        batch, task = self._episodes.batch, self._episodes.task
+        pictures = []
+        for e in range(self.num_envs):
+            renderer = Renderer(batch.model(e), self.render_mode, self.config.success_radius)
+            data = mujoco.MjData(batch.model(e))
+            mujoco.mj_setState(batch.model(e), data, batch.state(e), mujoco.mjtState.mjSTATE_FULLPHYSICS)
+            mujoco.mj_forward(batch.model(e), data)
+            pictures.append(renderer.render(data, task.goal[e] if task.unit == "m" else None))
+            renderer.close()
+        return tuple(pictures)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the threads."""
+        self._episodes.close()
+
+    def _restart(self, which: NDArray[np.bool_]) -> dict[str, Any]:
+        """Begin new episodes; returns what ``info`` says of them."""
+        for e in np.flatnonzero(which):
+            self._episodes.reset(int(e), self._rng(int(e)), None)
+        self._elapsed[which] = 0
+        self._episodes.look()
+        return _masked(self._episodes.goal_info(), which)
+
+    def _finish(
+        self, reward: Any, terminated: Any, truncated: Any, info: dict[str, Any]
+    ) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """In the mode "SameStep": keep the last observation and info of what is done, and begin anew."""
+        done, self._done = self._done, ~self._all
+        last = self._observe()
+        final = np.full(self.num_envs, None, dtype=object)
+        for e in np.flatnonzero(done):
+            final[e] = {k: v[e].copy() for k, v in last.items()} if self.goal else last[e].copy()
+        going, ended = self._masked(info, ~done), self._masked(info, done)
+        infos = _merged(going, self._restart(done))
+        infos |= {"final_obs": final, "_final_obs": done, "final_info": ended, "_final_info": done}
+        return self._observe(), reward, terminated, truncated, infos
+
+    def _masked(self, info: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
+        """What ``info`` says of these environments; some of it only of those that have diverged."""
+        if self._episodes.batch.all_sane:
+            return _masked(info, mask)
+        rare = {name: info[name] for name in ("termination", "reward_diverged")}
+        common = {name: value for name, value in info.items() if name not in rare}
+        return _masked(common, mask) | _masked(rare, mask & ~self._episodes.batch.sane)
+
+    def _observe(self) -> Any:
+        return observation_of(self._episodes, goal=self.goal)
+
+    def _rng(self, e: int) -> np.random.Generator:
+        rng = self._rngs[e]
+        if rng is None:
+            rng, self._seeds[e] = seeding.np_random()
+            self._rngs[e] = rng
+        return rng
+
+    def _spread_seeds(self, seed: Seeds) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, (int, np.integer)):
+            return [int(seed) + e for e in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ConfigError(
+                f"{len(seed)} seeds for {self.num_envs} environments; give one each, or one number."
+            )
+        return list(seed)
+
+    def _mask(self, mask: Any) -> NDArray[np.bool_]:
+        if mask is None:
+            return self._all
+        array = np.asarray(mask)
+        if array.shape != (self.num_envs,) or array.dtype != np.bool_ or not array.any():
+            raise ConfigError(
+                f"reset_mask must be {self.num_envs} booleans, at least one of them true; got {mask!r}."
+            )
+        return array
+
+
+class GoalArmVectorEnv(ArmVectorEnv):
+    """Goal environments, stepped together."""
+
+    goal = True
+
+    def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
+        """The reward had the desired goals been these."""
+        return self._episodes.rewards.compute(achieved_goal, desired_goal, info)
+
+
+def _masked(info: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Arrays with Gymnasium's masks: row i holds where the mask does, and is zero elsewhere."""
+    if mask.all():
+        return info | {f"_{name}": mask.copy() for name in info}
+    masked: dict[str, Any] = {}
+    if not mask.any():
+        return masked
+    for name, value in info.items():
+        rows = mask.reshape(-1, *(1,) * (value.ndim - 1))
+        empty = None if value.dtype == object else value.dtype.type(0)
+        masked[name], masked[f"_{name}"] = np.where(rows, value, empty), mask.copy()
+    return masked
+
+
+def _merged(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Infos of two groups of environments in one."""
+    merged = dict(infos)
+    for name in [n for n in more if not n.startswith("_")]:
+        mask = more[f"_{name}"]
+        if name in merged:
+            rows = mask.reshape(-1, *(1,) * (more[name].ndim - 1))
+            merged[name] = np.where(rows, more[name], merged[name])
+            merged[f"_{name}"] = merged[f"_{name}"] | mask
+        else:
+            merged[name], merged[f"_{name}"] = more[name], mask
+    return merged

@@ -1,0 +1,1 @@
+"""Wrappers: a controller inside the environment, costs in the reward, perturbations by schedule."""

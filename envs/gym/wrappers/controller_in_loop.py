@@ -1,0 +1,248 @@
+"""A torque controller inside an environment: the agent moves what it aims at, or how hard it pulls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict
+
+from spikearm.envs.gym.single import ArmEnv
+from spikearm.errors import ConfigError
+from spikearm.records import Cost, FloatArray, JointState, OpCounts, Pose
+from spikearm.timesteps import n_steps
+
+TargetT = TypeVar("TargetT")
+TargetT_contra = TypeVar("TargetT_contra", contravariant=True)
+
+ACTIONS = ("target", "gains")
+SPEED_M_S = 0.5
+"""Speed of the set point at an action of 1, as of the environments' own pose mode."""
+GAIN_SPAN = 4.0
+"""Factor by which an action of 1 multiplies the controller's stiffness, and one of -1 divides it."""
+
+
+class TickCommand(Protocol):
+    """What a controller decided in one tick."""
+
+    @property
+    def torque(self) -> FloatArray:
+        """Commanded torque [N m], shape (n_joints,)."""
+        ...
+
+    @property
+    def cost(self) -> Cost:
+        """Modelled cost of its network."""
+        ...
+
+    @property
+    def counts(self) -> OpCounts:
+        """Operations of its network."""
+        ...
+
+    @property
+    def law_s(self) -> float:
+        """Measured time of its law [s]."""
+        ...
+
+    @property
+    def network_s(self) -> float:
+        """Measured time of its network [s]."""
+        ...
+
+
+class TickController(Protocol[TargetT_contra]):
+    """What turns states into torque, once per tick; the controllers of ``spikearm.controller`` do."""
+
+    def reset(self) -> None:
+        """Start anew, learned weights included."""
+        ...
+
+    def update(self, state: JointState, target: TargetT_contra) -> TickCommand:
+        """The decision of this tick."""
+        ...
+
+    def notify_applied(self, sent: FloatArray, applied: FloatArray) -> None:
+        """Told what was sent to the arm and what its limits left [N m]."""
+        ...
+
+    def close(self) -> None:
+        """Release the substrate."""
+        ...
+
+
+class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
+    """The environment's steps become ticks of a controller; the agent acts once in many of them.
+
+    With ``action="target"`` the agent moves the set point of the end effector along x, y and z, at most 0.5
+    m/s; the orientation of the start is held. With ``action="gains"`` the set point moves to the target of
+    the task at that speed, and the agent sets the stiffness, from a quarter to four times the controller's
+    own. Observations get the set point less the end effector (as measured) behind them [m].
+
+    ``info`` adds, summed over the ticks of a step: ``spikes``, ``synaptic_ops``, ``energy_model_j``
+    (modelled, bottom-up), ``latency_model_s`` (modelled), ``latency_law_s`` and ``latency_network_s``
+    (measured here). The reward's costs are summed too; its goal term is that of the last tick.
+
+    Args:
+        env: An environment of this package in the mode "torque", without gravity compensation, whose step is
+            the controller's tick and whose ``action_scale`` is the torque limits.
+        controller: Makes the torque. Learned weights last from episode to episode unless
+            ``forget`` is set.
+        make_target: Makes what the controller aims at from a pose, a velocity and an acceleration, each of
+            the last two [m/s, rad/s] (and per second) of shape (6,).
+        step_s: Time between two actions of the agent [s]; a whole number of ticks.
+        action: "target" or "gains".
+        set_stiffness: For "gains": tells the controller a factor on its own stiffness.
+        forget: Whether a reset also resets the controller's network.
+
+    Raises:
+        ConfigError: The environment or an argument does not fit.
+        TimeStepError: The step is not a whole number of ticks.
+    """
+
+    def __init__(
+        self,
+        env: gymnasium.Env[Any, Any],
+        controller: TickController[TargetT],
+        make_target: Callable[[Pose, FloatArray, FloatArray], TargetT],
+        *,
+        step_s: float = 0.02,
+        action: str = "target",
+        set_stiffness: Callable[[float], None] | None = None,
+        forget: bool = False,
+    ) -> None:
+        super().__init__(env)
+        self._arm_env = _checked(env)
+        if action not in ACTIONS:
+            raise ConfigError(f"action must be 'target' or 'gains', not {action!r}.")
+        if action == "gains" and set_stiffness is None:
+            raise ConfigError("action 'gains' needs set_stiffness, which tells the controller.")
+        self._tick_s = self._arm_env.config.control_dt_s
+        self._n_ticks = n_steps(step_s, self._tick_s, outer="step of the agent", inner="tick")
+        self._controller, self._make_target = controller, make_target
+        self._set_stiffness = set_stiffness
+        self._forget, self._by_gains = forget, action == "gains"
+        self._limits = self._arm_env.episodes.batch.limits[0].copy()
+        self._n_actions = 1 if self._by_gains else 3
+        self.action_space = Box(-1.0, 1.0, (self._n_actions,), np.float32)
+        self.observation_space = _widened(env.observation_space)
+        self._set_point, self._quaternion = np.zeros(3), np.array((1.0, 0.0, 0.0, 0.0))
+        self._begun = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode; the set point is where the end effector is."""
+        observed, info = self.env.reset(seed=seed, options=options)
+        if self._forget or not self._begun:
+            self._controller.reset()
+            self._begun = True
+        batch = self._arm_env.episodes.batch
+        self._set_point = batch.position[0].copy()
+        self._quaternion = batch.quaternion[0].copy()
+        return self._with_set_point(observed), info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Let the controller work towards where the agent moves its set point, tick by tick.
+
+        Raises:
+            ConfigError: The action has the wrong shape or is not finite; nothing was applied.
+        """
+        velocity = self._velocity(self._checked_action(action))
+        totals: dict[str, float] = {}
+        terminated = truncated = False
+        for _ in range(self._n_ticks):
+            observed, terminated, truncated, info = self._tick(velocity, totals)
+            if terminated or truncated:
+                break
+        info |= totals
+        costs = sum(value for name, value in totals.items() if name.startswith("reward_"))
+        return self._with_set_point(observed), info["reward_goal"] + costs, terminated, truncated, info
+
+    def close(self) -> None:
+        """Release controller and environment."""
+        self._controller.close()
+        super().close()
+
+    def _tick(self, velocity: FloatArray, totals: dict[str, float]) -> tuple[Any, bool, bool, dict[str, Any]]:
+        self._set_point = self._set_point + self._tick_s * velocity
+        target = self._make_target(
+            Pose(self._set_point, self._quaternion), np.concatenate((velocity, np.zeros(3))), np.zeros(6)
+        )
+        command = self._controller.update(self._arm_env.joint_state, target)
+        observed, _, terminated, truncated, info = self.env.step(command.torque / self._limits)
+        applied = np.minimum(np.maximum(command.torque, -self._limits), self._limits)
+        self._controller.notify_applied(command.torque, applied)
+        _add(totals, _costs_of(command))
+        _add(totals, {name: info[name] for name in _SUMMED if name in info})
+        return observed, terminated, truncated, info
+
+    def _velocity(self, action: FloatArray) -> FloatArray:
+        """Velocity of the set point in this step [m/s], shape (3,)."""
+        if not self._by_gains:
+            moved: FloatArray = SPEED_M_S * action
+            return moved
+        assert self._set_stiffness is not None  # noqa: S101 (checked when made)
+        self._set_stiffness(float(GAIN_SPAN ** action[0]))
+        way = self._arm_env.target - self._set_point
+        step_s = self._n_ticks * self._tick_s
+        speed = min(SPEED_M_S, float(np.linalg.norm(way)) / step_s)
+        towards: FloatArray = way * (speed / max(float(np.linalg.norm(way)), 1e-12))
+        return towards
+
+    def _checked_action(self, action: Any) -> FloatArray:
+        values = np.asarray(action, dtype=np.float64)
+        if values.shape != (self._n_actions,) or not np.isfinite(values).all():
+            raise ConfigError(f"action must be {self._n_actions} finite numbers in [-1, 1]; got {action!r}.")
+        cut: FloatArray = np.minimum(np.maximum(values, -1.0), 1.0)
+        return cut
+
+    def _with_set_point(self, observed: Any) -> Any:
+        seen = observed["observation"] if isinstance(observed, dict) else observed
+        n = self._arm_env.episodes.batch.n_joints
+        wider = np.concatenate((seen, self._set_point - seen[2 * n : 2 * n + 3]))
+        return {**observed, "observation": wider} if isinstance(observed, dict) else wider
+
+
+_SUMMED = ("energy_j", "reward_action", "reward_energy", "reward_diverged")
+
+
+def _add(totals: dict[str, float], more: Mapping[str, float]) -> None:
+    for name, value in more.items():
+        totals[name] = totals.get(name, 0.0) + value
+
+
+def _costs_of(command: TickCommand) -> dict[str, float]:
+    return {
+        "spikes": command.counts.spikes,
+        "synaptic_ops": command.counts.synaptic_ops,
+        "energy_model_j": command.cost.total_j,
+        "latency_model_s": command.cost.latency_s,
+        "latency_law_s": command.law_s,
+        "latency_network_s": command.network_s,
+    }
+
+
+def _checked(env: gymnasium.Env[Any, Any]) -> ArmEnv:
+    inner = env.unwrapped
+    if not isinstance(inner, ArmEnv):
+        raise ConfigError(f"ControllerInLoop wraps environments of spikearm, not {inner!r}.")
+    config, episodes = inner.config, inner.episodes
+    whole = np.allclose(episodes.commands.scale, episodes.batch.limits[0])
+    if config.action_mode != "torque" or config.gravity_compensation or not whole:
+        raise ConfigError(
+            "the controller makes all torque itself: make the environment with action_mode='torque', "
+            "gravity_compensation=False and action_scale=<the torque limits>."
+        )
+    if episodes.task.unit != "m":
+        raise ConfigError("the controller moves the end effector, this environment asks for joint angles.")
+    return inner
+
+
+def _widened(space: Any) -> Any:
+    """The observation space with three more numbers."""
+    if isinstance(space, Dict):
+        return Dict({**space.spaces, "observation": _widened(space.spaces["observation"])})
+    return Box(-np.inf, np.inf, (space.shape[0] + 3,), np.float64)

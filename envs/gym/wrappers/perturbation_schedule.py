@@ -1,0 +1,43 @@
+"""The same faults at the same times in every episode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium
+from gymnasium.utils import RecordConstructorArgs
+
+from spikearm.envs.gym.options import parse_faults
+from spikearm.envs.perturbation import NO_PERTURBATION
+
+
+class PerturbationSchedule(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Perturbs the arm in the course of each episode; faults given to ``reset`` come on top.
+
+    Args:
+        env: An environment of this package.
+        faults: Pairs of a time since the episode began [s] and settings of
+            :class:`~spikearm.envs.perturbation.Perturbation` by name: ``[(0.5, {"payload_kg": 0.9})]``. Each
+            changes what the one before left.
+
+    Raises:
+        ConfigError: A fault is no such pair.
+        UnknownNameError: There is no such perturbation.
+    """
+
+    def __init__(
+        self, env: gymnasium.Env[Any, Any], faults: Sequence[tuple[float, Mapping[str, Any]]]
+    ) -> None:
+        parse_faults(faults, NO_PERTURBATION)
+        RecordConstructorArgs.__init__(self, faults=[(t, dict(settings)) for t, settings in faults])
+        gymnasium.Wrapper.__init__(self, env)
+        self._faults = tuple((float(t), dict(settings)) for t, settings in faults)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode."""
+        given = dict(options or {})
+        given["faults"] = [*self._faults, *given.get("faults", ())]
+        return self.env.reset(seed=seed, options=given)

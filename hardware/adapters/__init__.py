@@ -1,0 +1,1 @@
+"""Real arms, each behind the library of its vendor and installed as an extra."""

@@ -1,0 +1,1 @@
+"""Hardware in the loop: an arm, or a network's substrate, at the other end of a wire."""

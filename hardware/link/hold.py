@@ -1,0 +1,93 @@
+"""The robot's own torque while nobody commands it: it holds the arm against gravity and damps it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from spikearm.errors import ConfigError
+from spikearm.records import FloatArray, JointState
+
+_INTEGRAL_LIMIT = 5.0
+"""Bound of the integral's share of each joint's acceleration [rad/s^2]: what a payload may need."""
+_INSIDE_RAD = 0.02
+"""How far inside its range an arm is held that had left it [rad]."""
+
+
+class HoldDynamics(Protocol):
+    """What a hold needs to know of its arm; refers to the state last given to :meth:`update`."""
+
+    def update(self, q: FloatArray, dq: FloatArray) -> None:
+        """Compute for this state [rad, rad/s]."""
+        ...
+
+    def mass_matrix(self) -> FloatArray:
+        """Joint-space inertia [kg m^2], shape (n_joints, n_joints)."""
+        ...
+
+    def bias(self) -> FloatArray:
+        """Torque of gravity and other known forces [N m], shape (n_joints,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class HoldGains:
+    """Feedback of a hold, for a unit mass.
+
+    Attributes:
+        hold_damping: [1/s].
+        hold_stiffness: Pull towards the place where the hold began [1/s^2]; without it, an arm that carries
+            something its dynamics do not know of sinks at a constant speed. It stands in for the brakes of a
+            real arm.
+        hold_integral: Takes up what such a load leaves [1/s^3].
+    """
+
+    hold_damping: float = 20.0
+    hold_stiffness: float = 100.0
+    hold_integral: float = 300.0
+
+    def __post_init__(self) -> None:
+        for key in ("hold_damping", "hold_stiffness", "hold_integral"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value >= 0.0):
+                raise ConfigError(f"{key} must be 0 or a positive number, not {value!r}.")
+
+
+class Hold:
+    """``u = M(q) (stiffness (q0 - q) - damping dq + integral) + bias(q, dq)``; it began at ``q0``.
+
+    Args:
+        dynamics: The robot's own model of its arm.
+        gains: Feedback.
+        q_range: Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop.
+            An arm that has left it is brought back to its edge.
+        dt_s: Period [s].
+    """
+
+    def __init__(self, dynamics: HoldDynamics, gains: HoldGains, q_range: FloatArray, *, dt_s: float) -> None:
+        self._dynamics = dynamics
+        self._gains = gains
+        self._low, self._high = q_range.T + np.array([[_INSIDE_RAD], [-_INSIDE_RAD]])
+        self._dt_s = dt_s
+        self._q0: FloatArray | None = None
+        self._integral = np.zeros(len(q_range))
+
+    def release(self) -> None:
+        """The next hold begins where the arm is then."""
+        self._q0 = None
+        self._integral[:] = 0.0
+
+    def torque(self, state: JointState) -> FloatArray:
+        """Torque that holds [N m], shape (n_joints,)."""
+        if self._q0 is None:
+            self._q0 = np.minimum(np.maximum(state.q, self._low), self._high)
+        self._dynamics.update(state.q, state.dq)
+        gains, error = self._gains, self._q0 - state.q
+        self._integral += gains.hold_integral * self._dt_s * error
+        np.clip(self._integral, -_INTEGRAL_LIMIT, _INTEGRAL_LIMIT, out=self._integral)
+        wanted = gains.hold_stiffness * error - gains.hold_damping * state.dq + self._integral
+        torque: FloatArray = self._dynamics.mass_matrix() @ wanted + self._dynamics.bias()
+        return torque if np.isfinite(torque).all() else np.zeros_like(torque)

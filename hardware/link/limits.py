@@ -1,0 +1,133 @@
+"""What the robot's side lets through: torque, its change, and soft margins before the hard limits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from spikearm.errors import ConfigError
+from spikearm.hardware.link.wire import Stop
+from spikearm.records import FloatArray, JointState
+
+
+@dataclass(frozen=True)
+class LimitRules:
+    """Limits that hold whatever the client says.
+
+    Attributes:
+        torque_share: Part of the arm's torque limits that may be used; less than 1 for first trials.
+        torque_rate_nm: Largest change of each torque from one tick to the next [N m]. 1 N m at 1 kHz, as in
+            libfranka.
+        speed_rad_s: Joint speed at which the arm stops [rad/s].
+        margin_rad: Distance from a joint's stop at which the arm begins to push back [rad], as in Polymetis.
+        margin_rad_s: Distance from the joint speed limit at which it begins to brake [rad/s], likewise.
+    """
+
+    torque_share: float = 1.0
+    torque_rate_nm: float = 1.0
+    speed_rad_s: float = 3.0
+    margin_rad: float = 0.2
+    margin_rad_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.torque_share <= 1.0:
+            raise ConfigError(f"torque_share must be above 0 and at most 1, not {self.torque_share!r}.")
+        for key in ("torque_rate_nm", "speed_rad_s"):
+            value = getattr(self, key)
+            if not value > 0.0:
+                raise ConfigError(f"{key} must be a positive number, not {value!r}.")
+        for key in ("margin_rad", "margin_rad_s"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value >= 0.0):
+                raise ConfigError(f"{key} must be 0 or a positive number, not {value!r}.")
+        if self.margin_rad_s >= self.speed_rad_s:
+            raise ConfigError(
+                f"margin_rad_s = {self.margin_rad_s:g} must be below speed_rad_s = {self.speed_rad_s:g}."
+            )
+
+
+class Limits:
+    """The limits of one arm.
+
+    In a soft margin the push grows from nothing to the full allowed torque at the hard limit, so that the
+    client's torque is outweighed before the limit, not at it. A joint that is in the margin of its stop and
+    moves outwards is damped as well: a speed of ``margin_rad_s`` costs the same push as the whole margin.
+
+    Args:
+        rules: The limits.
+        torque_limits: The arm's largest torques, both ways [N m], shape (n_joints,).
+        q_range: Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop.
+    """
+
+    def __init__(self, rules: LimitRules, torque_limits: FloatArray, q_range: FloatArray) -> None:
+        self._rules = rules
+        self.torque: FloatArray = rules.torque_share * np.asarray(torque_limits, dtype=np.float64)
+        self._low, self._high = np.asarray(q_range, dtype=np.float64).T.copy()
+        self._soft_low, self._soft_high = self._low + rules.margin_rad, self._high - rules.margin_rad
+        self._fastest = np.full(len(self.torque), rules.speed_rad_s)
+        self._slowest = -self._fastest
+        self._soft_speed = self._fastest - rules.margin_rad_s
+        at_rest = np.zeros(len(self.torque))
+        self.clamp(at_rest, at_rest)  # compiled here, not in the first tick
+        _outside(at_rest, self._low, self._high)
+
+    def violated(self, state: JointState) -> Stop:
+        """Hard limits that this state is beyond; 0 for none."""
+        stop = Stop(0)
+        if _outside(state.q, self._low, self._high):
+            stop |= Stop.JOINT_LIMIT
+        if _outside(state.dq, self._slowest, self._fastest):
+            stop |= Stop.SPEED_LIMIT
+        return stop
+
+    def push_back(self, state: JointState) -> FloatArray | None:
+        """Torque of the soft margins [N m], shape (n_joints,); None if the state is in none of them."""
+        q, dq = state.q, state.dq
+        soft = self._soft_speed
+        if not _outside(q, self._soft_low, self._soft_high) and not _outside(dq, -soft, soft):
+            return None
+        low, high = q < self._soft_low, q > self._soft_high
+        fast = np.abs(dq) > soft
+        rules = self._rules
+        push = np.zeros_like(q)
+        if rules.margin_rad:
+            outwards = np.where(low, np.minimum(dq, 0.0), 0.0) + np.where(high, np.maximum(dq, 0.0), 0.0)
+            depth = np.where(low, q - self._soft_low, 0.0) + np.where(high, q - self._soft_high, 0.0)
+            push -= depth / rules.margin_rad
+            if rules.margin_rad_s:
+                push -= outwards / rules.margin_rad_s
+        if rules.margin_rad_s:
+            push -= np.where(fast, (dq - np.sign(dq) * soft) / rules.margin_rad_s, 0.0)
+        return self.torque * push
+
+    def clamp(self, torque: FloatArray, before: FloatArray) -> FloatArray:
+        """The torque within its limits, and then no further from the one before than it may change.
+
+        Args:
+            torque: Wanted [N m], shape (n_joints,).
+            before: Applied in the tick before [N m], shape (n_joints,).
+        """
+        allowed: FloatArray = _clamped(torque, before, self.torque, self._rules.torque_rate_nm)
+        return allowed
+
+
+@njit(cache=True)
+def _outside(values: FloatArray, low: FloatArray, high: FloatArray) -> bool:
+    """Whether any value is below its lowest or above its highest."""
+    outside = False
+    for i in range(len(values)):
+        outside |= values[i] < low[i] or values[i] > high[i]
+    return outside
+
+
+@njit(cache=True)
+def _clamped(torque: FloatArray, before: FloatArray, limit: FloatArray, rate: float) -> FloatArray:
+    """Within the limit, and then within the rate of the one before."""
+    allowed = np.empty_like(torque)
+    for i in range(len(torque)):
+        within = min(max(torque[i], -limit[i]), limit[i])
+        allowed[i] = min(max(within, before[i] - rate), before[i] + rate)
+    return allowed

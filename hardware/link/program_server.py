@@ -1,0 +1,182 @@
+"""A network's end of a link: a program that runs here for a loop elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from spikearm.errors import SpikearmError
+from spikearm.hardware.backend import Program
+from spikearm.hardware.link.channel import Channel, Peer
+from spikearm.hardware.link.network_packets import CHUNK_BYTES, Kind, Packet, PortValues, pack, unpack
+from spikearm.hardware.link.saved_state import MAX_STATE_BYTES, state_from_bytes, state_to_bytes
+from spikearm.hardware.link.session import random_session
+from spikearm.hardware.link.wire import Cause, Refused
+from spikearm.models.network import NetworkSpec
+from spikearm.records import COUNT_NAMES
+
+_SILENCE_NS = 5_000_000_000
+
+
+class ProgramServer:
+    """Serves one program to one client at a time.
+
+    Of several questions that have come while a step was made, the newest is answered: a network that is
+    slower than its loop takes samples of its inputs. A question that comes again is answered again,
+    from memory.
+
+    Args:
+        program: The compiled network.
+        spec: Its description.
+        digest: Of that description; a client with another one is turned away.
+        channel: The wire.
+        key: Shared key, or ``b""``.
+        now_ns: Monotonic clock [ns].
+
+    Attributes:
+        refused: Packets that were refused, by cause.
+        n_steps: Steps made.
+        n_skipped: Questions that a newer one overtook.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        spec: NetworkSpec,
+        digest: bytes,
+        channel: Channel,
+        key: bytes,
+        *,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._program = program
+        self._digest = digest
+        self._channel = channel
+        self._key = key
+        self._now_ns = now_ns
+        self._inputs = PortValues(spec.inputs)
+        self._outputs = PortValues(spec.outputs, extra=len(COUNT_NAMES))
+        self._peer: Peer = None
+        self._session = random_session()
+        self._heard_ns = now_ns()
+        self._welcomed: Packet | None = None
+        self._last: Packet | None = None
+        self._saved = bytearray()
+        self.refused: Counter[Cause] = Counter()
+        self.n_steps = self.n_skipped = 0
+
+    def run(self, wanted: Callable[[], bool]) -> None:
+        """Serve as long as ``wanted()`` is true; asked at least ten times a second."""
+        while wanted():
+            self.serve_once(0.1)
+
+    def serve_once(self, timeout_s: float) -> None:
+        """Wait for a question, and answer the newest there is."""
+        came = self._channel.receive(timeout_s)
+        newest: tuple[Packet, Peer] | None = None
+        for _ in range(64):
+            if came is None:
+                break
+            asked = self._accepted(*came)
+            if asked is not None:
+                if newest is not None and newest[0].kind is Kind.STEP:
+                    self.n_skipped += 1
+                elif newest is not None:
+                    self._answer(*newest)
+                newest = asked
+            came = self._channel.receive()
+        if newest is not None:
+            self._answer(*newest)
+
+    def _accepted(self, data: bytes, peer: Peer) -> tuple[Packet, Peer] | None:
+        """A question to be answered; what needs no thought is answered at once."""
+        try:
+            packet = unpack(data, self._key)
+            if packet.kind is Kind.HELLO:
+                self._welcome(packet, peer)
+                return None
+            if packet.session != self._session or peer != self._peer:
+                raise Refused(Cause.SESSION)
+            if self._last is not None and packet.sequence == self._last.sequence:
+                self._channel.send(pack(self._last, self._key), peer)
+                return None
+            if self._last is not None and packet.sequence < self._last.sequence:
+                raise Refused(Cause.SEQUENCE)
+            if packet.kind is Kind.STEP and not np.isfinite(np.frombuffer(packet.payload, "<f8")).all():
+                raise Refused(Cause.NOT_FINITE)
+        except Refused as refusal:
+            self.refused[refusal.cause] += 1
+            return None
+        except ValueError:
+            self.refused[Cause.SIZE] += 1
+            return None
+        self._heard_ns = self._now_ns()
+        return packet, peer
+
+    def _welcome(self, hello: Packet, peer: Peer) -> None:
+        """A new session for a client with the same network, unless somebody else is in one.
+
+        A hello that was repeated because its answer was late is the same hello, and opens no other session:
+        the client holds on to the first answer.
+        """
+        now_ns = self._now_ns()
+        busy = self._peer is not None and peer != self._peer and now_ns - self._heard_ns < _SILENCE_NS
+        if hello.payload != self._digest or busy:
+            text = b"busy" if busy else b"another network"
+            answer = Packet(Kind.ERROR, 0, hello.sequence, hello.client_ns, 0, text)
+        else:
+            if hello != self._welcomed or peer != self._peer:
+                self._peer, self._session, self._last = peer, random_session(), None
+                self._welcomed = hello
+            self._heard_ns = now_ns
+            dt_ns = round(1e9 * self._program.dt_s)
+            answer = Packet(Kind.HELLO, self._session, hello.sequence, hello.client_ns, dt_ns, self._digest)
+        self._channel.send(pack(answer, self._key), peer)
+
+    def _answer(self, packet: Packet, peer: Peer) -> None:
+        try:
+            argument, payload = self._do(packet)
+            kind = packet.kind
+        except Refused as refusal:
+            self.refused[refusal.cause] += 1
+            return
+        except (SpikearmError, ArithmeticError) as error:
+            kind, argument, payload = Kind.ERROR, 0, str(error).encode()[:1000]
+        answer = Packet(kind, self._session, packet.sequence, packet.client_ns, argument, payload)
+        self._last = answer
+        self._channel.send(pack(answer, self._key), peer)
+
+    def _do(self, packet: Packet) -> tuple[int, bytes]:
+        """Argument and payload of the answer."""
+        if packet.kind is Kind.STEP:
+            inputs, _ = self._inputs.unpack(packet.payload)
+            result = self._program.step(inputs)
+            self.n_steps += 1
+            counts = np.array([getattr(result.counts, name) for name in COUNT_NAMES])
+            return 0, self._outputs.pack(result.outputs, counts)
+        if packet.kind is Kind.RESET:
+            self._program.reset()
+            return 0, b""
+        if packet.kind is Kind.SAVE:
+            return self._save(packet.argument)
+        return self._load(packet)
+
+    def _save(self, start: int) -> tuple[int, bytes]:
+        if start == 0:
+            self._saved = bytearray(state_to_bytes(self._program.state_dict()))
+        return len(self._saved), bytes(self._saved[start : start + CHUNK_BYTES])
+
+    def _load(self, packet: Packet) -> tuple[int, bytes]:
+        """One more chunk; an empty one ends the state, which is then loaded."""
+        if packet.argument == 0:
+            self._saved = bytearray()
+        if packet.argument != len(self._saved) or len(self._saved) > MAX_STATE_BYTES:
+            raise Refused(Cause.SEQUENCE)
+        if packet.payload:
+            self._saved += packet.payload
+        else:
+            self._program.load_state_dict(state_from_bytes(bytes(self._saved)))
+        return len(self._saved), b""

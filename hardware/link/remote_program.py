@@ -1,0 +1,275 @@
+"""A network that runs elsewhere, as a program like any other; its age is told with every output."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import nengo
+import numpy as np
+
+from spikearm.errors import AddressError, ClosedError, LinkError, StateError
+from spikearm.hardware.backend import Backend, StepResult
+from spikearm.hardware.cost import CostModel
+from spikearm.hardware.link.address import Address, open_client_socket, require_safe
+from spikearm.hardware.link.channel import Channel, DatagramChannel
+from spikearm.hardware.link.network_packets import (
+    CHUNK_BYTES,
+    MAX_PACKET_BYTES,
+    Kind,
+    Packet,
+    PortValues,
+    pack,
+    spec_digest,
+    unpack,
+)
+from spikearm.hardware.link.saved_state import state_from_bytes, state_to_bytes
+from spikearm.hardware.link.wire import Refused
+from spikearm.hardware.nengo_state import StateArray
+from spikearm.hardware.ports import Ports
+from spikearm.models.network import InputPort, NetworkSpec, OutputPort, PortedNetwork
+from spikearm.records import COUNT_NAMES, NO_COUNTS, FloatArray, OpCounts
+
+_REPEAT_S = 0.05
+_PATIENCE_S = 5.0
+
+
+class RemoteProgram:
+    """A compiled network at the other end of a wire.
+
+    A step asks, and waits for its answer up to ``wait_s``. If that has not come, the last output there is is
+    given again, with its age: the network is sampled and held. Waiting for long makes a remote network do
+    exactly what one in this process does.
+
+    Args:
+        channel: The wire.
+        spec: The network's description.
+        digest: Of that description.
+        key: Shared key, or ``b""``.
+        wait_s: How long a step waits for its own answer [s].
+        now_ns: Monotonic clock [ns].
+
+    Raises:
+        LinkError: Nobody answers, or the other end has another network.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        spec: NetworkSpec,
+        digest: bytes,
+        key: bytes,
+        *,
+        wait_s: float = _PATIENCE_S,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._channel = channel
+        self._key = key
+        self._wait_s = wait_s
+        self._now_ns = now_ns
+        self._inputs = PortValues(spec.inputs)
+        self._outputs = PortValues(spec.outputs, extra=len(COUNT_NAMES))
+        self._ports = _mirrored(spec)
+        self._held: dict[str, FloatArray] = {name: np.zeros(n) for name, n in spec.outputs.items()}
+        self._held_ns: int | None = None
+        self._session = self._sequence = 0
+        self._closed = False
+        try:
+            welcome = self._ask(Kind.HELLO, 0, digest)
+        except BaseException:
+            channel.close()
+            raise
+        self._session = welcome.session
+        self._dt_s = 1e-9 * welcome.argument
+
+    @property
+    def dt_s(self) -> float:
+        """Network time step [s]."""
+        return self._dt_s
+
+    def step(self, inputs: Mapping[str, FloatArray]) -> StepResult:
+        """Ask for a step.
+
+        Raises:
+            PortError: An input is missing, unknown, of the wrong shape, or not finite; nothing was asked.
+            LinkError: The other end has failed.
+            ClosedError: The program is closed.
+        """
+        self._require_open()
+        self._ports.write(inputs)
+        question = self._send(Kind.STEP, 0, self._inputs.pack(inputs))
+        asked_ns = self._now_ns()
+        deadline_ns = asked_ns + round(1e9 * self._wait_s)
+        repeat_ns = asked_ns + round(1e9 * _REPEAT_S)
+        counts, answered = self._take_answers()
+        while not answered and (now_ns := self._now_ns()) < deadline_ns:
+            if now_ns >= repeat_ns:
+                self._channel.send(question)
+                repeat_ns = now_ns + round(1e9 * _REPEAT_S)
+            more, answered = self._take_answers(1e-9 * (min(deadline_ns, repeat_ns) - now_ns))
+            counts = counts + more
+        outputs = {name: value.copy() for name, value in self._held.items()}
+        return StepResult(outputs, counts, self._age_s(answered))
+
+    def reset(self) -> None:
+        """Go back to the compiled state, learned weights included."""
+        self._require_open()
+        self._ask(Kind.RESET, 0, b"")
+        self._held = {name: np.zeros_like(value) for name, value in self._held.items()}
+        self._held_ns = None
+
+    def state_dict(self) -> dict[str, StateArray]:
+        """Everything needed to resume exactly here, learned weights included."""
+        self._require_open()
+        data = bytearray()
+        while True:
+            answer = self._ask(Kind.SAVE, len(data), b"")
+            data += answer.payload
+            if len(data) >= answer.argument:
+                return state_from_bytes(bytes(data))
+
+    def load_state_dict(self, state: Mapping[str, StateArray]) -> None:
+        """Resume from a saved state.
+
+        Raises:
+            StateError: The state belongs to another network, or is incomplete. Nothing was changed.
+        """
+        self._require_open()
+        data = state_to_bytes(state)
+        for start in (*range(0, len(data), CHUNK_BYTES), len(data)):
+            try:
+                self._ask(Kind.LOAD, start, data[start : start + CHUNK_BYTES])
+            except LinkError as error:
+                raise StateError(str(error)) from error
+
+    def close(self) -> None:
+        """Leave; the network stays served. Closing twice is not an error."""
+        self._closed = True
+        self._channel.close()
+
+    def _age_s(self, answered: bool) -> float:
+        """Age of what is given [s]; 0 for the answer to this very step, infinite before there is any."""
+        if answered:
+            return 0.0
+        return math.inf if self._held_ns is None else 1e-9 * (self._now_ns() - self._held_ns)
+
+    def _take_answers(self, timeout_s: float = 0.0) -> tuple[OpCounts, bool]:
+        """Take all answers there are; counts of their steps, and whether the newest has come."""
+        counts = NO_COUNTS
+        came = self._channel.receive(timeout_s)
+        while came is not None:
+            answer = self._genuine(came[0])
+            if answer is not None and answer.kind is Kind.ERROR and answer.sequence == self._sequence:
+                raise LinkError(f"the network at the other end failed: {answer.payload.decode()}")
+            if answer is not None and answer.kind is Kind.STEP and self._is_news(answer):
+                self._held, numbers = self._outputs.unpack(answer.payload)
+                self._held_ns = answer.client_ns
+                counts = counts + OpCounts(*numbers.tolist())
+                if answer.sequence == self._sequence:
+                    return counts, True
+            came = self._channel.receive()
+        return counts, False
+
+    def _is_news(self, answer: Packet) -> bool:
+        return self._held_ns is None or answer.client_ns > self._held_ns
+
+    def _ask(self, kind: Kind, argument: int, payload: bytes) -> Packet:
+        """Ask, and wait for the answer however long a healthy network may take.
+
+        Raises:
+            LinkError: There is none, or it is a refusal.
+        """
+        question = self._send(kind, argument, payload)
+        deadline_ns = self._now_ns() + round(1e9 * _PATIENCE_S)
+        repeat_ns = self._now_ns() + round(1e9 * _REPEAT_S)
+        while (now_ns := self._now_ns()) < deadline_ns:
+            if now_ns >= repeat_ns:
+                self._channel.send(question)
+                repeat_ns = now_ns + round(1e9 * _REPEAT_S)
+            came = self._channel.receive(1e-9 * max(0, repeat_ns - now_ns))
+            answer = None if came is None else self._genuine(came[0])
+            if answer is None or answer.sequence != self._sequence:
+                continue
+            if answer.kind is Kind.ERROR:
+                raise LinkError(f"the other end refuses: {answer.payload.decode()}.")
+            if answer.kind is kind:
+                return answer
+        raise LinkError(
+            f"no network answers within {_PATIENCE_S:g} s. Is it served at this address, with the same key "
+            "(`spikearm backend serve`)?"
+        )
+
+    def _genuine(self, data: bytes) -> Packet | None:
+        try:
+            answer = unpack(data, self._key)
+        except Refused:
+            return None
+        return answer if self._session in (0, answer.session) else None
+
+    def _send(self, kind: Kind, argument: int, payload: bytes) -> bytes:
+        self._sequence += 1
+        packet = Packet(kind, self._session, self._sequence, self._now_ns(), argument, payload)
+        data = pack(packet, self._key)
+        self._channel.send(data)
+        return data
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ClosedError("this program is closed; compile the network again to go on.")
+
+
+@dataclass(frozen=True)
+class RemoteBackend:
+    """A substrate at the other end of a wire.
+
+    Attributes:
+        substrate: The same backend here, for its name and its cost model; it compiles nothing.
+        address: Where its network is served.
+        key: Shared key, or ``b""``.
+        wait_s: How long a step waits for its own answer [s].
+    """
+
+    substrate: Backend
+    address: Address
+    key: bytes = b""
+    wait_s: float = _PATIENCE_S
+
+    @property
+    def name(self) -> str:
+        """The substrate's name."""
+        return self.substrate.name
+
+    @property
+    def cost_model(self) -> CostModel:
+        """What the operations of the substrate cost."""
+        return self.substrate.cost_model
+
+    def compile(self, spec: NetworkSpec, *, dt_s: float, seed: int) -> RemoteProgram:
+        """Join the network that is served at the address; it must be the same, to the last number.
+
+        Raises:
+            AddressError: The address must not be used without a key.
+            LinkError: Nobody answers there, or another network is served.
+        """
+        require_safe(self.address, has_key=bool(self.key))
+        digest = spec_digest(spec, dt_s=dt_s, seed=seed, substrate=self.substrate.name)
+        try:
+            sock = open_client_socket(self.address)
+        except AddressError as error:
+            raise LinkError(
+                f"no network is served at {self.address}; start `spikearm backend serve` there first."
+            ) from error
+        channel = DatagramChannel(sock, max_bytes=MAX_PACKET_BYTES)
+        return RemoteProgram(channel, spec, digest, self.key, wait_s=self.wait_s)
+
+
+def _mirrored(spec: NetworkSpec) -> Ports:
+    """Ports of a network that is not here, for the checks that every program makes of its inputs."""
+    ported = PortedNetwork(
+        nengo.Network(),
+        {name: InputPort(size) for name, size in spec.inputs.items()},
+        {name: OutputPort(size) for name, size in spec.outputs.items()},
+    )
+    return Ports(ported)

@@ -1,0 +1,290 @@
+"""The robot's end of a link: any plant behind the wire, at its own pace or in lock step with the client."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from spikearm.hardware.link.channel import Channel, Peer
+from spikearm.hardware.link.session import RobotSession
+from spikearm.hardware.link.wire import (
+    Cause,
+    Codec,
+    CommandFrame,
+    Flag,
+    Mode,
+    Refused,
+    StateFrame,
+    Stop,
+    Trait,
+)
+from spikearm.records import FloatArray, JointState
+
+_PACKETS_PER_TICK = 64
+"""Packets looked at in one tick: a flood costs its own packets, not the tick."""
+_HELLOS_PER_TICK = 4
+_SPIN_S = 1.5e-4
+"""Last part of a wait that is spent awake: a wait that ends by itself ends some 50 us late."""
+
+
+class ServedPlant(Protocol):
+    """What the server needs of an arm; every ``Plant`` of the controller has it."""
+
+    @property
+    def dt_s(self) -> float:
+        """Period [s]."""
+        ...
+
+    def reset(self, *, seed: int | None = None) -> JointState:
+        """Bring the arm to its starting state."""
+        ...
+
+    def read(self) -> JointState:
+        """What the arm's sensors say now."""
+        ...
+
+    def write(self, torque: FloatArray) -> FloatArray:
+        """Apply a torque [N m] for one period; returns what was applied."""
+        ...
+
+    def close(self) -> None:
+        """Torque off."""
+        ...
+
+
+@runtime_checkable
+class MeasuresTorque(Protocol):
+    """An arm whose joints measure their torque."""
+
+    @property
+    def torque_measured(self) -> FloatArray:
+        """At the last reading [N m], shape (n_joints,)."""
+        ...
+
+
+class RobotServer:
+    """Serves one arm to one client at a time.
+
+    In real time the robot is the master of time: each period it takes the commands that have come, applies
+    the session's torque, and sends the new reading. In lock step it moves only when a command tells it to,
+    and answers each command once it is done; a command that comes again is answered again but not obeyed
+    again.
+
+    Args:
+        plant: The arm.
+        session: Its session.
+        channel: The wire.
+        codec: Packs and unpacks.
+        traits: What kind of robot this is.
+        now_ns: Monotonic clock [ns].
+        sleep: Sleeps for some seconds.
+
+    Attributes:
+        refused: Packets that were refused, by cause.
+        n_accepted: Commands that were accepted.
+        reading: The arm's last reading.
+        n_overruns: Ticks that began more than a period late.
+        fault: What the plant said when it last failed.
+    """
+
+    def __init__(
+        self,
+        plant: ServedPlant,
+        session: RobotSession,
+        channel: Channel,
+        codec: Codec,
+        *,
+        traits: Trait,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._plant = plant
+        self._session = session
+        self._channel = channel
+        self._codec = codec
+        self._traits = traits
+        self._now_ns = now_ns
+        self._sleep = sleep
+        self._period_ns = round(1e9 * plant.dt_s)
+        self.reading = plant.read()
+        self._applied = np.zeros_like(self.reading.q)
+        # Asked once: a structural check takes longer than all the rest of a state.
+        self._sensing = plant if isinstance(plant, MeasuresTorque) else None
+        self._echo_ns = self._arrived_ns = 0
+        self._fault_now = Stop(0)
+        self.refused: Counter[Cause] = Counter()
+        self.n_accepted = 0
+        self.n_overruns = 0
+        self.fault = ""
+
+    def run(self, wanted: Callable[[], bool]) -> None:
+        """Serve as long as ``wanted()`` is true; asked at least ten times a second."""
+        serve = self._serve_lock_step if self._traits & Trait.LOCK_STEP else self._serve_real_time
+        serve(wanted)
+
+    # -- real time -----------------------------------------------------------------------------------
+
+    def _serve_real_time(self, wanted: Callable[[], bool]) -> None:
+        due_ns = self._now_ns()
+        while wanted():
+            due_ns += self._period_ns
+            self.collect_until(due_ns)
+            late_ns = self._now_ns() - due_ns
+            if late_ns > self._period_ns:
+                # After a stall the grid moves: a burst of ticks would look like missed commands.
+                self.n_overruns += 1
+                due_ns += late_ns
+            self.tick()
+
+    def collect_until(self, due_ns: int) -> None:
+        """Take packets as they come, so that their time of arrival is known."""
+        n_left, n_hellos = _PACKETS_PER_TICK, _HELLOS_PER_TICK
+        while True:
+            remaining_s = 1e-9 * (due_ns - self._now_ns())
+            if remaining_s <= 0.0:
+                return
+            came = self._channel.receive(max(0.0, remaining_s - _SPIN_S)) if n_left else None
+            if came is not None:
+                n_left -= 1
+                n_hellos -= self._take(*came, may_answer=n_hellos > 0)
+            elif not n_left:
+                self._sleep(remaining_s)
+
+    def tick(self) -> None:
+        """One period: torque, then the new reading to whoever is in session."""
+        self._move(self._session.tick(self.reading, fault=self._fault_now))
+        if self._session.peer is not None:
+            self._send(self._session.peer)
+
+    # -- lock step -----------------------------------------------------------------------------------
+
+    def _serve_lock_step(self, wanted: Callable[[], bool]) -> None:
+        silence_ns, heard_ns = 5_000_000_000, self._now_ns()
+        while wanted():
+            came = self._channel.receive(0.1)
+            if came is not None:
+                heard_ns = self._now_ns()
+                self.handle_in_step(*came)
+            elif self._session.peer is not None and self._now_ns() - heard_ns > silence_ns:
+                self._session.end_session()
+
+    def handle_in_step(self, packet: bytes, peer: Peer) -> None:
+        """Take one packet; an accepted command is one tick."""
+        session = self._session
+        before = session.last_sequence, session.number
+        self._take(packet, peer, may_answer=True)
+        if (session.last_sequence, session.number) == before:
+            self._answer_again(packet, peer)
+            return
+        applied = session.applied
+        torque = session.tick(self.reading, fault=self._fault_now)
+        if session.moved_by or session.mode is Mode.STOPPED:
+            self._move(torque)
+        else:
+            session.applied = applied  # no time has passed in which it could have changed
+        if session.peer is not None:
+            self._send(session.peer)
+
+    def _answer_again(self, packet: bytes, peer: Peer) -> None:
+        """The answer to the last command may have been lost: a state is no secret and moves nothing."""
+        try:
+            command = self._codec.unpack_command(packet)
+        except Refused:
+            return
+        session = self._session
+        if peer == session.peer and (command.session, command.sequence) == (
+            session.number,
+            session.last_sequence,
+        ):
+            self._send(peer)
+
+    # -- both ----------------------------------------------------------------------------------------
+
+    def _take(self, packet: bytes, peer: Peer, *, may_answer: bool) -> bool:
+        """Look at one packet; whether it was answered here and now, which only a hello is."""
+        try:
+            command = self._codec.unpack_command(packet)
+            if command.session == 0 and command.flags == Flag.HELLO:
+                if may_answer:
+                    self._welcome(command, peer)
+                return may_answer
+            self._session.offer(command, peer)
+        except Refused as refusal:
+            self.refused[refusal.cause] += 1
+            return False
+        if command.flags & Flag.BYE:
+            self._say_goodbye(command, peer)
+        self.n_accepted += 1
+        self._echo_ns, self._arrived_ns = command.client_ns, self._now_ns()
+        if command.flags & Flag.RESET and self._traits & Trait.RESETTABLE:
+            self._reset(command)
+        return False
+
+    def _welcome(self, hello: CommandFrame, peer: Peer) -> None:
+        """Tell a newcomer the session's number, unless somebody else is in it; nothing changes by it."""
+        free = self._session.peer is None or self._session.peer == peer
+        frame = self._frame(
+            session=self._session.number if free else 0, echo_ns=hello.client_ns, arrived_ns=self._now_ns()
+        )
+        self._channel.send(self._codec.pack_state(frame), peer)
+
+    def _say_goodbye(self, command: CommandFrame, peer: Peer) -> None:
+        """The last word of a session, so that its client knows that the arm is on hold."""
+        frame = self._frame(session=command.session, echo_ns=command.client_ns, arrived_ns=self._now_ns())
+        frame = replace(frame, last_command=command.sequence)
+        self._channel.send(self._codec.pack_state(frame), peer)
+
+    def _reset(self, command: CommandFrame) -> None:
+        self.reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
+        self._applied = np.zeros_like(self._applied)
+        self._fault_now = Stop(0)
+        self._session.place(self.reading)
+
+    def _move(self, torque: FloatArray) -> None:
+        """Apply a torque and read; a failing plant or sensor stops the arm, not the server."""
+        try:
+            self._applied = self._session.applied = self._plant.write(torque)
+            reading = self._plant.read()
+        except Exception as error:  # noqa: BLE001 - whatever a plant raises, the client must be told
+            self.fault = f"{type(error).__name__}: {error}"
+            self._fault_now = Stop.PLANT
+            return
+        finite = np.isfinite(reading.q).all() and np.isfinite(reading.dq).all()
+        self._fault_now = Stop(0) if finite else Stop.SENSOR
+        if finite:
+            self.reading = reading
+        else:
+            self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}"
+
+    def _send(self, peer: Peer) -> None:
+        frame = self._frame(session=self._session.number, echo_ns=self._echo_ns, arrived_ns=self._arrived_ns)
+        self._channel.send(self._codec.pack_state(frame), peer)
+
+    def _frame(self, *, session: int, echo_ns: int, arrived_ns: int) -> StateFrame:
+        own, watchdog, now_ns = self._session, self._session.watchdog, self._now_ns()
+        return StateFrame(
+            session=session,
+            sequence=own.tick_number,
+            robot_ns=now_ns,
+            echo_ns=echo_ns,
+            held_ns=now_ns - arrived_ns,
+            last_command=own.last_sequence,
+            moved_by=own.moved_by,
+            mode=own.mode,
+            traits=self._traits,
+            stop=own.stop,
+            n_missed=watchdog.n_missed,
+            longest_run=watchdog.longest_run,
+            success_rate=watchdog.success_rate,
+            t_s=self.reading.t_s,
+            dt_s=self._plant.dt_s,
+            q=self.reading.q,
+            dq=self.reading.dq,
+            measured=self._applied if self._sensing is None else self._sensing.torque_measured,
+            applied=self._applied,
+        )

@@ -1,0 +1,229 @@
+"""The robot's side of a session: who may command, what is believed, and what torque comes of it.
+
+No sockets and no clock in here: packets that were unpacked, readings and ticks come in, torque comes out.
+Time is counted in the robot's own ticks, so the watchdog lives on the robot's clock.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spikearm.errors import ConfigError
+from spikearm.hardware.link.channel import Peer
+from spikearm.hardware.link.hold import Hold
+from spikearm.hardware.link.limits import Limits
+from spikearm.hardware.link.watchdog import Watchdog, WatchdogRules
+from spikearm.hardware.link.wire import Cause, CommandFrame, Flag, Mode, Refused, Stop
+from spikearm.records import FloatArray, JointState
+
+_AT_REST_RAD_S = 0.1
+"""Joint speed below which a stopped arm may be recovered [rad/s]."""
+
+
+@dataclass(frozen=True)
+class SessionRules:
+    """What a session asks of its client.
+
+    Attributes:
+        watchdog: When too many commands were missed.
+        stale_ticks: Age of a state, in ticks, beyond which an answer to it is refused.
+        ready_ticks: Commands in time, one tick after the other, before an arm that waits becomes active.
+        silence_ticks: Ticks without any command after which the session is over.
+    """
+
+    watchdog: WatchdogRules = field(default_factory=WatchdogRules)
+    stale_ticks: int = 5
+    ready_ticks: int = 10
+    silence_ticks: int = 1000
+
+    def __post_init__(self) -> None:
+        for key in ("stale_ticks", "ready_ticks", "silence_ticks"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)!r}.")
+
+
+def random_session() -> int:
+    """A session number that was never used before, in all probability; never 0."""
+    return secrets.randbits(64) | 1
+
+
+class RobotSession:
+    """MONITOR -> COMMAND_WAIT -> COMMAND_ACTIVE, and the latched stop.
+
+    Args:
+        rules: What is asked of the client.
+        limits: What is let through.
+        hold: The robot's own torque.
+        first: The first reading.
+        new_session: Draws session numbers.
+
+    Attributes:
+        mode: What is done with commands.
+        stop: Why the arm has stopped; 0 if it has not.
+        number: The present session's number.
+        peer: Who commands; None while nobody has joined.
+        last_sequence: Sequence of the last accepted command.
+        moved_by: Sequence of the command whose torque is applied; 0 for the hold.
+        tick_number: Ticks so far; a state's sequence.
+        watchdog: Counts missed commands.
+        stops: Every stop so far and its tick, the last hundred.
+    """
+
+    def __init__(
+        self,
+        rules: SessionRules,
+        limits: Limits,
+        hold: Hold,
+        first: JointState,
+        *,
+        new_session: Callable[[], int] = random_session,
+    ) -> None:
+        self._rules = rules
+        self._limits = limits
+        self._hold = hold
+        self._new_session = new_session
+        self.watchdog = Watchdog(rules.watchdog)
+        self.stop = Stop(0)
+        self.mode = Mode.IDLE
+        self.tick_number = 0
+        self.stops: list[tuple[int, Stop]] = []
+        self.applied: FloatArray = np.zeros_like(first.q)
+        self.end_session()
+        self.place(first)
+
+    def place(self, reading: JointState) -> None:
+        """The arm was put somewhere else: hold it there, from this instant on, until it is armed again."""
+        if self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
+            self.mode = Mode.MONITOR
+        self._hold.release()
+        torque = self._hold.torque(reading)
+        self.applied = self._limits.clamp(torque, torque)
+
+    def end_session(self) -> None:
+        """The client has gone: hold, and let the next one in under a new number."""
+        self.number = self._new_session()
+        self.peer: Peer = None
+        self.last_sequence = self.moved_by = 0
+        self.mode = Mode.STOPPED if self.stop else Mode.IDLE
+        self._command: CommandFrame | None = None
+        self._fresh = False
+        self._n_ready = self._n_silent = 0
+        self.watchdog.restart()
+
+    def offer(self, command: CommandFrame, peer: Peer) -> None:
+        """Take a genuine command, or refuse it.
+
+        A later command of the same tick takes the place of an earlier one, but what an earlier one asked for
+        besides torque is done all the same.
+
+        Raises:
+            Refused: It is none of this session, old, or not allowed now; nothing was changed.
+        """
+        self._require_acceptable(command, peer)
+        if self.peer is None:
+            self.peer = peer
+            if self.mode is Mode.IDLE:
+                self.mode = Mode.MONITOR
+        self.last_sequence = command.sequence
+        self._n_silent = 0
+        self._command, self._fresh = command, True
+        self._obey(command.flags)
+
+    def tick(self, reading: JointState, *, fault: Stop = Stop(0)) -> FloatArray:  # noqa: B008 - an enum
+        """One tick of the robot.
+
+        Args:
+            reading: What the arm says now.
+            fault: Something else that must stop the arm.
+
+        Returns:
+            Torque to apply until the next tick [N m], shape (n_joints,).
+        """
+        self.tick_number += 1
+        fresh, self._fresh = self._fresh, False
+        self._watch(fresh)
+        if self.mode is Mode.COMMAND_ACTIVE:
+            fault |= self._limits.violated(reading)
+        if fault:
+            self.protect(fault)
+        elif fresh:
+            self._recover(reading)
+        self.applied = self._limits.clamp(self._wanted(reading), self.applied)
+        return self.applied
+
+    def protect(self, why: Stop) -> None:
+        """Stop, and stay stopped until somebody recovers."""
+        if not self.stop:
+            self.stops = [*self.stops[-99:], (self.tick_number, why)]
+        self.stop |= why
+        self.mode = Mode.STOPPED
+
+    def _require_acceptable(self, command: CommandFrame, peer: Peer) -> None:
+        if command.session != self.number:
+            raise Refused(Cause.SESSION)
+        if self.peer is not None and peer != self.peer:
+            raise Refused(Cause.PEER)
+        if command.sequence <= self.last_sequence:
+            raise Refused(Cause.SEQUENCE)
+        if not 0 <= self.tick_number - command.answers <= self._rules.stale_ticks:
+            raise Refused(Cause.STALE)
+        starting = self.mode is Mode.COMMAND_WAIT or command.flags & (Flag.ARM | Flag.RECOVER)
+        if starting and command.torque.any():
+            raise Refused(Cause.FIRST_TORQUE)
+
+    def _obey(self, flags: Flag) -> None:
+        if flags & Flag.STOP and self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
+            self.protect(Stop.CLIENT)
+        if flags & Flag.BYE:
+            self.end_session()
+        elif flags & Flag.ARM and self.mode is Mode.MONITOR:
+            self.mode, self._n_ready = Mode.COMMAND_WAIT, 0
+            self.watchdog.forgive()
+
+    def _watch(self, fresh: bool) -> None:
+        """Count what was missed; stop an armed robot, forget a silent client."""
+        self._n_silent += 1
+        if self.peer is not None:
+            timeout = 0 if self._command is None else self._command.timeout_ticks
+            armed = self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE)
+            why = self.watchdog.tick(missed=not fresh, armed=armed, timeout_ticks=timeout)
+            if self.mode is Mode.COMMAND_WAIT:
+                self._make_ready(fresh)
+            elif why:
+                self.protect(why)
+        if self.peer is not None and self._n_silent > self._rules.silence_ticks:
+            self.end_session()
+
+    def _make_ready(self, fresh: bool) -> None:
+        """Active only after some commands in time, one after the other."""
+        self._n_ready = self._n_ready + 1 if fresh else 0
+        if self._n_ready >= self._rules.ready_ticks:
+            self.mode = Mode.COMMAND_ACTIVE
+            self.watchdog.forgive()
+
+    def _wanted(self, reading: JointState) -> FloatArray:
+        """The client's torque while it may command, the robot's own otherwise."""
+        command = self._command
+        self.moved_by = 0
+        if self.mode is not Mode.COMMAND_ACTIVE or command is None or command.flags & _HOLDING:
+            return self._hold.torque(reading)
+        self._hold.release()
+        self.moved_by = command.sequence
+        push = self._limits.push_back(reading)
+        return command.torque if push is None else command.torque + push
+
+    def _recover(self, reading: JointState) -> None:
+        """A stopped arm at rest, within its limits, is released if the client asks for it now."""
+        if not self.stop or self._command is None or not self._command.flags & Flag.RECOVER:
+            return
+        if (np.abs(reading.dq) < _AT_REST_RAD_S).all() and not self._limits.violated(reading):
+            self.stop = Stop(0)
+            self.mode = Mode.MONITOR
+
+
+_HOLDING = Flag.HOLD | Flag.ARM | Flag.RECOVER | Flag.RESET | Flag.HELLO
+"""Flags of commands whose torque moves nothing."""

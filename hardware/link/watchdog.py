@@ -1,0 +1,125 @@
+"""Counts missed commands on the robot's side and says when there were too many."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikearm.errors import ConfigError
+from spikearm.hardware.link.wire import Stop
+
+_RATE_TICKS = 100
+"""Window of the success rate, as in libfranka (Franka Control Interface documentation)."""
+
+
+@dataclass(frozen=True)
+class WatchdogRules:
+    """When the robot stops by itself.
+
+    Attributes:
+        max_in_a_row: Missed commands in a row at which it stops; the last torque is used again until then.
+            20, as in libfranka.
+        max_share: Share of missed commands above which it stops. 0.1 within 0.5 s, as the PR2's controller
+            loop did.
+        window_ticks: Ticks over which the share is taken.
+    """
+
+    max_in_a_row: int = 20
+    max_share: float = 0.1
+    window_ticks: int = 500
+
+    def __post_init__(self) -> None:
+        if self.max_in_a_row < 1 or self.window_ticks < 1:
+            raise ConfigError(
+                "max_in_a_row and window_ticks of the watchdog must be at least 1, not "
+                f"{self.max_in_a_row!r} and {self.window_ticks!r}."
+            )
+        if not 0.0 <= self.max_share <= 1.0:
+            raise ConfigError(f"max_share of the watchdog must be from 0 to 1, not {self.max_share!r}.")
+
+
+class _Window:
+    """How many of the last ticks missed their command, at the same cost for any length."""
+
+    def __init__(self, n_ticks: int) -> None:
+        self._missed = np.zeros(n_ticks, dtype=bool)
+        self._at = 0
+        self.n_missed = 0
+
+    def push(self, missed: bool) -> None:
+        self.n_missed += int(missed) - int(self._missed[self._at])
+        self._missed[self._at] = missed
+        self._at = (self._at + 1) % len(self._missed)
+
+    def clear(self) -> None:
+        self._missed[:] = False
+        self.n_missed = 0
+
+
+class Watchdog:
+    """Watches whether every tick brings a command.
+
+    Args:
+        rules: When to stop.
+
+    Attributes:
+        n_missed: Ticks of an armed robot without a new command since :meth:`restart`.
+        in_a_row: Those since the last new command.
+        longest_run: Most of them in a row since :meth:`restart`.
+    """
+
+    def __init__(self, rules: WatchdogRules) -> None:
+        self._rules = rules
+        self._allowed_in_window = math.floor(rules.max_share * rules.window_ticks + 1e-9)
+        self._rate = _Window(_RATE_TICKS)
+        self._window = _Window(rules.window_ticks)
+        self.n_missed = self.in_a_row = self.longest_run = 0
+
+    @property
+    def success_rate(self) -> float:
+        """Share of the last 100 ticks that brought a new command, from 0 to 1."""
+        return 1.0 - self._rate.n_missed / _RATE_TICKS
+
+    def restart(self) -> None:
+        """A new session: nothing was missed yet."""
+        self._rate.clear()
+        self.n_missed = self.longest_run = 0
+        self.forgive()
+
+    def forgive(self) -> None:
+        """A new start within the session: what was missed stays counted but stops nothing any more."""
+        self._window.clear()
+        self.in_a_row = 0
+
+    def tick(self, *, missed: bool, armed: bool = True, timeout_ticks: int = 0) -> Stop:
+        """Take note of one tick.
+
+        Args:
+            missed: Whether it brought no new command.
+            armed: Whether the robot waits for torque; if not, only the success rate takes note.
+            timeout_ticks: What the client allows in a row; 0 leaves it to the rules.
+
+        Returns:
+            Why to stop; 0 if there is no reason.
+        """
+        self._rate.push(missed)
+        if not armed:
+            return Stop(0)
+        self._window.push(missed)
+        if not missed:
+            self.in_a_row = 0
+            return Stop(0)
+        self.n_missed += 1
+        self.in_a_row += 1
+        self.longest_run = max(self.longest_run, self.in_a_row)
+        in_a_row = self._rules.max_in_a_row
+        if timeout_ticks:
+            in_a_row = min(in_a_row, timeout_ticks)
+        stop = Stop(0)
+        if self.in_a_row >= in_a_row:
+            stop |= Stop.MISSED_IN_A_ROW
+        if self._window.n_missed > self._allowed_in_window:
+            stop |= Stop.MISSED_TOO_OFTEN
+        return stop

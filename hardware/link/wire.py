@@ -1,0 +1,306 @@
+"""What travels between robot and client: one fixed little-endian struct each way.
+
+``header | body | BLAKE2s-128 tag``. The number of joints fixes the size, so a packet of any other size is
+refused before anything in it is looked at; the tag is checked next. Numbers are doubles: what arrives is bit
+for bit what was sent. There is nothing else on the wire: no objects, no text, nothing to be evaluated.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spikearm.hardware.link.key import TAG_BYTES, has_tag, tag_of
+from spikearm.records import FloatArray
+
+MAGIC = b"SPKA"
+VERSION = 1
+_STATE, _COMMAND = 1, 2
+
+HEADER = struct.Struct("<4sBBBxQQ")
+"""Magic, version, kind of packet, number of joints, session, sequence."""
+
+
+class Mode(enum.IntEnum):
+    """What the robot does with commands; torque moves the arm only in ``COMMAND_ACTIVE``."""
+
+    IDLE = 0
+    MONITOR = 1
+    COMMAND_WAIT = 2
+    COMMAND_ACTIVE = 3
+    STOPPED = 4
+
+
+class Flag(enum.IntFlag):
+    """What a command asks for besides its torque."""
+
+    HELLO = 1
+    ARM = 2
+    HOLD = 4
+    STOP = 8
+    RECOVER = 16
+    RESET = 32
+    BYE = 64
+
+
+class Trait(enum.IntFlag):
+    """What kind of robot answers."""
+
+    LOCK_STEP = 1
+    RESETTABLE = 2
+    REAL = 4
+
+
+class Stop(enum.IntFlag):
+    """Why the robot has stopped by itself."""
+
+    MISSED_IN_A_ROW = 1
+    MISSED_TOO_OFTEN = 2
+    CLIENT = 4
+    JOINT_LIMIT = 8
+    SPEED_LIMIT = 16
+    SENSOR = 32
+    PLANT = 64
+
+
+class Cause(enum.StrEnum):
+    """Why a packet was refused."""
+
+    SIZE = "wrong size"
+    TAG = "bad tag"
+    HEADER = "wrong magic, version or kind"
+    JOINTS = "wrong number of joints"
+    SESSION = "wrong session"
+    PEER = "another client"
+    SEQUENCE = "sequence not newer"
+    STALE = "stale"
+    NOT_FINITE = "not finite"
+    FIRST_TORQUE = "first torque not zero"
+
+
+@dataclass(frozen=True, slots=True)
+class StateFrame:
+    """What the robot says, once per tick.
+
+    Attributes:
+        session: Present session; 0 towards a client that cannot join.
+        sequence: Number of the robot's tick.
+        robot_ns: Robot's monotonic clock when the packet was sent [ns].
+        echo_ns: ``client_ns`` of the last packet taken from this client [ns].
+        held_ns: Time between the arrival of that packet and the sending of this one [ns].
+        last_command: Sequence of the last command that was accepted.
+        moved_by: Sequence of the command whose torque is applied; 0 for the robot's own hold.
+        mode: What the robot does with commands.
+        traits: What kind of robot it is.
+        stop: Why it has stopped; 0 unless ``mode`` is ``STOPPED``.
+        n_missed: Ticks of this session in which an armed robot had no new command.
+        longest_run: Most such ticks in a row.
+        success_rate: Share of the last 100 ticks with a new command, from 0 to 1.
+        t_s: Time of the reading on the arm's clock [s].
+        dt_s: Robot's period [s].
+        q: Joint angles [rad], shape (n_joints,).
+        dq: Joint velocities [rad/s], shape (n_joints,).
+        measured: Torque as the joints measure it; what was applied, where they cannot [N m].
+        applied: Torque applied in the tick before the reading [N m].
+    """
+
+    session: int
+    sequence: int
+    robot_ns: int
+    echo_ns: int
+    held_ns: int
+    last_command: int
+    moved_by: int
+    mode: Mode
+    traits: Trait
+    stop: Stop
+    n_missed: int
+    longest_run: int
+    success_rate: float
+    t_s: float
+    dt_s: float
+    q: FloatArray
+    dq: FloatArray
+    measured: FloatArray
+    applied: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFrame:
+    """What the client says in answer to a state.
+
+    Attributes:
+        session: The session; 0 with ``Flag.HELLO``.
+        sequence: Number of the command, growing from 1 within a session.
+        answers: Sequence of the state it was computed from.
+        client_ns: Client's monotonic clock when it was sent [ns].
+        seed: Seed of a reset, or -1.
+        flags: What is asked for.
+        timeout_ticks: Misses in a row the robot shall stop at, if its own limit is larger; 0: its own.
+        torque: [N m], shape (n_joints,).
+    """
+
+    session: int
+    sequence: int
+    answers: int
+    client_ns: int
+    seed: int
+    flags: Flag
+    timeout_ticks: int
+    torque: FloatArray
+
+
+class Refused(Exception):  # noqa: N818 - an outcome, counted by cause and never seen by a user
+    """A packet that is not what it should be."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class Codec:
+    """Packs and unpacks the packets of one arm.
+
+    Args:
+        n_joints: Number of joints.
+        key: Shared key, or ``b""``.
+    """
+
+    def __init__(self, n_joints: int, key: bytes) -> None:
+        self.n_joints = n_joints
+        self._key = key
+        self._state = struct.Struct(f"<4sBBBxQQqqqQQBBHIIddd{4 * n_joints}d")
+        self._command = struct.Struct(f"<4sBBBxQQQqqHHxxxx{n_joints}d")
+
+    @property
+    def state_bytes(self) -> int:
+        """Size of a state on the wire."""
+        return self._state.size + TAG_BYTES
+
+    @property
+    def command_bytes(self) -> int:
+        """Size of a command on the wire."""
+        return self._command.size + TAG_BYTES
+
+    def pack_state(self, frame: StateFrame) -> bytes:
+        """A state as bytes."""
+        numbers = np.concatenate((frame.q, frame.dq, frame.measured, frame.applied)).tolist()
+        body = self._state.pack(
+            MAGIC,
+            VERSION,
+            _STATE,
+            self.n_joints,
+            frame.session,
+            frame.sequence,
+            frame.robot_ns,
+            frame.echo_ns,
+            frame.held_ns,
+            frame.last_command,
+            frame.moved_by,
+            frame.mode,
+            frame.traits,
+            frame.stop,
+            frame.n_missed,
+            frame.longest_run,
+            frame.success_rate,
+            frame.t_s,
+            frame.dt_s,
+            *numbers,
+        )
+        return body + tag_of(body, self._key)
+
+    def unpack_state(self, packet: bytes) -> StateFrame:
+        """A state from bytes.
+
+        Raises:
+            Refused: It is none of this arm, or was damaged.
+        """
+        fields = self._unpack(packet, self._state, _STATE)
+        n = self.n_joints
+        numbers = np.array(fields[19:]).reshape(4, n)
+        if not (np.isfinite(numbers).all() and all(map(math.isfinite, fields[16:19]))):
+            raise Refused(Cause.NOT_FINITE)
+        try:
+            mode = Mode(fields[11])
+        except ValueError:
+            raise Refused(Cause.HEADER) from None
+        session, sequence, robot_ns, echo_ns, held_ns, last_command, moved_by = fields[4:11]
+        n_missed, longest_run, success_rate, t_s, dt_s = fields[14:19]
+        q, dq, measured, applied = numbers
+        return StateFrame(
+            session=session,
+            sequence=sequence,
+            robot_ns=robot_ns,
+            echo_ns=echo_ns,
+            held_ns=held_ns,
+            last_command=last_command,
+            moved_by=moved_by,
+            mode=mode,
+            traits=Trait(fields[12]),
+            stop=Stop(fields[13]),
+            n_missed=n_missed,
+            longest_run=longest_run,
+            success_rate=success_rate,
+            t_s=t_s,
+            dt_s=dt_s,
+            q=q,
+            dq=dq,
+            measured=measured,
+            applied=applied,
+        )
+
+    def pack_command(self, frame: CommandFrame) -> bytes:
+        """A command as bytes."""
+        body = self._command.pack(
+            MAGIC,
+            VERSION,
+            _COMMAND,
+            self.n_joints,
+            frame.session,
+            frame.sequence,
+            frame.answers,
+            frame.client_ns,
+            frame.seed,
+            frame.flags,
+            frame.timeout_ticks,
+            *frame.torque.tolist(),
+        )
+        return body + tag_of(body, self._key)
+
+    def unpack_command(self, packet: bytes) -> CommandFrame:
+        """A command from bytes.
+
+        Raises:
+            Refused: It is none of this arm, or was damaged.
+        """
+        fields = self._unpack(packet, self._command, _COMMAND)
+        torque = np.array(fields[11:])
+        if not np.isfinite(torque).all():
+            raise Refused(Cause.NOT_FINITE)
+        session, sequence, answers, client_ns, seed, flags, timeout_ticks = fields[4:11]
+        return CommandFrame(session, sequence, answers, client_ns, seed, Flag(flags), timeout_ticks, torque)
+
+    def _unpack(self, packet: bytes, form: struct.Struct, kind: int) -> tuple[Any, ...]:
+        if len(packet) != form.size + TAG_BYTES:
+            raise Refused(self._wrong_size(packet, kind))
+        if not has_tag(packet, self._key):
+            raise Refused(Cause.TAG)
+        fields: tuple[Any, ...] = form.unpack_from(packet)
+        if fields[:3] != (MAGIC, VERSION, kind):
+            raise Refused(Cause.HEADER)
+        if fields[3] != self.n_joints:
+            raise Refused(Cause.JOINTS)
+        return fields
+
+    def _wrong_size(self, packet: bytes, kind: int) -> Cause:
+        """Genuine packets of an arm with another number of joints have another size."""
+        if len(packet) < HEADER.size + TAG_BYTES or not has_tag(packet, self._key):
+            return Cause.SIZE
+        magic, version, its_kind, n_joints, *_ = HEADER.unpack_from(packet)
+        known = (magic, version, its_kind) == (MAGIC, VERSION, kind) and n_joints != self.n_joints
+        return Cause.JOINTS if known else Cause.SIZE

@@ -1,0 +1,127 @@
+"""The command ``spikearm hardware run``: the controller, driving an arm across the wire."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import tyro
+
+from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
+from spikearm.launch.config import RunConfig
+from spikearm.launch.display import console, show_summary
+from spikearm.launch.figures import draw_figures
+from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
+from spikearm.launch.realtime import prioritise
+from spikearm.launch.run_command import base_config
+
+_PRIORITY = 50
+_COMMON = (
+    "robot",
+    "key_file",
+    "monitor",
+    "acknowledge_real_arm",
+    "recover",
+    "recoveries",
+    "backend",
+    "arm",
+    "controller",
+    "payload_kg",
+    "trials",
+    "duration_s",
+    "seed",
+    "control_dt_s",
+    "config",
+    "out",
+    "name",
+    "json",
+)
+
+
+@dataclass(frozen=True)
+class HardwareCommand:
+    """One closed-loop run on an arm across the wire (see ``spikearm robot serve``), in a process of its own.
+
+    Attributes:
+        run: The run itself, as for ``spikearm run``.
+        link: The robot.
+        config: Start from a ready-made experiment (by name), a TOML file, or another run's run.json;
+            options on the command line come on top.
+        json: Print the summary as one JSON document on stdout.
+    """
+
+    run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=RunConfig)
+    link: Annotated[LinkConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=LinkConfig)
+    config: str | None = None
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_run, sys.argv[1:] if argv is None else argv)
+
+
+def _run(argv: Sequence[str]) -> int:
+    default = HardwareCommand(run=base_config(argv))
+    command = parse(
+        HardwareCommand,
+        argv,
+        prog="spikearm hardware run",
+        default=default,
+        examples=(
+            "spikearm hardware run --arm planar3 --trials 5",
+            "spikearm hardware run --robot udp://192.0.2.7:47001 --key-file link.key --monitor",
+            "spikearm hardware run --recover",
+        ),
+        common=_COMMON,
+    )
+    for note in prioritise(_PRIORITY):
+        _say(f"warning: {note}", "yellow")
+    # Nothing is shown while it runs: a picture of the run would cost ticks of it.
+    _say(
+        f"{command.run.controller} on {command.run.arm} at {command.link.robot}: {command.run.n_ticks} ticks"
+    )
+    summary, folder = execute_on_robot(command.run, command.link)
+    show_summary(summary)
+    show_link(summary["link"])
+    for path in draw_figures(folder, summary):
+        _say(f"figure: {path}")
+    if command.json:
+        print_json(summary)
+    if summary["link"]["ended"] != "done":
+        _say(f"ended early: {summary['link']['ended']}", "red")
+        return FAILED
+    return DONE
+
+
+def show_link(link: dict[str, Any]) -> None:
+    """How the link did, in a few lines."""
+    rate = link["success_rate"]
+    rows = {
+        "commands in time": "-"
+        if rate is None
+        else f"{100 * rate:.2f} %, {100 * link['success_rate_min_100']:.0f} % in the worst 100",
+        "longest run of misses": f"{link['robot_longest_run_of_misses']} ticks",
+        "round trip": _times(link["round_trip_s"]),
+        "period error": _times(link["period_error_s"]),
+        "states": f"{link['states']} taken, {link['states_skipped']} skipped, "
+        f"{sum(link['states_refused'].values())} refused",
+    }
+    for name, value in rows.items():
+        _say(f"{name:<22}  {value}")
+    for stop in link["stops"]:
+        _say(f"stop at tick {stop['tick']}: {stop['why']}", "yellow")
+
+
+def _times(times_s: dict[str, float | None]) -> str:
+    return ", ".join(f"{name} {1e3 * s:.3f} ms" for name, s in times_s.items() if s is not None) or "-"
+
+
+def _say(text: str, style: str = "") -> None:
+    console.print(text, style=style, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

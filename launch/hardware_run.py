@@ -1,0 +1,233 @@
+"""One closed-loop run whose arm is at the other end of a wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikearm.controller.loop import Loop, LoopResult
+from spikearm.controller.path import Schedule
+from spikearm.controller.resume import resumed
+from spikearm.controller.ticklog import TickLog
+from spikearm.controller.tickschema import TickRecord
+from spikearm.errors import ConfigError, LinkError, ProtectiveStopError
+from spikearm.hardware.link.address import parse_address, require_safe
+from spikearm.hardware.link.channel import dial
+from spikearm.hardware.link.key import load_key
+from spikearm.hardware.link.remote_plant import ClientRules, LinkClock, RemotePlant
+from spikearm.hardware.link.statistics import LinkStatistics
+from spikearm.hardware.link.wire import Codec
+from spikearm.hardware.meter import EnergyMeter
+from spikearm.launch.compose import Control, compose_control
+from spikearm.launch.config import RunConfig
+from spikearm.launch.robot_config import DEFAULT_ADDRESS
+from spikearm.launch.run import default_name, record_run
+from spikearm.launch.run_folder import make_run_folder, write_json
+from spikearm.records import FloatArray, Pose
+
+_AT_START_M = 1e-3
+"""Distance from the start of its path within which an arm stands there [m]."""
+
+
+@dataclass(frozen=True)
+class LinkConfig:
+    """How to reach the robot, and how much to dare.
+
+    Attributes:
+        robot: Its address: udp://HOST:PORT or unix:PATH.
+        key_file: 32-byte key of mode 0600 that the robot has as well.
+        monitor: Only look: the robot is not armed, commands are computed and recorded but never act.
+        acknowledge_real_arm: Say that a real arm may move: its surroundings are clear, its emergency stop
+            is at hand, docs/safety.md was read.
+        recover: Release a robot that stopped in an earlier run.
+        recoveries: Stops of the robot within this run after which it is recovered and the run goes on.
+        connect_s: Time for the robot to answer, to arm and to recover [s].
+        state_s: Time without a state after which the link counts as broken [s].
+        timeout_ticks: Missed commands in a row at which the robot shall stop; 0: its own limit.
+    """
+
+    robot: str = DEFAULT_ADDRESS
+    key_file: Path | None = None
+    monitor: bool = False
+    acknowledge_real_arm: bool = False
+    recover: bool = False
+    recoveries: int = 0
+    connect_s: float = 3.0
+    state_s: float = 0.5
+    timeout_ticks: int = 0
+
+    def __post_init__(self) -> None:
+        if self.recoveries < 0:
+            raise ConfigError(f"recoveries must be 0 or more, not {self.recoveries!r}.")
+
+    @property
+    def rules(self) -> ClientRules:
+        """The client's patience."""
+        return ClientRules(
+            connect_s=self.connect_s,
+            state_s=self.state_s,
+            timeout_ticks=self.timeout_ticks,
+            acknowledged=self.acknowledge_real_arm,
+        )
+
+
+@dataclass
+class _Outcome:
+    """What is known of a run besides its ticks."""
+
+    statistics: LinkStatistics = field(default_factory=LinkStatistics)
+    lock_step: bool = False
+    stops: list[dict[str, Any]] = field(default_factory=list)
+    ended: str = ""
+    n_ticks: int = 0
+    misses: int = 0
+    max_lateness_s: float = 0.0
+    interrupted: bool = False
+
+    def on_tick(self, record: TickRecord) -> None:
+        """Count; the results of loops that end by an error are not returned."""
+        self.n_ticks += 1
+        self.misses += record.deadline_missed
+        self.max_lateness_s = max(self.max_lateness_s, record.lateness_s)
+
+
+def connect(link: LinkConfig, n_joints: int, statistics: LinkStatistics | None = None) -> RemotePlant:
+    """The robot as a plant, not armed.
+
+    Raises:
+        SpikearmError: The address or the key cannot be used, or nobody answers.
+    """
+    address, key = parse_address(link.robot), load_key(link.key_file)
+    require_safe(address, has_key=bool(key))
+    return RemotePlant(dial(address), Codec(n_joints, key), rules=link.rules, statistics=statistics)
+
+
+def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any], Path]:
+    """Carry out a run on a robot.
+
+    Args:
+        config: What to run; its perturbation is only what one believes the arm to carry.
+        link: How to reach the robot.
+
+    Returns:
+        The summary, and the run folder. A run that ended early says why under ``link.ended``.
+
+    Raises:
+        SpikearmError: The configuration cannot be composed, the robot cannot be reached.
+    """
+    control = compose_control(config)
+    try:
+        schedule = _from_where_it_is(link, control)
+        folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
+        outcome = _Outcome()
+
+        def drive(log: TickLog, meter: EnergyMeter | None) -> LoopResult:
+            return _drive(config, link, control, outcome, log, meter, schedule)
+
+        summary = record_run(folder, config, control, drive)
+    finally:
+        control.close()
+    summary["link"] = {
+        **outcome.statistics.document(),
+        "robot": link.robot,
+        "lock_step": outcome.lock_step,
+        "monitor_only": link.monitor,
+        "max_lateness_s": outcome.max_lateness_s,
+        "stops": outcome.stops,
+        "ended": outcome.ended,
+    }
+    write_json(folder / "summary.json", summary)
+    return summary, folder
+
+
+def _drive(
+    config: RunConfig,
+    link: LinkConfig,
+    control: Control,
+    outcome: _Outcome,
+    log: TickLog,
+    meter: EnergyMeter | None,
+    schedule: Schedule,
+) -> LoopResult:
+    """Loop after loop, until the schedule is done, somebody interrupts, or the robot is not to be had."""
+    while True:
+        before = outcome.n_ticks
+        try:
+            _one_loop(config, link, control, outcome, log, meter, schedule)
+            outcome.ended = "interrupted" if outcome.interrupted else "done"
+            break
+        except (ProtectiveStopError, LinkError) as error:
+            outcome.stops.append({"tick": log.n_ticks, "why": str(error)})
+            outcome.ended = f"{type(error).__name__}: {error}"
+            if len(outcome.stops) > link.recoveries:
+                break
+        done = outcome.n_ticks - before
+        try:
+            schedule = _recovered(link, control, outcome, schedule, min(done, len(schedule) - 1))
+        except (ProtectiveStopError, LinkError) as error:
+            outcome.ended = f"{type(error).__name__}: {error}"
+            break
+    return LoopResult(
+        n_ticks=outcome.n_ticks,
+        n_lost=log.n_lost,
+        deadline_misses=outcome.misses,
+        max_lateness_s=outcome.max_lateness_s,
+        interrupted=outcome.ended != "done",
+    )
+
+
+def _one_loop(
+    config: RunConfig,
+    link: LinkConfig,
+    control: Control,
+    outcome: _Outcome,
+    log: TickLog,
+    meter: EnergyMeter | None,
+    schedule: Schedule,
+) -> None:
+    with connect(link, control.arm.n_joints, outcome.statistics) as plant:
+        outcome.lock_step = plant.lock_step
+        result = Loop(
+            plant,
+            control.controller,
+            schedule,
+            log,
+            clock=LinkClock(plant, arm=not link.monitor),
+            meter=meter,
+            measure=control.dynamics.pose,
+            actuation_delay=config.actuation_delay,
+            on_tick=outcome.on_tick,
+        ).run()
+    outcome.interrupted = result.interrupted
+
+
+def _recovered(
+    link: LinkConfig, control: Control, outcome: _Outcome, schedule: Schedule, tick: int
+) -> Schedule:
+    """Release the robot and lead it back from where it is found."""
+    with connect(link, control.arm.n_joints, outcome.statistics) as plant:
+        plant.recover()
+        q = plant.read().q
+    control.controller.resume()
+    return resumed(schedule, tick, pose=_pose_at(control, q), q=q)
+
+
+def _from_where_it_is(link: LinkConfig, control: Control) -> Schedule:
+    """The schedule, led up to from where the robot stands, unless it stands at its start."""
+    with connect(link, control.arm.n_joints) as plant:
+        if link.recover:
+            plant.recover()
+        q = plant.read().q
+    pose, start = _pose_at(control, q), control.schedule.targets[0].pose
+    if np.linalg.norm(pose.position - start.position) < _AT_START_M:
+        return control.schedule
+    return resumed(control.schedule, 0, pose=pose, q=q)
+
+
+def _pose_at(control: Control, q: FloatArray) -> Pose:
+    """Pose of the end effector at rest at these joint angles, by the controller's model."""
+    control.dynamics.update(q, np.zeros_like(q))
+    return control.dynamics.pose()

@@ -1,0 +1,172 @@
+"""Agents on neuromorphic substrates: run them in an environment, and say what they achieve and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+
+from spikearm.errors import ConfigError
+from spikearm.hardware.backend import Backend
+from spikearm.models.policy import Layers, PolicyNetwork
+from spikearm.models.sb3_actor import flat_observation
+from spikearm.records import NO_COST, NO_COUNTS, Cost, FloatArray, OpCounts
+
+NETWORK_DT_S = 0.001
+
+
+class Agent(Protocol):
+    """What acts: agents of Stable-Baselines3 do, and :class:`SpikingAgent`."""
+
+    def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
+        """The action for an observation, and a state that is not used."""
+        ...
+
+
+class PerceptronAgent:
+    """The perceptron itself, on this computer: what a converted policy is compared with."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._layers = layers
+
+    def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
+        """The mean action."""
+        return self._layers(flat_observation(observation)[None])[0], None
+
+
+class SpikingAgent:
+    """A spiking policy compiled for a substrate; it decides by running for some network steps.
+
+    Args:
+        network: The policy.
+        backend: Its substrate.
+        seed: Of the substrate's devices.
+        steps_per_action: Network steps for each decision. More of them average more spikes. They are steps of
+            the network's own time; the modelled latency says how long the substrate takes for them.
+
+    Attributes:
+        counts: Operations of the last decision.
+        cost: Their modelled cost.
+    """
+
+    def __init__(
+        self, network: PolicyNetwork, backend: Backend, *, seed: int = 0, steps_per_action: int = 30
+    ) -> None:
+        if steps_per_action < 1:
+            raise ConfigError(f"steps_per_action must be at least 1, not {steps_per_action!r}.")
+        self._program = backend.compile(network, dt_s=NETWORK_DT_S, seed=seed)
+        self._bound = network.layers.bound
+        self._cost_model = backend.cost_model
+        self._n_steps, self._n_actions = steps_per_action, network.outputs["drive"]
+        self.counts, self.cost = NO_COUNTS, NO_COST
+
+    def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
+        """The action: the network's drive, averaged over its steps, then bounded."""
+        inputs = {"observation": flat_observation(observation)}
+        counts, drive = NO_COUNTS, np.zeros(self._n_actions)
+        for _ in range(self._n_steps):
+            result = self._program.step(inputs)
+            counts, drive = counts + result.counts, drive + result.outputs["drive"]
+        self.counts = counts
+        self.cost = self._cost_model.estimate(counts, self._n_steps * NETWORK_DT_S)
+        return self._bound(drive / self._n_steps), None
+
+    def reset(self) -> None:
+        """Forget membrane potentials and synapses."""
+        self._program.reset()
+
+    def close(self) -> None:
+        """Release the substrate."""
+        self._program.close()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an agent achieved.
+
+    Attributes:
+        n_episodes: Episodes.
+        mean_return: Mean sum of rewards.
+        success_rate: Share of episodes that ended in success.
+        final_distance: Mean distance at the end [m], or [rad].
+        energy_j: Modelled energy of an action, bottom-up [J]; None without a substrate.
+        latency_model_s: Modelled latency of an action [s]; None without a substrate, or where none is
+            modelled.
+        latency_measured_s: Median measured time of an action on this computer [s].
+        spikes: Spikes per action.
+    """
+
+    n_episodes: int
+    mean_return: float
+    success_rate: float
+    final_distance: float
+    energy_j: float | None
+    latency_model_s: float | None
+    latency_measured_s: float
+    spikes: float
+
+
+def evaluate(agent: Agent, env: Any, *, n_episodes: int, seed: int = 0) -> Evaluation:
+    """Run an agent for some episodes, the same for the same seed.
+
+    Args:
+        agent: What acts.
+        env: A Gymnasium environment that tells ``is_success`` in ``info``.
+        n_episodes: Episodes.
+        seed: Of the first episode; the others follow on.
+    """
+    returns, successes, distances, times = [], [], [], []
+    costs: list[tuple[Cost, OpCounts]] = []
+    for episode in range(n_episodes):
+        observed, info = env.reset(seed=seed + episode)
+        if isinstance(agent, SpikingAgent):
+            agent.reset()
+        total, done = 0.0, False
+        while not done:
+            start = perf_counter()
+            action, _ = agent.predict(observed, deterministic=True)
+            times.append(perf_counter() - start)
+            if isinstance(agent, SpikingAgent):
+                costs.append((agent.cost, agent.counts))
+            observed, reward, terminated, truncated, info = env.step(action)
+            total, done = total + float(reward), bool(terminated or truncated)
+        returns.append(total)
+        successes.append(bool(info["is_success"]))
+        distances.append(_distance(info))
+    latency_s = float(np.mean([cost.latency_s for cost, _ in costs])) if costs else 0.0
+    return Evaluation(
+        n_episodes=n_episodes,
+        mean_return=float(np.mean(returns)),
+        success_rate=float(np.mean(successes)),
+        final_distance=float(np.mean(distances)),
+        energy_j=float(np.mean([cost.total_j for cost, _ in costs])) if costs else None,
+        latency_model_s=latency_s or None,
+        latency_measured_s=float(np.median(times)),
+        spikes=float(np.mean([counts.spikes for _, counts in costs])) if costs else 0.0,
+    )
+
+
+def collect_observations(agent: Agent, env: Any, *, n_episodes: int, seed: int = 10_000) -> FloatArray:
+    """Observations that an agent meets, as its actor sees them, shape (n, size).
+
+    Take many episodes rather than long ones: a spiking policy's inputs are cut at the range seen here, and
+        every
+    episode has but one start and one target.
+    """
+    seen: list[FloatArray] = []
+    for episode in range(n_episodes):
+        observed, _ = env.reset(seed=seed + episode)
+        done = False
+        while not done:
+            seen.append(flat_observation(observed))
+            action, _ = agent.predict(observed, deterministic=True)
+            observed, _, terminated, truncated, _ = env.step(action)
+            done = bool(terminated or truncated)
+    return np.array(seen)
+
+
+def _distance(info: Mapping[str, Any]) -> float:
+    return float(info.get("distance_m", info.get("distance_rad", np.nan)))

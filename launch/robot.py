@@ -1,0 +1,159 @@
+"""A robot from its configuration: the arm, its session and its end of the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from spikearm.envs.arms import ArmSpec, load_arm
+from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.errors import ConfigError
+from spikearm.hardware.link.address import parse_address, require_safe
+from spikearm.hardware.link.channel import Channel, listen
+from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
+from spikearm.hardware.link.hold import Hold
+from spikearm.hardware.link.key import load_key
+from spikearm.hardware.link.limits import Limits
+from spikearm.hardware.link.remote_plant import describe
+from spikearm.hardware.link.server import RobotServer, ServedPlant
+from spikearm.hardware.link.session import RobotSession
+from spikearm.hardware.link.wire import Codec, Stop, Trait
+from spikearm.launch.compose import simulated_arm
+from spikearm.launch.robot_config import RobotConfig
+
+
+@dataclass(frozen=True)
+class Robot:
+    """A robot that waits to be served.
+
+    Attributes:
+        config: What it was made from.
+        plant: The arm.
+        session: Who may command it.
+        server: Its end of the wire.
+        channel: The wire.
+    """
+
+    config: RobotConfig
+    plant: ServedPlant
+    session: RobotSession
+    server: RobotServer
+    channel: Channel
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.plant.close()
+        self.channel.close()
+
+    def serve(self, wanted: Callable[[], bool], *, on_stop: Callable[[Stop], None]) -> None:
+        """Serve as long as ``wanted()`` is true, and tell of every stop."""
+        told = Stop(0)
+
+        def go_on() -> bool:
+            nonlocal told
+            if self.session.stop != told:
+                told = self.session.stop
+                if told:
+                    on_stop(told)
+            return wanted()
+
+        self.server.run(go_on)
+
+    def document(self) -> dict[str, Any]:
+        """What happened to it."""
+        injected = self.channel.injected if isinstance(self.channel, FaultyChannel) else {}
+        return {
+            "arm": self.config.arm,
+            "lock_step": self.config.lock_step,
+            "ticks": self.session.tick_number,
+            "commands_accepted": self.server.n_accepted,
+            "packets_refused": {cause.value: n for cause, n in sorted(self.server.refused.items())},
+            "mode": self.session.mode.name,
+            "speed_rad_s": float(np.abs(self.server.reading.dq).max()),
+            "overruns": self.server.n_overruns,
+            "stops": [{"tick": tick, "why": describe(why)} for tick, why in self.session.stops],
+            "fault": self.server.fault or None,
+            "faults_injected": dict(injected),
+        }
+
+
+def make_robot(config: RobotConfig) -> Robot:
+    """All parts of a robot, bound to its address.
+
+    Raises:
+        SpikearmError: Of many kinds: the arm, the address, the key, the drive.
+    """
+    arm = load_arm(config.arm)
+    require_safe(parse_address(config.listen), has_key=bool(load_key(config.key_file)))
+    traits = Trait.RESETTABLE if config.drive == "mujoco" else Trait.REAL
+    traits |= Trait.LOCK_STEP if config.lock_step else Trait(0)
+    return robot_around(_make_arm(config, arm), arm, config, traits)
+
+
+def robot_around(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait) -> Robot:
+    """A robot around any plant, such as an adapter's.
+
+    Args:
+        plant: The arm; it is closed with the robot.
+        arm: Its model, for gravity and limits.
+        config: Everything else.
+        traits: What kind of robot it is; anything that can hurt is ``Trait.REAL``.
+
+    Raises:
+        SpikearmError: The address or the key cannot be used.
+    """
+    try:
+        return _wired(plant, arm, config, traits)
+    except BaseException:
+        plant.close()
+        raise
+
+
+def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait) -> Robot:
+    address, key = parse_address(config.listen), load_key(config.key_file)
+    require_safe(address, has_key=bool(key))
+    dynamics = MujocoDynamics(arm)
+    session = RobotSession(
+        config.session,
+        Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges),
+        Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=plant.dt_s),
+        plant.read(),
+    )
+    codec = Codec(arm.n_joints, key)
+    channel: Channel = listen(address)
+    if config.faults.any:
+        wire_seed, sensor_seed = np.random.SeedSequence(config.faults.fault_seed).spawn(2)
+        channel = faulty = FaultyChannel(channel, config.faults, codec, np.random.default_rng(wire_seed))
+        plant = FaultyPlant(
+            plant, config.faults, np.random.default_rng(sensor_seed), active=lambda: faulty.active
+        )
+    server = RobotServer(plant, session, channel, codec, traits=traits)
+    return Robot(config, plant, session, server, channel)
+
+
+def _make_arm(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
+    """The arm itself, simulated or real."""
+    if config.drive == "mujoco":
+        return simulated_arm(arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s)
+    if config.lock_step:
+        raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
+    if len(config.dynamixel.servo_ids) != arm.n_joints:
+        raise ConfigError(
+            f"arm {arm.name!r} has {arm.n_joints} joints, but servo_ids names "
+            f"{len(config.dynamixel.servo_ids)} servos; give one per joint."
+        )
+    try:
+        from spikearm.hardware.adapters.dynamixel import DynamixelPlant
+    except ImportError as error:
+        raise ConfigError(
+            '--drive dynamixel needs ROBOTIS\' SDK: pip install "spikearm[dynamixel]".'
+        ) from error
+    return DynamixelPlant(config.dynamixel, dt_s=config.control_dt_s)

@@ -1,0 +1,64 @@
+"""What is served as a robot, and how a client reaches it: settings of both ends of a link."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from spikearm.envs.perturbation import Perturbation
+from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig
+from spikearm.hardware.link.address import DEFAULT_PORT
+from spikearm.hardware.link.faults import FaultPlan
+from spikearm.hardware.link.hold import HoldGains
+from spikearm.hardware.link.limits import LimitRules
+from spikearm.hardware.link.session import SessionRules
+from spikearm.launch.config import RunConfig
+
+DEFAULT_ADDRESS = f"udp://127.0.0.1:{DEFAULT_PORT}"
+
+
+@dataclass(frozen=True)
+class RobotConfig:
+    """An arm behind the wire, in a process of its own.
+
+    Attributes:
+        arm: A shipped arm (iiwa14, gen3, fr3, ur5e, planar1, planar2, planar3) or the path of an MJCF file.
+        listen: Where: udp://HOST:PORT or unix:PATH. Anything but loopback and Unix sockets needs a key.
+        key_file: 32-byte key of mode 0600 that the client has as well.
+        lock_step: Move only when commanded, as fast as the client commands, instead of in real time.
+        drive: "mujoco", or "dynamixel" for a real arm of servos; the model of --arm is then its dynamics.
+        dynamixel: The servos.
+        seed: Seed of the arm's sensor noise; that of the run, for the same noise as in one process.
+        control_dt_s: Period [s].
+        perturbation: What the arm carries and suffers.
+        limits: What is let through, whatever the client says.
+        session: What is asked of the client.
+        hold: The arm's own hold while nobody commands it.
+        faults: What goes wrong on purpose.
+    """
+
+    arm: str = "iiwa14"
+    listen: str = DEFAULT_ADDRESS
+    key_file: Path | None = None
+    lock_step: bool = False
+    drive: Literal["mujoco", "dynamixel"] = "mujoco"
+    dynamixel: DynamixelConfig = field(default_factory=DynamixelConfig)
+    seed: int = 0
+    control_dt_s: float = 0.001
+    perturbation: Annotated[Perturbation, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=lambda: RunConfig().perturbation
+    )
+    limits: LimitRules = field(default_factory=LimitRules)
+    session: SessionRules = field(default_factory=SessionRules)
+    hold: HoldGains = field(default_factory=HoldGains)
+    faults: FaultPlan = field(default_factory=FaultPlan)
+
+
+def robot_of(config: RunConfig, base: RobotConfig) -> RobotConfig:
+    """The robot that a run's configuration is about."""
+    shared = ("arm", "seed", "control_dt_s", "perturbation")
+    return dataclasses.replace(base, **{key: getattr(config, key) for key in shared})

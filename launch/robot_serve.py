@@ -1,0 +1,102 @@
+"""The command ``spikearm robot serve``: an arm behind the wire, in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+
+from spikearm.controller.interruption import StopRequest
+from spikearm.hardware.link.remote_plant import describe
+from spikearm.hardware.link.wire import Stop
+from spikearm.launch.cli import DONE, guarded, option, parse, print_json
+from spikearm.launch.config import RunConfig, load_config
+from spikearm.launch.display import console
+from spikearm.launch.realtime import no_collections, prioritise
+from spikearm.launch.robot import Robot, make_robot
+from spikearm.launch.robot_config import RobotConfig, robot_of
+
+_PRIORITY = 60
+"""Above that of the client: of two on one machine, the one that watches over the other."""
+
+_COMMON = (
+    "arm",
+    "listen",
+    "key_file",
+    "lock_step",
+    "drive",
+    "seed",
+    "control_dt_s",
+    "payload_kg",
+    "config",
+    "json",
+)
+
+
+@dataclass(frozen=True)
+class RobotServeCommand:
+    """A simulated arm behind the wire, at its own pace, with watchdog and limits of its own; Ctrl-C ends it.
+
+    Attributes:
+        robot: The robot.
+        config: Serve the arm of a ready-made experiment (by name), a TOML file, or a run's run.json, with its
+            seed and perturbation; options on the command line come on top.
+        json: Print what happened as one JSON document on stdout, at the end.
+    """
+
+    robot: Annotated[RobotConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=RobotConfig)
+    config: str | None = None
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return guarded(_serve, sys.argv[1:] if argv is None else argv)
+
+
+def _serve(argv: Sequence[str]) -> int:
+    name = option(argv, "--config")
+    base = RobotConfig() if name is None else robot_of(load_config(name, RunConfig()), RobotConfig())
+    command = parse(
+        RobotServeCommand,
+        argv,
+        prog="spikearm robot serve",
+        default=RobotServeCommand(robot=base),
+        examples=(
+            "spikearm robot serve --arm planar3 --payload-kg 0.5",
+            "spikearm robot serve --listen udp://0.0.0.0:47001 --key-file link.key",
+        ),
+        common=_COMMON,
+    )
+    with StopRequest() as stop, make_robot(command.robot) as robot:
+        for note in [] if command.robot.lock_step else prioritise(_PRIORITY):
+            _say(f"warning: {note}", "yellow")
+        _announce(robot)
+        with no_collections():
+            robot.serve(lambda: not stop.requested, on_stop=_tell)
+        document = robot.document()
+    _say(f"served {document['ticks']} ticks, {document['commands_accepted']} commands.")
+    if command.json:
+        print_json(document)
+    return DONE
+
+
+def _announce(robot: Robot) -> None:
+    config = robot.config
+    pace = "in lock step" if config.lock_step else f"at {1.0 / config.control_dt_s:.0f} Hz"
+    _say(f"robot {config.arm} ready {pace} at {config.listen}; Ctrl-C ends it.")
+
+
+def _tell(why: Stop) -> None:
+    _say(f"protective stop: {describe(why)}. Recover it with `spikearm hardware run --recover`.", "red")
+
+
+def _say(text: str, style: str = "") -> None:
+    console.print(text, style=style, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from fake_plant import UPRIGHT, short_schedule
+
+from spikearm.controller.path import Schedule
+from spikearm.controller.resume import resumed
+from spikearm.errors import ConfigError
+from spikearm.records import Pose
+
+FOUND = Pose(np.array((0.02, -0.03, 0.01)), UPRIGHT)
+
+
+def with_joints(schedule: Schedule) -> Schedule:
+    targets = tuple(
+        dataclasses.replace(t, q=t.pose.position[:2], dq=t.velocity[:2], ddq=t.acceleration[:2])
+        for t in schedule
+    )
+    return dataclasses.replace(schedule, targets=targets)
+
+
+def test_way_back_starts_where_the_arm_is_and_at_rest():
+    schedule = resumed(short_schedule(), 70, pose=FOUND, q=np.zeros(2), duration_s=0.2)
+    first = schedule[0]
+    np.testing.assert_array_equal(first.pose.position, FOUND.position)
+    np.testing.assert_array_equal(first.velocity, 0.0)
+
+
+def test_interrupted_reach_is_done_again_from_its_start():
+    before = short_schedule()
+    schedule = resumed(before, 70, pose=FOUND, q=np.zeros(2), duration_s=0.2)
+    assert schedule.reach_index[0] == before.reach_index[70] == 1
+    start = before.reach_index.index(1)
+    assert len(schedule) == 200 + len(before) - start
+    assert schedule.targets[200:] == before.targets[start:]
+    assert schedule.reach_index[200:] == before.reach_index[start:]
+
+
+def test_no_target_jumps():
+    schedule = resumed(
+        with_joints(short_schedule()), 70, pose=FOUND, q=np.array((0.02, -0.03)), duration_s=0.2
+    )
+    position = np.array([t.pose.position for t in schedule])
+    velocity = np.array([t.velocity[:3] for t in schedule])
+    q, dq = np.array([t.q for t in schedule]), np.array([t.dq for t in schedule])
+    speed = np.abs(velocity).max()
+    assert np.abs(np.diff(position, axis=0)).max() <= 1.01e-3 * speed
+    np.testing.assert_allclose(q, position[:, :2], atol=1e-12)
+    np.testing.assert_allclose(dq, velocity[:, :2], atol=1e-12)
+    np.testing.assert_allclose(q[0], (0.02, -0.03))
+
+
+@pytest.mark.parametrize("tick", [-1, 200])
+def test_tick_outside_the_schedule_is_refused(tick):
+    with pytest.raises(ConfigError, match=f"tick must be from 0 to 199, the schedule's last; got {tick}"):
+        resumed(short_schedule(), tick, pose=FOUND, q=np.zeros(2))

@@ -1,0 +1,77 @@
+"""Pictures, where this machine can draw any."""
+
+import mujoco
+import numpy as np
+import pytest
+
+from spikearm.envs.gym.rendering import HEIGHT, WIDTH
+from spikearm.errors import ConfigError
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _graphics():
+    try:
+        mujoco.Renderer(mujoco.MjModel.from_xml_string("<mujoco/>"), 8, 8).close()
+    except Exception as error:  # noqa: BLE001 (each graphics library raises its own)
+        pytest.skip(f"no graphics here: {error}")
+
+
+def picture(env, **options):
+    env.reset(seed=1, options=options or None)
+    return env.render()
+
+
+def test_picture_shows_the_arm_and_its_target(make):
+    env = make(render_mode="rgb_array")
+    shown = picture(env, target=[0.5, -0.2, 0.6])
+    assert shown.shape == (HEIGHT, WIDTH, 3)
+    assert shown.dtype == np.uint8
+    green = (shown[..., 1] > 1.3 * shown[..., 0]) & (shown[..., 1] > 1.3 * shown[..., 2])
+    assert green.sum() > 20
+    hidden = picture(env, target=[0.5, 0.8, 0.6])
+    assert (shown != hidden).any()
+
+
+def test_depth_is_in_metres(make):
+    depth = picture(make(render_mode="depth_array"))
+    assert depth.shape == (HEIGHT, WIDTH)
+    assert 1.0 < depth.min() < 3.0
+
+
+def test_picture_follows_the_arm(make):
+    env = make(render_mode="rgb_array", arm="planar2")
+    before = picture(env)
+    for _ in range(30):
+        env.step(np.ones(2))
+    assert (env.render() != before).any()
+
+
+def test_random_plant_is_drawn_as_it_is(make):
+    env, fresh = (make("PlantFamily", render_mode="rgb_array", n_joints=4) for _ in range(2))
+    env.reset(seed=2)
+    env.render()
+    np.testing.assert_array_equal(picture(env), picture(fresh))
+
+
+def test_rendering_changes_nothing(make):
+    seen, unseen = make(render_mode="rgb_array", arm="planar2"), make(arm="planar2")
+    for env in (seen, unseen):
+        env.reset(seed=1)
+    for _ in range(3):
+        seen.render()
+        np.testing.assert_array_equal(seen.step(np.ones(2))[0], unseen.step(np.ones(2))[0])
+
+
+def test_frames_come_at_the_rate_of_the_steps(make):
+    assert make(render_mode="rgb_array", control_dt_s=0.04).metadata["render_fps"] == 25
+
+
+def test_machine_without_graphics_is_told_what_to_set(make, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no display")
+
+    monkeypatch.setattr(mujoco, "Renderer", fail)
+    env = make(render_mode="rgb_array")
+    env.reset(seed=1)
+    with pytest.raises(ConfigError, match=r"no picture can be drawn here \(no display\).*MUJOCO_GL=egl"):
+        env.render()

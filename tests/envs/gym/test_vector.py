@@ -1,0 +1,168 @@
+"""The native vector environment where it can do what a single one cannot."""
+
+import pickle
+
+import gymnasium
+import numpy as np
+import pytest
+from comparison import assert_same
+from gymnasium.vector import AutoresetMode
+
+from spikearm.errors import ConfigError, NotFiniteError
+
+
+@pytest.fixture
+def vector():
+    made = []
+
+    def make(name="Reach", n=3, **arguments):
+        arguments = {"arm": "planar2", "action_mode": "torque", "n_threads": 2} | arguments
+        made.append(gymnasium.make_vec(f"spikearm/{name}-v0", num_envs=n, **arguments))
+        return made[-1]
+
+    yield make
+    for env in made:
+        env.close()
+
+
+def actions(env, seed=0):
+    env.action_space.seed(seed)
+    return env.action_space.sample()
+
+
+def test_threads_change_nothing(vector):
+    one, four = vector(n=6, n_threads=1), vector(n=6, n_threads=4)
+    assert_same(one.reset(seed=1)[0], four.reset(seed=1)[0])
+    for seed in range(10):
+        assert_same(one.step(actions(one, seed))[0], four.step(actions(four, seed))[0])
+
+
+def test_seed_is_spread_over_the_environments(vector):
+    env = vector()
+    spread, _ = env.reset(seed=7)
+    listed, _ = env.reset(seed=[7, 8, 9])
+    np.testing.assert_array_equal(spread, listed)
+    assert env.np_random_seed == (7, 8, 9)
+    assert len(env.np_random) == 3
+
+
+def test_episodes_are_cut_at_the_time_limit_of_the_registration(vector):
+    env = vector()
+    env.reset(seed=1)
+    for step in range(100):
+        _, _, terminated, truncated, _ = env.step(np.zeros((3, 2)))
+        assert not terminated.any()
+        assert truncated.all() == (step == 99)
+
+
+def test_some_environments_are_reset_alone(vector):
+    env = vector(autoreset_mode="Disabled", max_episode_steps=5)
+    env.reset(seed=1)
+    before = env.step(actions(env))[0]
+    observed, info = env.reset(
+        seed=4, options={"reset_mask": np.array([False, True, False]), "payload_kg": 0.2}
+    )
+    np.testing.assert_array_equal(observed[[0, 2]], before[[0, 2]])
+    assert (observed[1] != before[1]).any()
+    assert info["payload_kg"].tolist() == [0.0, 0.2, 0.0]
+    assert info["_payload_kg"].tolist() == [False, True, False]
+    for _ in range(4):
+        *_, truncated, _ = env.step(actions(env))
+    assert truncated.tolist() == [True, False, True]
+    with pytest.raises(ConfigError, match=r"environments \[0, 2\] are done; reset them"):
+        env.step(actions(env))
+
+
+def test_diverged_environment_is_reset_and_the_others_go_on(vector):
+    env, twin = vector(), vector()
+    for one in (env, twin):
+        one.reset(seed=1)
+    env.unwrapped.episodes.batch.dq[1] = 1e9
+    a, b = env.step(actions(env)), twin.step(actions(env))
+    assert a[2].tolist() == [False, True, False]
+    assert a[4]["termination"].tolist() == [None, "diverged", None]
+    assert a[4]["_termination"].tolist() == [False, True, False]
+    assert np.isfinite(a[0]).all()
+    np.testing.assert_array_equal(a[0][[0, 2]], b[0][[0, 2]])
+    a, b = env.step(actions(env)), twin.step(actions(env))
+    assert a[1][1] == 0.0
+    assert "termination" not in a[4]
+    np.testing.assert_array_equal(a[0][[0, 2]], b[0][[0, 2]])
+
+
+def test_observations_belong_to_the_caller(vector):
+    env = vector("ReachGoal")
+    first, _ = env.reset(seed=1)
+    kept = {name: value.copy() for name, value in first.items()}
+    env.step(actions(env))
+    assert_same(first, kept)
+
+
+def test_copy_by_pickle_goes_the_same_way(vector):
+    env = vector()
+    env.reset(seed=1)
+    env.step(actions(env))
+    twin = pickle.loads(pickle.dumps(env))  # noqa: S301 (our own bytes)
+    assert_same(env.step(actions(env))[0], twin.step(actions(env))[0])
+
+
+def test_spec_makes_the_same_vector(vector):
+    env = vector(autoreset_mode="SameStep")
+    twin = gymnasium.make_vec(env.spec)
+    assert twin.num_envs == 3
+    assert twin.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert_same(env.reset(seed=2)[0], twin.reset(seed=2)[0])
+
+
+def test_rewards_of_many_goals_at_once(vector):
+    env = vector("ReachGoal")
+    env.reset(seed=1)
+    observed, reward, *_, info = env.step(actions(env))
+    compute = env.unwrapped.compute_reward
+    np.testing.assert_array_equal(compute(observed["achieved_goal"], observed["desired_goal"], {}), reward)
+    assert info["reward_goal"].tolist() == reward.tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda env: env.step(np.zeros((2, 2))),
+            ConfigError,
+            r"shape \(2, 2\), this .* takes \(3, 2\)",
+        ),
+        (
+            lambda env: env.step(np.array([[0, 0], [0, np.nan], [0, 0]])),
+            NotFiniteError,
+            "action 1 of environment 1 is nan",
+        ),
+        (lambda env: env.reset(seed=[1, 2]), ConfigError, "2 seeds for 3 environments"),
+        (
+            lambda env: env.reset(options={"reset_mask": [True]}),
+            ConfigError,
+            "reset_mask must be 3 booleans, at least one of them true",
+        ),
+        (
+            lambda env: env.reset(options={"reset_mask": np.zeros(3, dtype=bool)}),
+            ConfigError,
+            "reset_mask must be 3 booleans",
+        ),
+    ],
+)
+def test_nonsense_is_refused(vector, call, error, message):
+    env = vector()
+    env.reset(seed=1)
+    with pytest.raises(error, match=message):
+        call(env)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 0}, "num_envs must be at least 1, not 0"),
+        ({"max_episode_steps": 0}, "max_episode_steps must be"),
+    ],
+)
+def test_argument_that_makes_no_sense_is_refused(vector, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        vector(**arguments)

@@ -1,0 +1,149 @@
+"""Servos on a pseudo-terminal: protocol 2.0 on the wire, MuJoCo behind it.
+
+From ROBOTIS' description of the protocol ("DYNAMIXEL Protocol 2.0", e-Manual): header FF FF FD 00, id,
+length, instruction, parameters, CRC-16 with polynomial 0x8005.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import struct
+import threading
+import tty
+
+import numpy as np
+
+from spikearm.envs.arms import ARMS
+from spikearm.envs.plant import MujocoPlant
+
+PING, READ, WRITE, STATUS, SYNC_READ, SYNC_WRITE = 0x01, 0x02, 0x03, 0x55, 0x82, 0x83
+HEADER = b"\xff\xff\xfd\x00"
+AMP, RAD_S, RAD = 2.69e-3, 0.229 * 2 * np.pi / 60, 2 * np.pi / 4096
+NM_PER_A = 1.78
+
+
+def crc16(data: bytes) -> int:
+    """CRC-16 with polynomial x^16 + x^15 + x^2 + 1, bit by bit."""
+    crc = 0
+    for byte in data:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1) ^ 0x8005 if crc & 0x8000 else crc << 1
+            crc &= 0xFFFF
+    return crc
+
+
+class Servo:
+    """One servo's control table; what it needs of it."""
+
+    def __init__(self) -> None:
+        self.table = bytearray(200)
+        self.table[11] = 3  # position control, as delivered
+
+    def set(self, address: int, data: bytes) -> int:
+        """Write; the error number of the protocol."""
+        if address == 11 and self.table[64]:
+            return 7  # EEPROM is locked while torque is on
+        self.table[address : address + len(data)] = data
+        return 0
+
+    @property
+    def goal_nm(self) -> float:
+        if not self.table[64] or self.table[11] != 0:
+            return 0.0
+        return struct.unpack_from("<h", self.table, 102)[0] * AMP * NM_PER_A
+
+    def report(self, q: float, dq: float, torque: float) -> None:
+        current = round(torque / NM_PER_A / AMP)
+        struct.pack_into("<hii", self.table, 126, current, round(dq / RAD_S), 2048 + round(q / RAD))
+
+
+class Bus:
+    """The servos of a planar arm; every sync write is one period of its physics.
+
+    Attributes:
+        port: Name of the pseudo-terminal.
+        mute: Servos do not answer.
+        noise: Bytes sent before the next answer.
+        n_bad: Packets with a wrong checksum.
+    """
+
+    def __init__(self, ids: tuple[int, ...] = (1, 2), dt_s: float = 0.005) -> None:
+        self.plant = MujocoPlant(ARMS["planar2"], control_dt_s=dt_s, physics_dt_s=0.001)
+        self.servos = {i: Servo() for i in ids}
+        self.mute = False
+        self.noise = b""
+        self.n_bad = self.n_periods = 0
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._master)
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self._buffer = b""
+        self._report()
+        self._going_on = True
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._going_on = False
+        self._thread.join()
+        os.close(self._master)
+        os.close(self._slave)
+
+    def _run(self) -> None:
+        while self._going_on:
+            if select.select([self._master], [], [], 0.02)[0]:
+                self._buffer += os.read(self._master, 4096)
+                while self._next_packet():
+                    pass
+
+    def _next_packet(self) -> bool:
+        start = self._buffer.find(HEADER)
+        if start < 0 or len(self._buffer) < start + 7:
+            return False
+        servo, length = struct.unpack_from("<BH", self._buffer, start + 4)
+        end = start + 7 + length
+        if len(self._buffer) < end:
+            return False
+        packet, self._buffer = self._buffer[start:end], self._buffer[end:]
+        if crc16(packet[:-2]) != struct.unpack("<H", packet[-2:])[0]:
+            self.n_bad += 1
+            return True
+        body = packet[8:-2].replace(b"\xff\xff\xfd\xfd", b"\xff\xff\xfd")
+        self._obey(servo, packet[7], body)
+        return True
+
+    def _obey(self, servo: int, instruction: int, body: bytes) -> None:
+        if instruction == SYNC_WRITE:
+            self._sync_write(body)
+        elif instruction == SYNC_READ:
+            address, size = struct.unpack_from("<HH", body)
+            for each in body[4:]:
+                if each in self.servos:
+                    self._answer(each, 0, bytes(self.servos[each].table[address : address + size]))
+        elif servo in self.servos and instruction == WRITE:
+            (address,) = struct.unpack_from("<H", body)
+            self._answer(servo, self.servos[servo].set(address, body[2:]), b"")
+
+    def _sync_write(self, body: bytes) -> None:
+        address, size = struct.unpack_from("<HH", body)
+        for at in range(4, len(body), size + 1):
+            self.servos[body[at]].set(address, body[at + 1 : at + 1 + size])
+        torque = np.array([servo.goal_nm for servo in self.servos.values()])
+        self.plant.write(torque)
+        self.n_periods += 1
+        self._report()
+
+    def _report(self) -> None:
+        state = self.plant.read()
+        for i, servo in enumerate(self.servos.values()):
+            servo.report(state.q[i], state.dq[i], servo.goal_nm)
+
+    def _answer(self, servo: int, error: int, data: bytes) -> None:
+        if self.mute:
+            return
+        body = (bytes((STATUS, error)) + data).replace(b"\xff\xff\xfd", b"\xff\xff\xfd\xfd")
+        packet = HEADER + struct.pack("<BH", servo, len(body) + 2) + body
+        os.write(self._master, self.noise + packet + struct.pack("<H", crc16(packet)))
+        self.noise = b""

@@ -1,0 +1,179 @@
+"""Servos through ROBOTIS' own SDK, on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sdk = pytest.importorskip("dynamixel_sdk")
+sys.path.append(str(Path(__file__).parent))
+
+from dynamixel_bus import AMP, NM_PER_A, RAD, Bus, crc16  # noqa: E402 - needs the path above
+
+from spikearm.envs.arms import ARMS  # noqa: E402
+from spikearm.envs.dynamics import MujocoDynamics  # noqa: E402
+from spikearm.errors import ClosedError, ConfigError, DriveError, NotFiniteError  # noqa: E402
+from spikearm.hardware.adapters.dynamixel import DynamixelPlant  # noqa: E402
+from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig  # noqa: E402
+
+STEP_NM = AMP * NM_PER_A
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The SDK gives up after 34 ms, in which a busy machine may not even run the servos' thread."""
+    monkeypatch.setattr(sdk.port_handler, "LATENCY_TIMER", 150)
+
+
+@pytest.fixture
+def bus():
+    bus = Bus()
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def make(bus):
+    """Makes plants on the bus."""
+    plants = []
+
+    def plant(**changes):
+        config = DynamixelConfig(servo_port=bus.port, servo_limit_a=30.0, servo_baudrate=1_000_000)
+        plants.append(DynamixelPlant(type(config)(**{**vars(config), **changes}), dt_s=0.005))
+        return plants[-1]
+
+    yield plant
+    bus.mute = False
+    for each in plants:
+        each.close()
+
+
+def test_checksum_is_that_of_the_protocol():
+    """The example of the e-Manual: ping to servo 1."""
+    assert crc16(bytes.fromhex("fffffd0001030001")) == 0x4E19
+
+
+def test_angles_and_speeds_are_those_of_the_arm(bus, make):
+    plant = make()
+    for _ in range(20):
+        plant.write(np.array((-3.0, 2.0)))
+    state, true = plant.read(), bus.plant.read()
+    np.testing.assert_allclose(state.q, true.q, atol=0.51 * RAD)
+    np.testing.assert_allclose(state.dq, true.dq, atol=0.013)
+    assert state.t_s > 0.0
+
+
+def test_torque_arrives_to_the_nearest_step_of_current(bus, make):
+    plant = make()
+    wanted = np.array((3.3333, -1.1111))
+    np.testing.assert_array_equal(plant.write(wanted), wanted)
+    plant.write(wanted)
+    plant.read()
+    goals = np.array([servo.goal_nm for servo in bus.servos.values()])
+    np.testing.assert_allclose(goals, wanted, atol=0.51 * STEP_NM)
+    np.testing.assert_allclose(plant.torque_measured, goals, atol=1e-9)
+
+
+def test_current_limit_cuts_and_says_so(make):
+    plant = make(servo_limit_a=0.5)
+    np.testing.assert_allclose(plant.write(np.array((10.0, -0.1))), (0.5 * NM_PER_A, -0.1))
+
+
+def test_reversed_servo_turns_the_other_way(bus, make):
+    plant = make(servo_reversed=(2,))
+    q = plant.read().q
+    np.testing.assert_allclose(q, bus.plant.read().q * (1, -1), atol=0.51 * RAD)
+    plant.write(np.array((1.0, 1.0)))
+    plant.read()
+    assert bus.servos[2].table[102:104] == (-round(1.0 / NM_PER_A / AMP)).to_bytes(2, "little", signed=True)
+
+
+def test_servos_are_without_torque_until_the_first_command(bus, make):
+    plant = make()
+    assert [servo.table[64] for servo in bus.servos.values()] == [0, 0]
+    assert [servo.table[11] for servo in bus.servos.values()] == [0, 0]
+    assert [servo.table[98] for servo in bus.servos.values()] == [5, 5]
+    plant.write(np.zeros(2))
+    plant.read()
+    assert [servo.table[64] for servo in bus.servos.values()] == [1, 1]
+
+
+def test_closing_takes_the_torque_off(bus, make):
+    plant = make()
+    plant.write(np.zeros(2))
+    plant.close()
+    plant.close()
+    assert [servo.table[64] for servo in bus.servos.values()] == [0, 0]
+    with pytest.raises(ClosedError, match="closed; make a new one"):
+        plant.read()
+
+
+def test_arm_is_held_through_the_bus(bus, make):
+    """Gravity compensation and damping by the controller's own model: the arm stays."""
+    plant, dynamics = make(), MujocoDynamics(ARMS["planar2"])
+    start = plant.read().q
+    for _ in range(200):
+        state = plant.read()
+        dynamics.update(state.q, state.dq)
+        wanted = 100.0 * (start - state.q) - 20.0 * state.dq
+        plant.write(dynamics.mass_matrix() @ wanted + dynamics.bias())
+    plant.read()  # answered after the last write, which is not
+    assert np.abs(bus.plant.read().q - start).max() < 0.02
+    assert bus.n_periods == 200
+    assert bus.n_bad == 0
+
+
+def test_noise_on_the_line_is_survived(bus, make):
+    plant = make()
+    bus.noise = b"\x00\xff\xffnoise"
+    np.testing.assert_allclose(plant.read().q, bus.plant.read().q, atol=0.51 * RAD)
+
+
+def test_lost_reading_is_replaced_and_many_are_a_fault(bus, make):
+    plant = make()
+    before = plant.read()
+    bus.mute = True
+    for _ in range(4):
+        np.testing.assert_array_equal(plant.read().q, before.q)
+    with pytest.raises(DriveError, match="did not answer 5 times in a row"):
+        plant.read()
+    bus.mute = False
+    plant.read()
+
+
+def test_servo_that_is_not_there_is_named(make):
+    with pytest.raises(DriveError, match=r"servo 9 on .* did not take 0 at address 64"):
+        make(servo_ids=(1, 9))
+
+
+def test_port_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DriveError, match=r"serial port .*none cannot be opened.*dialout"):
+        DynamixelPlant(DynamixelConfig(servo_port=str(tmp_path / "none")), dt_s=0.005)
+
+
+def test_bad_torque_is_not_sent(bus, make):
+    plant = make()
+    with pytest.raises(NotFiniteError, match="Nothing was sent"):
+        plant.write(np.array((np.nan, 0.0)))
+    with pytest.raises(ConfigError, match="torque has shape"):
+        plant.write(np.zeros(3))
+    assert bus.n_periods == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"servo_ids": ()}, "servo_ids are different numbers"),
+        ({"servo_ids": (1, 1)}, "servo_ids are different numbers"),
+        ({"servo_ids": (253,)}, "servo_ids are different numbers from 0 to 252"),
+        ({"servo_reversed": (3,)}, "names servos that are not in"),
+        ({"servo_nm_per_a": 0.0}, "servo_nm_per_a must be a positive number"),
+        ({"servo_watchdog_s": 9.0}, "from 0.02 to 2.54"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change, said):
+    with pytest.raises(ConfigError, match=said):
+        DynamixelConfig(**change)

@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rig import Masses
+
+from spikearm.errors import ClosedError, ConfigError, LinkError, NotFiniteError, ProtectiveStopError
+from spikearm.hardware.link.limits import LimitRules
+from spikearm.hardware.link.remote_plant import ClientRules, LinkClock, describe
+from spikearm.hardware.link.wire import Cause, Mode, Stop, Trait
+
+QUICK = ClientRules(connect_s=0.2)
+
+
+def drive(plant, n_ticks: int, torque=(0.0, 0.0)) -> np.ndarray:
+    """Ticks in real time; what each write said was applied, shape (n_ticks, 2)."""
+    clock, applied = LinkClock(plant, arm=False), []
+    for _ in range(n_ticks):
+        clock.wait()
+        plant.read()
+        applied.append(plant.write(np.asarray(torque, dtype=float)))
+    return np.array(applied)
+
+
+def test_client_monitors_until_it_arms(rig):
+    robot = rig()
+    plant = robot.connect()
+    assert plant.mode is Mode.MONITOR
+    drive(plant, 30, (0.5, 0.5))
+    assert plant.mode is Mode.MONITOR
+    np.testing.assert_array_equal(robot.plant.applied, 0.0)
+    LinkClock(plant).start()
+    assert plant.mode is Mode.COMMAND_ACTIVE
+
+
+def test_torque_of_an_answer_is_applied_in_the_next_period(rig):
+    robot = rig()
+    plant = robot.armed()
+    drive(plant, 1, (0.7, -0.7))
+    plant.next_state()
+    np.testing.assert_array_equal(robot.plant.applied[-1], (0.7, -0.7))
+
+
+def test_every_period_has_its_command(rig):
+    robot = rig()
+    plant = robot.connect()
+    clock = LinkClock(plant)
+    clock.start()
+    for _ in range(500):
+        clock.wait()
+        plant.write(np.zeros(2))
+    document = plant.statistics.document()
+    assert document["success_rate"] == 1.0
+    assert (document["states_skipped"], document["robot_missed_commands"]) == (0, 0)
+
+
+def test_write_returns_the_torque_itself_while_the_robot_does_as_told(rig):
+    plant = rig().armed()
+    applied = drive(plant, 20, (0.123456789, -0.3))
+    np.testing.assert_array_equal(applied[1:], np.tile((0.123456789, -0.3), (19, 1)))
+
+
+def test_write_shows_what_the_limits_cut_off(rig):
+    plant = rig(limits=LimitRules(torque_share=0.5)).armed()
+    applied = drive(plant, 80, (80.0, 0.0))
+    assert (applied[:, 0] <= 50.0).all()
+    assert applied[-1][0] == 50.0
+    np.testing.assert_array_equal(applied[1:, 1], 0.0)
+
+
+def test_write_shows_that_a_command_was_missed(rig):
+    """The old torque is applied, not the new one: a learner that compares the two stands still."""
+    robot = rig()
+    plant = robot.armed()
+    drive(plant, 5, (0.5, 0.5))
+    plant.next_state()
+    plant._sequence += 1  # a command that gets lost
+    plant.next_state()
+    np.testing.assert_array_equal(plant.write(np.array((0.9, 0.9))), (0.5, 0.5))
+    np.testing.assert_array_equal(drive(plant, 3, (0.9, 0.9))[1:], 0.9)
+
+
+def test_silent_client_finds_the_robot_stopped(rig):
+    robot = rig()
+    plant = robot.armed()
+    drive(plant, 10, (0.5, 0.5))
+    robot.periods(21)
+    plant.next_state()
+    with pytest.raises(ProtectiveStopError, match=r"too many commands missed in a row.*--recover"):
+        plant.write(np.zeros(2))
+    assert robot.session.stops[-1][1] == Stop.MISSED_IN_A_ROW
+
+
+def test_stopped_robot_is_not_armed_but_recovered_first(rig):
+    robot = rig()
+    plant = robot.armed()
+    plant.stop()
+    plant.next_state()
+    with pytest.raises(ProtectiveStopError, match=r"the client told it to"):
+        plant.arm()
+    plant.recover()
+    assert plant.mode is Mode.MONITOR
+    plant.arm()
+    assert plant.mode is Mode.COMMAND_ACTIVE
+
+
+def test_moving_arm_is_recovered_once_its_hold_has_brought_it_to_rest(rig):
+    robot = rig()
+    plant = robot.armed()
+    robot.plant.dq = np.array((2.0, -2.0))
+    plant.stop()
+    plant.recover()
+    assert np.abs(robot.plant.dq).max() < 0.1
+
+
+def test_arm_that_does_not_come_to_rest_is_not_recovered(rig):
+    robot = rig()
+    plant = robot.armed(rules=QUICK)
+    plant.stop()
+    plant.next_state()
+    robot.plant.write = lambda torque: torque
+    robot.plant.dq = np.array((2.0, 0.0))
+    plant.next_state()
+    with pytest.raises(LinkError, match=r"did not recover: it still moves"):
+        plant.recover()
+
+
+@pytest.mark.parametrize("lock_step", [False, True])
+def test_recovery_makes_no_step_of_torque(rig, lock_step):
+    robot = rig(plant=Masses(weight=3.0), lock_step=lock_step)
+    plant = robot.armed()
+    drive(plant, 40, (3.0, 3.0))
+    plant.stop()
+    plant.recover()
+    plant.arm()
+    drive(plant, 40, (-20.0, 20.0))
+    assert np.abs(np.diff(robot.plant.applied, axis=0)).max() <= 1.0 + 1e-12
+
+
+def test_real_robot_is_armed_only_if_somebody_says_so(rig):
+    robot = rig(traits=Trait.REAL)
+    plant = robot.connect()
+    with pytest.raises(ConfigError, match=r"this robot is real.*--acknowledge-real-arm"):
+        plant.arm()
+    assert robot.session.mode is Mode.MONITOR
+    plant.close()
+    robot.armed(rules=ClientRules(acknowledged=True))
+
+
+def test_real_robot_cannot_be_reset(rig):
+    with pytest.raises(LinkError, match=r"cannot be reset"):
+        rig(traits=Trait.REAL).connect().reset()
+
+
+@pytest.mark.parametrize("lock_step", [False, True])
+def test_reset_reaches_the_arm_with_its_seed(rig, lock_step):
+    robot = rig(lock_step=lock_step)
+    plant = robot.armed()
+    drive(plant, 20, (0.9, 0.9))
+    plant.reset(seed=2**40)
+    assert robot.plant.seed == 2**40
+    assert plant.mode is Mode.COMMAND_ACTIVE
+    plant.reset()
+    assert robot.plant.seed is None
+
+
+def test_first_command_whose_answer_is_lost_does_not_lock_the_client_out(rig):
+    robot = rig()
+    send, lost = robot.server._channel.send, []
+
+    def lossy(packet, peer=None):
+        if robot.codec.unpack_state(packet).last_command and len(lost) < 200:
+            lost.append(packet)
+            return True
+        return send(packet, peer)
+
+    robot.server._channel.send = lossy
+    assert robot.connect().mode is Mode.MONITOR
+    assert len(lost) == 200
+
+
+def test_second_client_is_turned_away(rig):
+    robot = rig()
+    robot.connect()
+    with pytest.raises(LinkError, match=r"another client is in session"):
+        robot.connect()
+
+
+def test_client_with_another_key_gets_no_answer(rig):
+    robot = rig()
+    with pytest.raises(LinkError, match=r"nobody answers within 0.2 s.*same key, and has it 2 joints"):
+        robot.connect(key=bytes(32), rules=QUICK)
+    assert robot.server.refused[Cause.TAG] > 0
+
+
+def test_frozen_robot_is_noticed(rig):
+    robot = rig()
+    plant = robot.armed()
+    robot.frozen = True
+    with pytest.raises(
+        LinkError, match=r"no state from the robot for 0.5 s: it was killed, frozen or unplugged"
+    ):
+        plant.next_state()
+
+
+def test_robot_that_has_forgotten_its_client_is_noticed(rig):
+    robot = rig()
+    plant = robot.armed()
+    robot.session.end_session()
+    with pytest.raises(LinkError, match=r"no state from the robot"):
+        drive(plant, 2)
+
+
+@pytest.mark.parametrize("which", ["old", "turned", "foreign"])
+def test_states_that_are_none_are_refused(rig, which):
+    robot = rig()
+    plant = robot.armed()
+    old = []
+    queue = robot.outwards["client 0"]
+    plant.next_state()
+    robot.period()
+    old.append(queue[-1])
+    plant.next_state()
+    robot.period()
+    plant.next_state()
+    packet = old[0]
+    if which == "turned":
+        packet = packet[:50] + bytes([packet[50] ^ 4]) + packet[51:]
+    if which == "foreign":
+        state = robot.codec.unpack_state(packet)
+        packet = robot.codec.pack_state(type(state)(**{**_fields(state), "session": 5, "sequence": 10**9}))
+    before = plant.read()
+    queue.append(packet)
+    plant._receive()
+    np.testing.assert_array_equal(plant.read().q, before.q)
+    cause = {"old": Cause.SEQUENCE, "turned": Cause.TAG, "foreign": Cause.SESSION}[which]
+    assert plant.statistics.refused == {cause: 1}
+
+
+def _fields(state) -> dict:
+    return {name: getattr(state, name) for name in type(state).__slots__}
+
+
+def test_of_several_states_the_newest_counts_and_the_others_are_counted(rig):
+    robot = rig()
+    plant = robot.armed()
+    drive(plant, 3)
+    robot.periods(4)
+    plant.next_state()
+    assert plant.read().t_s == robot.plant.t_s
+    robot.outwards["client 0"].clear()
+    robot.periods(3)
+    robot.outwards["client 0"].popleft()
+    plant.next_state()
+    assert plant.statistics.n_skipped == 1
+
+
+def test_torque_that_is_not_finite_is_not_sent(rig):
+    robot = rig()
+    plant = robot.armed()
+    before = len(robot.recorded)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(NotFiniteError, match=r"the torque must be finite"):
+            plant.write(np.array((0.0, bad)))
+    with pytest.raises(ConfigError, match=r"torque has shape \(3,\), not \(2,\)"):
+        plant.write(np.zeros(3))
+    assert len(robot.recorded) == before
+
+
+def test_closing_gives_the_arm_back_to_its_hold(rig):
+    robot = rig()
+    plant = robot.armed()
+    drive(plant, 50, (0.9, 0.9))
+    plant.close()
+    plant.close()
+    assert (robot.session.mode, robot.session.peer) == (Mode.IDLE, None)
+    robot.periods(2000)
+    np.testing.assert_allclose(robot.plant.dq, 0.0, atol=1e-3)
+    with pytest.raises(ClosedError, match=r"closed; make a new one"):
+        plant.read()
+
+
+def test_goodbye_that_is_lost_is_said_again(rig):
+    robot = rig()
+    plant = robot.armed()
+    send, lost = plant._channel.send, [2]
+
+    def lossy(packet, peer=None):
+        lost[0] -= 1
+        return lost[0] >= 0 or send(packet, peer)
+
+    plant._channel.send = lossy
+    plant.close()
+    assert robot.session.mode is Mode.IDLE or robot.session.stop == Stop.MISSED_IN_A_ROW
+
+
+def test_lock_step_asks_again_for_a_lost_answer(rig):
+    robot = rig(lock_step=True)
+    plant = robot.armed()
+    plant.write(np.array((0.5, 0.0)))
+    sent = plant._channel.send
+    dropped = []
+
+    def lossy(packet, peer=None):
+        if not dropped:
+            dropped.append(packet)
+            return True
+        return sent(packet, peer)
+
+    plant._channel.send = lossy
+    np.testing.assert_array_equal(plant.write(np.array((0.7, 0.0))), (0.7, 0.0))
+    assert robot.plant.t_s == pytest.approx(2e-3)
+
+
+def test_every_reason_has_its_words():
+    for reason in Stop:
+        assert describe(reason) != "no reason given"
+    assert describe(Stop.SENSOR | Stop.CLIENT) == "the client told it to, a sensor gave no number"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"connect_s": 0.0}, "connect_s must be a positive number"),
+        ({"state_s": float("nan")}, "state_s must be a positive number"),
+        ({"timeout_ticks": 70_000}, "from 0 to 65535"),
+    ],
+)
+def test_rules_out_of_range_are_refused(change, said):
+    with pytest.raises(ConfigError, match=said):
+        ClientRules(**change)

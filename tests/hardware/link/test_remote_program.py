@@ -1,0 +1,257 @@
+"""A program across a wire: the same numbers, the same errors, and its age."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spikearm.errors import AddressError, ClosedError, LinkError, PortError, StateError
+from spikearm.hardware.link.address import open_server_socket, parse_address
+from spikearm.hardware.link.channel import DatagramChannel
+from spikearm.hardware.link.key import TAG_BYTES
+from spikearm.hardware.link.network_packets import (
+    MAX_PACKET_BYTES,
+    Kind,
+    Packet,
+    pack,
+    spec_digest,
+    unpack,
+)
+from spikearm.hardware.link.program_server import ProgramServer
+from spikearm.hardware.link.remote_program import RemoteBackend
+from spikearm.hardware.link.wire import Cause, Refused
+from spikearm.hardware.registry import make_backend
+from spikearm.models.adaptive import AdaptiveNetwork
+from spikearm.models.scaling import StateScaling
+
+DT_S = 0.001
+SPEC = AdaptiveNetwork(2, StateScaling((0.0,) * 4, (1.5,) * 4), n_neurons=40, learning_rate=2e-3)
+REFERENCE = make_backend("reference")
+
+
+def inputs(step: int) -> dict[str, np.ndarray]:
+    return {"state": np.sin(step / 20 + np.arange(4)), "error": np.array([-4.0, 3.0])}
+
+
+class Served:
+    """A program behind a Unix socket, answered by a thread or, when paused, by nobody."""
+
+    def __init__(self, folder, spec=SPEC, key=b"") -> None:
+        self.address = parse_address(f"unix:{folder}/net.sock")
+        self.channel = DatagramChannel(open_server_socket(self.address), max_bytes=MAX_PACKET_BYTES)
+        self.program = REFERENCE.compile(spec, dt_s=DT_S, seed=3)
+        digest = spec_digest(spec, dt_s=DT_S, seed=3, substrate="reference")
+        self.server = ProgramServer(self.program, spec, digest, self.channel, key)
+        self.going_on, self.open_gate = True, threading.Event()
+        self.open_gate.set()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self) -> None:
+        while self.going_on:
+            self.open_gate.wait()
+            self.server.serve_once(0.01)
+
+    def pause(self) -> None:
+        self.open_gate.clear()
+        self.channel_idle = threading.Event()
+        self.channel_idle.wait(0.05)  # the round that has begun is done by then
+
+    def close(self) -> None:
+        self.going_on = False
+        self.open_gate.set()
+        self.thread.join()
+        self.program.close()
+        self.channel.close()
+
+
+@pytest.fixture
+def served(short_path):
+    served = Served(short_path)
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def join(served):
+    """Makes programs that run there."""
+    programs = []
+
+    def make(wait_s=5.0, spec=SPEC, seed=3, key=b""):
+        backend = RemoteBackend(REFERENCE, served.address, key, wait_s)
+        programs.append(backend.compile(spec, dt_s=DT_S, seed=seed))
+        return programs[-1]
+
+    yield make
+    for program in programs:
+        program.close()
+
+
+def test_remote_network_gives_the_same_numbers(join):
+    there, here = join(), REFERENCE.compile(SPEC, dt_s=DT_S, seed=3)
+    assert there.dt_s == DT_S
+    for step in range(60):
+        far, near = there.step(inputs(step)), here.step(inputs(step))
+        np.testing.assert_array_equal(far.outputs["torque"], near.outputs["torque"])
+        assert far.counts == near.counts
+        assert far.age_s == 0.0
+    here.close()
+
+
+def test_hello_that_was_repeated_opens_one_session(served, join):
+    served.pause()
+    opener = threading.Timer(0.2, served.open_gate.set)  # by then the client has asked several times
+    opener.start()
+    program = join(wait_s=0.5)
+    opener.join()
+    assert program.step(inputs(0)).age_s == 0.0
+    assert not served.server.refused
+
+
+def test_reset_and_saved_state_reach_the_network(join):
+    program = join()
+    first = [program.step(inputs(i)).outputs["torque"] for i in range(30)]
+    saved = program.state_dict()
+    on = [program.step(inputs(i)).outputs["torque"] for i in range(30, 50)]
+    program.load_state_dict(saved)
+    np.testing.assert_array_equal([program.step(inputs(i)).outputs["torque"] for i in range(30, 50)], on)
+    program.reset()
+    np.testing.assert_array_equal([program.step(inputs(i)).outputs["torque"] for i in range(30)], first)
+
+
+def test_state_of_another_network_is_refused(join):
+    other = REFERENCE.compile(replace(SPEC, n_neurons=30), dt_s=DT_S, seed=3)
+    program = join()
+    with pytest.raises(StateError):
+        program.load_state_dict(other.state_dict())
+    program.step(inputs(0))
+    other.close()
+
+
+def test_late_answer_is_held_and_its_age_told(served, join):
+    program = join(wait_s=0.002)
+    for step in range(200):
+        fresh = program.step(inputs(step))
+        if fresh.age_s == 0.0:
+            break
+    assert fresh.age_s == 0.0
+    served.pause()
+    ages = []
+    for step in range(3):
+        late = program.step(inputs(step))
+        np.testing.assert_array_equal(late.outputs["torque"], fresh.outputs["torque"])
+        assert late.counts.neuron_updates == 0.0
+        ages.append(late.age_s)
+    assert 0.002 <= ages[0] < ages[1] < ages[2]
+
+
+def test_before_the_first_answer_the_age_is_infinite(served, join):
+    program = join(wait_s=0.001)
+    served.pause()
+    result = program.step(inputs(0))
+    assert result.age_s == np.inf
+    np.testing.assert_array_equal(result.outputs["torque"], 0.0)
+
+
+def test_slow_network_takes_samples(served, join):
+    program = join(wait_s=0.0005)
+    program.step(inputs(0))
+    served.pause()
+    for step in range(10):
+        program.step(inputs(step))
+    served.open_gate.set()
+    for step in range(200):
+        if program.step(inputs(step)).age_s == 0.0:
+            break
+    assert served.server.n_skipped >= 5
+
+
+def test_another_network_is_turned_away(join):
+    for change in ({"spec": replace(SPEC, learning_rate=1e-3)}, {"seed": 4}):
+        with pytest.raises(LinkError, match=r"the other end refuses: another network"):
+            join(**change)
+
+
+def test_second_client_is_turned_away(join):
+    first = join()
+    with pytest.raises(LinkError, match=r"the other end refuses: busy"):
+        join()
+    first.step(inputs(0))
+
+
+def test_bad_inputs_are_refused_here(join):
+    program = join()
+    with pytest.raises(PortError, match="not finite"):
+        program.step({**inputs(0), "error": np.array((np.nan, 0.0))})
+    with pytest.raises(PortError, match="missing input 'error'"):
+        program.step({"state": np.zeros(4)})
+
+
+def test_nobody_there_is_said_at_once(short_path):
+    backend = RemoteBackend(REFERENCE, parse_address(f"unix:{short_path}/none.sock"))
+    with pytest.raises(LinkError, match=r"no network is served at .*spikearm backend serve"):
+        backend.compile(SPEC, dt_s=DT_S, seed=3)
+    with pytest.raises(AddressError, match="give a 32-byte key"):
+        RemoteBackend(REFERENCE, parse_address("udp://8.8.8.8:1")).compile(SPEC, dt_s=DT_S, seed=3)
+
+
+def test_closed_program_says_so(join):
+    program = join()
+    program.close()
+    program.close()
+    for use in (lambda: program.step(inputs(0)), program.reset, program.state_dict):
+        with pytest.raises(ClosedError, match="this program is closed"):
+            use()
+
+
+def test_fuzzed_packets_are_not_obeyed(served, join):
+    program = join()
+    program.step(inputs(0))
+    served.pause()
+    rng = np.random.default_rng(0)
+    session, steps = program._session, served.server.n_steps
+    genuine = pack(Packet(Kind.STEP, session, 10**6, 0, 0, bytes(48)), b"")
+    for i in range(3000):
+        spoilt = bytearray(genuine)
+        bit = int(rng.integers(8 * len(genuine)))
+        spoilt[bit // 8] ^= 1 << bit % 8
+        data = rng.bytes(int(rng.integers(300))) if i % 2 else bytes(spoilt)
+        assert served.server._accepted(data, "stranger") is None
+    foreign = pack(Packet(Kind.STEP, session + 1, 10**6, 0, 0, bytes(48)), b"")
+    assert served.server._accepted(foreign, "stranger") is None
+    assert served.server._accepted(genuine, "stranger") is None
+    assert served.server.n_steps == steps
+    assert served.server.refused.total() == 3002
+
+
+def test_packet_arrives_as_it_was_sent():
+    packet = Packet(Kind.SAVE, 2**64 - 1, 2**63, -5, 77, b"payload")
+    key = bytes(range(32))
+    assert unpack(pack(packet, key), key) == packet
+    for data, cause in (
+        (pack(packet, b""), Cause.TAG),
+        (bytes(TAG_BYTES), Cause.SIZE),
+        (bytes(MAX_PACKET_BYTES + 1), Cause.SIZE),
+    ):
+        with pytest.raises(Refused) as caught:
+            unpack(data, key)
+        assert caught.value.cause is cause
+
+
+def test_digest_tells_descriptions_apart():
+    def digest(spec=SPEC, dt_s=DT_S, seed=3, substrate="reference"):
+        return spec_digest(spec, dt_s=dt_s, seed=seed, substrate=substrate)
+
+    digests = {
+        digest(),
+        digest(replace(SPEC, n_neurons=41)),
+        digest(replace(SPEC, learning_rate=2.1e-3)),
+        digest(dt_s=0.002),
+        digest(seed=4),
+        digest(substrate="loihi"),
+    }
+    assert len(digests) == 6
+    assert digest() == digest(replace(SPEC))

@@ -1,0 +1,209 @@
+"""The robot's end against everything that may come out of a wire."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from rig import PERIOD_NS, Masses
+
+from spikearm.hardware.link.wire import Cause, Flag, Mode, Stop
+
+STRANGER = "stranger"
+
+
+def offered(rig, packet: bytes, peer: object = STRANGER) -> None:
+    """One packet, and the period in which it comes."""
+    rig.inwards.append((packet, peer))
+    rig.period()
+
+
+def test_hello_is_answered_and_changes_nothing(rig):
+    robot = rig()
+    number = robot.session.number
+    offered(robot, robot.codec.pack_command(robot.command(session=0, flags=Flag.HELLO, client_ns=77)))
+    state = robot.codec.unpack_state(robot.outwards[STRANGER].popleft())
+    assert (state.session, state.echo_ns, state.mode) == (number, 77, Mode.IDLE)
+    assert robot.session.peer is None
+    assert robot.server.n_accepted == 0
+
+
+def test_hello_while_another_is_in_session_learns_no_number(rig):
+    robot = rig()
+    robot.connect()
+    offered(robot, robot.codec.pack_command(robot.command(session=0, flags=Flag.HELLO)))
+    assert robot.codec.unpack_state(robot.outwards[STRANGER].popleft()).session == 0
+
+
+def test_flood_of_hellos_is_answered_sparingly(rig):
+    robot = rig()
+    packet = robot.codec.pack_command(robot.command(session=0, flags=Flag.HELLO))
+    for _ in range(500):
+        robot.inwards.append((packet, STRANGER))
+    robot.period()
+    assert len(robot.outwards[STRANGER]) == 4
+
+
+def test_flood_costs_no_tick(rig):
+    robot = rig()
+    plant = robot.armed()
+    for _ in range(50):
+        for _ in range(900):
+            robot.inwards.append((b"noise", STRANGER))
+        before = robot.session.tick_number
+        robot.period()
+        assert robot.session.tick_number == before + 1
+        robot.inwards.clear()
+    assert plant.stop_reason == Stop(0) or robot.session.stop == Stop.MISSED_IN_A_ROW
+
+
+def test_replayed_recording_is_not_accepted(rig):
+    """All that a whole run said, said again: in its own session, in the next one, by anybody."""
+    robot = rig()
+    plant = robot.armed()
+    for _ in range(100):
+        plant.next_state()
+        plant.write(np.array((0.3, -0.2)))
+    robot.period()
+    recording = list(robot.recorded)
+    assert len(recording) > 100
+    for peer in ("client 0", STRANGER):
+        before = robot.server.n_accepted
+        for packet in recording:
+            offered(robot, packet, peer)
+        assert robot.server.n_accepted == before
+    plant.close()
+    robot.periods(1100)
+    newer = robot.connect()
+    newer.recover()
+    newer.arm()
+    accepted, refused = robot.server.n_accepted, robot.server.refused.total()
+    for packet in recording:
+        for peer in ("client 0", "client 1", STRANGER):
+            robot.inwards.append((packet, peer))
+        newer.next_state()
+        newer.write(np.zeros(2))
+    robot.period()
+    assert robot.server.n_accepted == accepted + len(recording)  # the new client's own
+    hellos = 3 * sum(robot.codec.unpack_command(packet).session == 0 for packet in recording)
+    assert robot.server.refused.total() == refused + 3 * len(recording) - hellos
+    assert newer.stop_reason == Stop(0)
+
+
+def fuzz(robot, n_packets: int, seed: int = 0) -> None:
+    """Random bytes, cut, stretched and turned versions of genuine packets, from several senders."""
+    rng = np.random.default_rng(seed)
+    genuine = robot.codec.pack_command(robot.command((5.0, 5.0)))
+    take = robot.server._take
+    for i in range(n_packets):
+        kind = i % 4
+        if kind == 0:
+            packet = rng.bytes(int(rng.integers(0, 300)))
+        elif kind == 1:
+            packet = rng.bytes(len(genuine))
+        else:
+            spoilt = bytearray(genuine)
+            for bit in rng.integers(8 * len(genuine), size=int(rng.integers(1, 9))):
+                spoilt[bit // 8] ^= 1 << bit % 8
+            packet = bytes(spoilt)
+            if kind == 3:
+                packet = packet[: int(rng.integers(len(packet)))]
+            if packet == genuine:
+                continue
+        take(packet, f"sender {i % 7}", may_answer=True)
+
+
+def check_fuzz(robot, n_packets: int) -> None:
+    robot.armed()
+    accepted, applied = robot.server.n_accepted, robot.session.applied.copy()
+    fuzz(robot, n_packets - n_packets // 10, seed=1)
+    tracemalloc.start()  # it makes everything several times slower
+    fuzz(robot, n_packets // 10)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert robot.server.n_accepted == accepted
+    assert robot.server.refused.total() > 0.99 * n_packets
+    assert grown < 20_000
+    np.testing.assert_array_equal(robot.session.applied, applied)
+    assert robot.session.mode is Mode.COMMAND_ACTIVE
+
+
+def test_fuzzed_packets_are_not_accepted_and_keep_no_memory(rig):
+    check_fuzz(rig(), 10_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", [b"", bytes(range(32))], ids=["plain", "keyed"])
+def test_million_fuzzed_packets_are_not_accepted_and_keep_no_memory(rig, key):
+    check_fuzz(rig(key=key), 1_000_000)
+
+
+def test_command_without_a_number_is_counted_and_not_passed_on(rig):
+    robot = rig()
+    robot.armed()
+    offered(robot, robot.codec.pack_command(robot.command((np.nan, 0.0))), "client 0")
+    assert robot.server.refused[Cause.NOT_FINITE] == 1
+    assert np.isfinite(robot.plant.applied).all()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "why"), [("broken", Stop.SENSOR), ("error", Stop.PLANT)], ids=["sensor", "plant"]
+)
+def test_failing_arm_stops_the_arm_and_not_the_server(rig, trouble, why):
+    robot = rig()
+    plant = robot.armed()
+    setattr(robot.plant, trouble, True if trouble == "broken" else RuntimeError("drive is hot"))
+    for _ in range(3):
+        plant.next_state()
+    assert plant.mode is Mode.STOPPED
+    assert plant.stop_reason == why
+    assert np.isfinite(plant.read().q).all()
+    assert ("drive is hot" if trouble == "error" else "nan") in robot.server.fault
+
+
+def test_stall_moves_the_grid_instead_of_firing_a_burst(rig):
+    robot = rig()
+    robot.armed()
+    ticks = []
+    robot.plant.write = lambda torque, write=robot.plant.write: (ticks.append(robot.now_ns), write(torque))[1]
+    stalled = [False]
+
+    def wanted():
+        if len(ticks) == 10 and not stalled[0]:
+            stalled[0] = True
+            robot.now_ns += 50 * PERIOD_NS
+        return len(ticks) < 20
+
+    robot.server.run(wanted)
+    gaps = np.diff(ticks) / PERIOD_NS
+    assert robot.server.n_overruns == 1
+    assert np.delete(gaps, 9).max() < 1.1
+    assert gaps[10:].min() > 0.9
+
+
+def test_lost_answer_is_given_again_and_the_command_not_obeyed_again(rig):
+    robot = rig(lock_step=True)
+    plant = robot.armed()
+    plant.write(np.array((0.5, 0.5)))
+    last, moved = robot.recorded[-1], len(robot.plant.applied)
+    for _ in range(3):
+        robot.inwards.append((last, "client 0"))
+    robot.period()
+    assert len(robot.plant.applied) == moved
+    assert len(robot.outwards["client 0"]) == 3
+
+
+def test_arm_in_lock_step_moves_with_commands_only(rig):
+    robot = rig(lock_step=True)
+    plant = robot.armed()
+    robot.periods(100)
+    assert robot.plant.t_s == 0.0
+    plant.write(np.zeros(2))
+    assert robot.plant.t_s == pytest.approx(1e-3)
+
+
+def test_arm_that_nobody_commands_is_held(rig):
+    robot = rig(plant=Masses(weight=4.0))
+    robot.periods(3000)
+    np.testing.assert_allclose(robot.plant.q, 0.0, atol=2e-3)

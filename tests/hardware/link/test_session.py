@@ -1,0 +1,360 @@
+"""The rules of the robot's side, one by one, with neither sockets nor a clock."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rig import NOTHING, MassDynamics
+
+from spikearm.errors import ConfigError
+from spikearm.hardware.link.hold import Hold, HoldGains
+from spikearm.hardware.link.limits import LimitRules, Limits
+from spikearm.hardware.link.session import RobotSession, SessionRules, random_session
+from spikearm.hardware.link.watchdog import WatchdogRules
+from spikearm.hardware.link.wire import Cause, CommandFrame, Flag, Mode, Refused, Stop
+from spikearm.records import JointState
+
+ZERO = np.zeros(2)
+RANGE = np.array(((-1.0, 1.0), (-1.0, 1.0)))
+
+
+def reading(q=(0.0, 0.0), dq=(0.0, 0.0)) -> JointState:
+    return JointState(np.array(q, dtype=float), np.array(dq, dtype=float), 0.0)
+
+
+class Driver:
+    """A session and the one who talks to it."""
+
+    def __init__(self, sessions, *, rules=None, limits=None, weight=0.0, peer="me") -> None:
+        self.peer = peer
+        self.sequence = 0
+        self.reading = reading()
+        self.session = RobotSession(
+            rules or SessionRules(),
+            Limits(limits or LimitRules(), np.full(2, 100.0), RANGE),
+            Hold(MassDynamics(weight=weight), HoldGains(), RANGE, dt_s=1e-3),
+            self.reading,
+            new_session=sessions,
+        )
+
+    def offer(self, torque=ZERO, flags=NOTHING, peer=None, **changes) -> None:
+        self.sequence += 1
+        fields = {
+            "session": self.session.number,
+            "sequence": self.sequence,
+            "answers": self.session.tick_number,
+            "client_ns": 0,
+            "seed": -1,
+            "flags": flags,
+            "timeout_ticks": 0,
+            "torque": np.asarray(torque, dtype=float),
+        }
+        self.session.offer(CommandFrame(**{**fields, **changes}), peer or self.peer)
+
+    def tick(self, torque=None, flags=NOTHING, **changes) -> np.ndarray:
+        """One tick, with a command if there is a torque or a flag."""
+        if torque is not None or flags:
+            self.offer(ZERO if torque is None else torque, flags, **changes)
+        return self.session.tick(self.reading)
+
+    def refused(self, **options) -> Cause:
+        with pytest.raises(Refused) as caught:
+            self.offer(**options)
+        return caught.value.cause
+
+    def arm(self) -> Driver:
+        self.tick(ZERO)
+        for _ in range(20):
+            if self.session.mode is Mode.COMMAND_ACTIVE:
+                break
+            self.tick(ZERO, Flag.ARM | Flag.HOLD)
+        assert self.session.mode is Mode.COMMAND_ACTIVE
+        return self
+
+
+@pytest.fixture
+def make(sessions):
+    return lambda **options: Driver(sessions, **options)
+
+
+@pytest.fixture
+def active(make):
+    return make().arm()
+
+
+def test_states_follow_one_another(make):
+    driver = make()
+    session = driver.session
+    assert session.mode is Mode.IDLE
+    driver.tick(ZERO)
+    assert session.mode is Mode.MONITOR
+    driver.tick(ZERO, Flag.ARM)
+    assert session.mode is Mode.COMMAND_WAIT
+    for _ in range(8):
+        driver.tick(ZERO, Flag.ARM)
+        assert session.mode is Mode.COMMAND_WAIT
+    driver.tick(ZERO, Flag.ARM)
+    assert session.mode is Mode.COMMAND_ACTIVE
+
+
+def test_torque_moves_the_arm_only_when_active(make):
+    driver = make()
+    for _ in range(5):
+        np.testing.assert_array_equal(driver.tick((0.5, 0.5)), ZERO)
+        assert driver.session.moved_by == 0
+    driver.arm()
+    np.testing.assert_array_equal(driver.tick((0.5, -0.5)), (0.5, -0.5))
+    assert driver.session.moved_by == driver.sequence
+
+
+def test_arm_that_waits_needs_commands_one_after_the_other(make):
+    driver = make()
+    driver.tick(ZERO)
+    driver.tick(ZERO, Flag.ARM)
+    for _ in range(5):
+        for _ in range(8):
+            driver.tick(ZERO, Flag.ARM)
+        driver.tick()
+        assert driver.session.mode is Mode.COMMAND_WAIT
+
+
+@pytest.mark.parametrize("flags", [Flag.ARM, Flag.RECOVER, Flag.ARM | Flag.HOLD])
+def test_first_torque_must_be_zero(make, flags):
+    driver = make()
+    driver.tick(ZERO)
+    assert driver.refused(torque=(0.0, 1e-9), flags=flags) is Cause.FIRST_TORQUE
+    driver.tick(ZERO, Flag.ARM)
+    assert driver.refused(torque=(0.0, 1e-9)) is Cause.FIRST_TORQUE
+    assert driver.session.mode is Mode.COMMAND_WAIT
+
+
+def test_armed_robot_holds_until_it_is_commanded(make):
+    driver = make(weight=7.0).arm()
+    for _ in range(5):
+        np.testing.assert_array_equal(driver.tick(ZERO, Flag.HOLD), (7.0, 7.0))
+
+
+def test_first_command_changes_the_hold_by_no_more_than_it_may(make):
+    driver = make(weight=7.0).arm()
+    np.testing.assert_array_equal(driver.tick(ZERO), (6.0, 6.0))
+    np.testing.assert_array_equal(driver.tick((50.0, 6.5)), (7.0, 6.5))
+
+
+def test_missed_command_uses_the_last_torque_again(active):
+    active.tick((0.5, 0.5))
+    for _ in range(19):
+        np.testing.assert_array_equal(active.tick(), (0.5, 0.5))
+    assert active.session.mode is Mode.COMMAND_ACTIVE
+
+
+def test_twenty_misses_stop_within_twenty_one_ticks(active):
+    active.tick((0.5, 0.5))
+    for _ in range(20):
+        active.tick()
+    assert active.session.mode is Mode.STOPPED
+    assert active.session.stop == Stop.MISSED_IN_A_ROW
+    assert active.session.stops[-1] == (active.session.tick_number, Stop.MISSED_IN_A_ROW)
+
+
+def test_too_large_a_share_of_misses_stops(active):
+    for _ in range(52):
+        for _ in range(6):
+            active.tick(ZERO)
+        active.tick()
+    assert active.session.stop == Stop.MISSED_TOO_OFTEN
+
+
+def test_client_may_ask_for_a_stricter_watchdog(active):
+    active.tick(ZERO, timeout_ticks=3)
+    active.tick()
+    active.tick()
+    assert active.session.mode is Mode.COMMAND_ACTIVE
+    active.tick()
+    assert active.session.stop == Stop.MISSED_IN_A_ROW
+
+
+def test_stop_is_latched_whatever_is_commanded(active):
+    active.tick((0.9, 0.9), Flag.STOP)
+    assert active.session.stop == Stop.CLIENT
+    for flags in (Flag(0), Flag.ARM, Flag.HOLD, Flag.ARM, Flag.RESET):
+        torque = active.tick(ZERO if flags else (0.9, 0.9), flags)
+        assert active.session.mode is Mode.STOPPED
+    np.testing.assert_allclose(torque, 0.0)
+
+
+def test_stop_outlives_the_session(active):
+    active.tick(ZERO, Flag.STOP)
+    active.tick(ZERO, Flag.BYE)
+    assert active.session.mode is Mode.STOPPED
+    active.sequence = 0
+    active.tick(ZERO)
+    assert active.session.mode is Mode.STOPPED
+
+
+def test_request_to_stop_is_not_lost_behind_a_later_command(active):
+    active.offer(ZERO, Flag.STOP)
+    active.offer((0.5, 0.5))
+    active.tick()
+    assert active.session.stop == Stop.CLIENT
+
+
+def test_recovery_leads_back_to_monitoring(active):
+    active.tick(ZERO, Flag.STOP)
+    active.tick(ZERO, Flag.RECOVER)
+    assert (active.session.mode, active.session.stop) == (Mode.MONITOR, Stop(0))
+    active.arm()
+
+
+@pytest.mark.parametrize("where", [{"dq": (0.2, 0.0)}, {"q": (1.01, 0.0)}])
+def test_arm_that_moves_or_is_outside_its_limits_is_not_recovered(active, where):
+    active.tick(ZERO, Flag.STOP)
+    active.reading = reading(**where)
+    active.tick(ZERO, Flag.RECOVER)
+    assert active.session.mode is Mode.STOPPED
+    active.reading = reading()
+    active.tick()  # what was asked for earlier is not done later
+    assert active.session.mode is Mode.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [({"q": (0.0, -1.01)}, Stop.JOINT_LIMIT), ({"dq": (3.1, 0.0)}, Stop.SPEED_LIMIT)],
+)
+def test_hard_limit_stops(active, where, why):
+    active.reading = reading(**where)
+    active.tick((0.5, 0.5))
+    assert active.session.stop == why
+
+
+def test_soft_margin_pushes_back(active):
+    active.reading = reading(q=(0.9, 0.0))
+    torques = np.array([active.tick((0.5, 0.5)) for _ in range(60)])
+    assert torques[-1][0] == pytest.approx(0.5 - 50.0)
+    assert torques[-1][1] == 0.5
+
+
+def test_fault_of_the_robot_stops(active):
+    active.session.tick(active.reading, fault=Stop.SENSOR)
+    assert active.session.stop == Stop.SENSOR
+
+
+def test_torque_never_leaves_its_limits_through_any_change_of_mode(make):
+    rng = np.random.default_rng(5)
+    driver = make(weight=30.0, limits=LimitRules(torque_share=0.4)).arm()
+    before = driver.session.applied
+    for _ in range(4000):
+        driver.reading = reading(q=rng.uniform(-1.2, 1.2, 2), dq=rng.uniform(-4, 4, 2))
+        flags = Flag(int(rng.choice([0, 0, 0, 2, 4, 8, 16])))
+        torque = ZERO if flags & (Flag.ARM | Flag.RECOVER) else rng.normal(size=2) * 300
+        if rng.random() < 0.8 and not (driver.session.mode is Mode.COMMAND_WAIT and torque.any()):
+            after = driver.tick(torque, flags)
+        else:
+            after = driver.tick()
+        assert (np.abs(after) <= 40.0).all()
+        assert (np.abs(after - before) <= 1.0 + 1e-9).all()
+        before = after
+
+
+def test_recovery_makes_no_step_of_torque(make):
+    driver = make(weight=30.0).arm()
+    before = driver.session.applied
+    steps = []
+    for tick in range(300):
+        flags = {100: Flag.STOP, 150: Flag.RECOVER}.get(tick, Flag(0))
+        if driver.session.mode is Mode.MONITOR or driver.session.mode is Mode.COMMAND_WAIT:
+            flags |= Flag.ARM
+        after = driver.tick(ZERO if flags else (-60.0, 60.0), flags)
+        steps.append(np.abs(after - before).max())
+        before = after
+    assert driver.session.mode is Mode.COMMAND_ACTIVE
+    assert max(steps) <= 1.0 + 1e-12
+
+
+def test_command_of_another_session_is_refused(active):
+    assert active.refused(session=active.session.number + 1) is Cause.SESSION
+    assert active.refused(session=0) is Cause.SESSION
+
+
+def test_command_of_somebody_else_is_refused(active):
+    assert active.refused(peer="you") is Cause.PEER
+
+
+def test_command_that_is_not_newer_is_refused(active):
+    active.tick(ZERO)
+    for sequence in (0, 1, active.sequence):
+        assert active.refused(sequence=sequence) is Cause.SEQUENCE
+
+
+def test_command_that_answers_an_old_or_a_future_state_is_refused(active):
+    now = active.session.tick_number
+    assert active.refused(answers=now - 6) is Cause.STALE
+    assert active.refused(answers=now + 1) is Cause.STALE
+    active.offer(answers=now - 5)
+
+
+def test_refused_command_changes_nothing(active):
+    active.tick((0.5, 0.5))
+    assert active.refused(session=1, flags=Flag.STOP, torque=(9.0, 9.0)) is Cause.SESSION
+    assert active.refused(peer="you", flags=Flag.STOP) is Cause.PEER
+    np.testing.assert_array_equal(active.tick(), (0.5, 0.5))
+    assert active.session.watchdog.in_a_row == 1
+    assert active.session.mode is Mode.COMMAND_ACTIVE
+
+
+def test_end_of_a_session_lets_the_next_client_in_under_a_new_number(active):
+    before = active.session.number
+    active.tick(ZERO, Flag.BYE)
+    assert (active.session.mode, active.session.peer) == (Mode.IDLE, None)
+    assert active.session.number != before
+    assert active.refused(session=before) is Cause.SESSION
+    active.sequence = 0
+    active.tick(ZERO, peer="you")
+    assert active.session.peer == "you"
+
+
+def test_silent_client_is_forgotten(make):
+    driver = make(rules=SessionRules(silence_ticks=50))
+    driver.tick(ZERO)
+    before = driver.session.number
+    for _ in range(50):
+        driver.tick()
+    assert (driver.session.mode, driver.session.peer) == (Mode.IDLE, None)
+    assert driver.session.number != before
+
+
+def test_silence_of_an_armed_client_ends_stopped(make):
+    driver = make(rules=SessionRules(silence_ticks=50)).arm()
+    for _ in range(60):
+        driver.tick()
+    assert (driver.session.mode, driver.session.peer) == (Mode.STOPPED, None)
+    assert driver.session.stop == Stop.MISSED_IN_A_ROW
+
+
+def test_list_of_stops_stays_bounded(active):
+    for _ in range(300):
+        active.tick(ZERO, Flag.STOP)
+        active.tick(ZERO, Flag.RECOVER)
+        active.arm()
+    assert len(active.session.stops) == 100
+
+
+def test_session_numbers_are_random_and_never_zero():
+    numbers = {random_session() for _ in range(1000)}
+    assert len(numbers) == 1000
+    assert 0 not in numbers
+    assert max(numbers) < 2**64
+
+
+def test_watchdog_of_the_rules_is_used(make):
+    rules = SessionRules(watchdog=WatchdogRules(max_in_a_row=2))
+    driver = make(rules=rules).arm()
+    driver.tick(ZERO)
+    driver.tick()
+    driver.tick()
+    assert driver.session.stop == Stop.MISSED_IN_A_ROW
+
+
+@pytest.mark.parametrize("key", ["stale_ticks", "ready_ticks", "silence_ticks"])
+def test_rules_out_of_range_are_refused(key):
+    with pytest.raises(ConfigError, match=f"{key} must be at least 1, not 0"):
+        SessionRules(**{key: 0})

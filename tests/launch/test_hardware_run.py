@@ -1,0 +1,193 @@
+"""The same run across the wire: in lock step to the last bit, in real time to the same result."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikearm.controller.ticklog import column_matrix, read_ticks
+from spikearm.envs.perturbation import Perturbation
+from spikearm.errors import AddressError, LinkError
+from spikearm.hardware.link.faults import FaultPlan
+from spikearm.hardware.link.limits import LimitRules
+from spikearm.hardware.link.session import SessionRules
+from spikearm.hardware.link.watchdog import WatchdogRules
+from spikearm.launch.config import NetworkConfig, RunConfig
+from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
+from spikearm.launch.robot import Robot, make_robot
+from spikearm.launch.robot_config import RobotConfig, robot_of
+from spikearm.launch.run import execute
+
+NOISY = Perturbation(payload_kg=0.907, sensor_noise_q_rad=1e-4, sensor_noise_dq_rad_s=1e-3)
+SHORT = RunConfig(
+    trials=1,
+    duration_s=0.25,
+    distance_m=0.02,
+    seed=5,
+    perturbation=NOISY,
+    network=NetworkConfig(n_neurons=200),
+)
+
+
+@contextmanager
+def served(config: RobotConfig) -> Iterator[Robot]:
+    """A robot in a thread."""
+    done = threading.Event()
+    with make_robot(config) as robot:
+        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
+        thread.start()
+        try:
+            yield robot
+        finally:
+            done.set()
+            thread.join()
+
+
+def in_step(run: RunConfig, folder: Path, **changes) -> RobotConfig:
+    base = RobotConfig(listen=f"unix:{folder}/arm.sock", lock_step=True)
+    return dataclasses.replace(robot_of(run, base), **changes)
+
+
+def link_to(robot: RobotConfig, **options) -> LinkConfig:
+    return LinkConfig(robot=robot.listen, **options)
+
+
+@pytest.mark.parametrize("controller", ["adaptive", "pid"])
+def test_lock_step_gives_the_torques_of_a_run_in_one_process(short_path, controller):
+    run = dataclasses.replace(SHORT, controller=controller, out=short_path / "runs")
+    here = read_ticks(execute(run, baseline=False).folder)
+    # Spikes make torque jump by more than the robot lets through by default; that limit has tests of its own.
+    robot = in_step(run, short_path, limits=LimitRules(torque_rate_nm=100.0))
+    with served(robot):
+        summary, folder = execute_on_robot(run, link_to(robot))
+    there = read_ticks(folder)
+    assert here.num_rows == there.num_rows == 250
+    for group, unit in (("torque_applied", "nm"), ("torque_adaptive", "nm"), ("q", "rad"), ("dq", "rad_s")):
+        np.testing.assert_array_equal(
+            column_matrix(there, group, unit), column_matrix(here, group, unit), err_msg=group
+        )
+    assert here["t_s"].to_pylist() == there["t_s"].to_pylist()
+    assert summary["link"]["ended"] == "done"
+    assert summary["link"]["lock_step"] is True
+
+
+def test_lock_step_loses_nothing_on_a_bad_wire(short_path):
+    """Lost, late, doubled, turned and repeated packets cost time, and not a single torque."""
+    run = dataclasses.replace(
+        SHORT, duration_s=0.1, distance_m=0.002, controller="osc", out=short_path / "runs"
+    )
+    here = read_ticks(execute(run, baseline=False).folder)
+    faults = FaultPlan(drop=0.02, duplicate=0.05, flip=0.02, replay=0.05, nan=0.02)
+    robot = in_step(run, short_path, faults=faults)
+    with served(robot) as server:
+        summary, folder = execute_on_robot(run, link_to(robot, state_s=5.0))
+    there = read_ticks(folder)
+    np.testing.assert_array_equal(
+        column_matrix(there, "torque_applied", "nm"), column_matrix(here, "torque_applied", "nm")
+    )
+    assert sum(server.document()["faults_injected"].values()) > 5
+    assert sum(summary["link"]["states_refused"].values()) > 0
+
+
+def test_real_time_run_reports_its_link(short_path):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    patient = SessionRules(watchdog=WatchdogRules(max_in_a_row=200, max_share=1.0), stale_ticks=200)
+    robot = in_step(run, short_path, lock_step=False, session=patient)
+    with served(robot):
+        summary, folder = execute_on_robot(run, link_to(robot))
+    link = summary["link"]
+    assert (link["ended"], link["stops"], link["lock_step"]) == ("done", [], False)
+    assert 0.0 < link["success_rate"] <= 1.0
+    assert link["round_trip_s"]["p50"] > 0.0
+    assert link["round_trip_s"]["p50"] <= link["round_trip_s"]["p99"] <= link["round_trip_s"]["max"]
+    assert link["period_error_s"]["p50"] is not None
+    assert summary["rmse_m"] < 0.03
+    assert read_ticks(folder).num_rows == summary["n_ticks"]
+
+
+def test_monitor_only_moves_nothing(short_path):
+    run = dataclasses.replace(SHORT, controller="osc", duration_s=0.1, out=short_path / "runs")
+    robot = in_step(run, short_path)
+    with served(robot) as server:
+        summary, folder = execute_on_robot(run, link_to(robot, monitor=True))
+        assert server.plant.read().t_s == 0.0
+    assert summary["link"]["monitor_only"] is True
+    ticks = read_ticks(folder)
+    assert not np.array_equal(
+        column_matrix(ticks, "torque_commanded", "nm"), column_matrix(ticks, "torque_applied", "nm")
+    )
+
+
+def test_stop_ends_the_run_with_its_reason(short_path):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path, faults=FaultPlan(sensor_nan=1.0, faults_after_s=1.0))
+    with served(robot) as server:
+        server.server._move = _failing_after(server, 50, [])
+        summary, folder = execute_on_robot(run, link_to(robot))
+    assert "a sensor gave no number" in summary["link"]["ended"]
+    assert summary["link"]["stops"][0]["tick"] == summary["n_ticks"] == read_ticks(folder).num_rows
+    assert summary["interrupted"] is True
+
+
+def test_recovered_run_goes_on_and_does_all_its_reaches(short_path):
+    run = dataclasses.replace(SHORT, trials=2, duration_s=0.3, out=short_path / "runs")
+    robot = in_step(run, short_path)
+    with served(robot) as server:
+        applied = []
+        server.server._move = _failing_after(server, 200, applied)
+        summary, _ = execute_on_robot(run, link_to(robot, recoveries=1))
+    assert summary["link"]["ended"] == "done"
+    assert len(summary["link"]["stops"]) == 1
+    assert summary["n_ticks"] > 1000 + 150  # the way back takes a second, the second reach was begun anew
+    assert len(applied) > summary["n_ticks"]  # the robot's own hold as well
+    assert np.abs(np.diff(applied, axis=0)).max() <= 1.0 + 1e-9
+
+
+def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray]):
+    """Sensors that fail once; keeps every torque."""
+    move = robot.server._move
+
+    def failing(torque):
+        move(torque)
+        applied.append(robot.session.applied.copy())
+        if len(applied) == n_moves:
+            robot.session.protect(type(robot.session.stop).SENSOR)
+
+    return failing
+
+
+def test_missing_robot_is_said_at_once(short_path):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    with pytest.raises(AddressError, match="start the other end first"):
+        execute_on_robot(run, LinkConfig(robot=f"unix:{short_path}/none.sock"))
+    assert not (short_path / "runs").exists()
+
+
+def test_robot_with_other_joints_is_said(short_path):
+    run = dataclasses.replace(SHORT, controller="osc", arm="planar2", out=short_path / "runs")
+    robot = in_step(SHORT, short_path)
+    with served(robot), pytest.raises(LinkError, match="has it 2 joints"):
+        execute_on_robot(run, link_to(robot, connect_s=0.3))
+
+
+def test_address_others_can_reach_needs_a_key(spikearm):
+    ended = spikearm("robot", "serve", "--listen", "udp://0.0.0.0:0")
+    assert ended.code == 2
+    assert "give a 32-byte key with --key-file" in ended.complaint
+    ended = spikearm("hardware", "run", "--robot", "udp://192.168.1.7:1", "--controller", "osc")
+    assert ended.code == 2
+
+
+def test_key_is_made_by_the_command(spikearm, short_path):
+    path = short_path / "link.key"
+    assert spikearm("robot", "key", path, "--json").document == {"key_file": str(path)}
+    assert (path.stat().st_size, path.stat().st_mode & 0o777) == (32, 0o600)
+    ended = spikearm("robot", "key", path)
+    assert ended.code == 1
+    assert "never overwritten" in ended.complaint

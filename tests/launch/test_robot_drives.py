@@ -1,0 +1,80 @@
+"""Real arms' adapters, served like any other robot."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sdk = pytest.importorskip("dynamixel_sdk")
+sys.path.append(str(Path(__file__).parents[1] / "hardware" / "adapters"))
+
+from dynamixel_bus import Bus  # noqa: E402 - needs the path above
+
+from spikearm.errors import ConfigError  # noqa: E402
+from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig  # noqa: E402
+from spikearm.hardware.link.remote_plant import LinkClock  # noqa: E402
+from spikearm.hardware.link.wire import Mode, Trait  # noqa: E402
+from spikearm.launch.hardware_run import LinkConfig, connect  # noqa: E402
+from spikearm.launch.robot import make_robot  # noqa: E402
+from spikearm.launch.robot_config import RobotConfig  # noqa: E402
+
+
+@pytest.fixture
+def bus(monkeypatch):
+    monkeypatch.setattr(sdk.port_handler, "LATENCY_TIMER", 150)
+    bus = Bus(dt_s=0.01)
+    yield bus
+    bus.close()
+
+
+def settings(bus, folder: Path, **changes) -> RobotConfig:
+    servos = DynamixelConfig(servo_port=bus.port, servo_limit_a=30.0, servo_baudrate=1_000_000)
+    fields = {"arm": "planar2", "drive": "dynamixel", "dynamixel": servos, "control_dt_s": 0.01}
+    return RobotConfig(**{**fields, "listen": f"unix:{folder}/arm.sock", **changes})
+
+
+def test_servos_are_served_held_and_let_go(bus, short_path):
+    done = threading.Event()
+    link = LinkConfig(robot=f"unix:{short_path}/arm.sock")
+    start = bus.plant.read().q
+    with make_robot(settings(bus, short_path)) as robot:
+        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
+        thread.start()
+        try:
+            with connect(link, 2) as plant:
+                assert plant.traits == Trait.REAL
+                with pytest.raises(ConfigError, match="this robot is real"):
+                    plant.arm()
+                clock = LinkClock(plant, arm=False)
+                for _ in range(100):
+                    clock.wait()
+                    plant.write(np.zeros(2))
+                assert plant.mode is Mode.MONITOR
+        finally:
+            done.set()
+            thread.join()
+        np.testing.assert_allclose(bus.plant.read().q, start, atol=0.05)
+    assert [servo.table[64] for servo in bus.servos.values()] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"lock_step": True}, "a real arm does not wait"),
+        ({"arm": "planar3"}, "has 3 joints, but servo_ids names 2 servos"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(bus, short_path, change, said):
+    with pytest.raises(ConfigError, match=said):
+        make_robot(settings(bus, short_path, **change))
+
+
+def test_missing_sdk_is_said(bus, short_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dynamixel_sdk", None)
+    monkeypatch.delitem(sys.modules, "spikearm.hardware.adapters.dynamixel", raising=False)
+    with pytest.raises(ConfigError, match=r"pip install .spikearm\[dynamixel\]"):
+        make_robot(settings(bus, short_path))

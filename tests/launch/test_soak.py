@@ -1,0 +1,72 @@
+"""A long run with every fault there is: nothing unhandled, nothing outside the limits, every stop explained.
+
+``SPIKEARM_SOAK_S=600 pytest -m slow tests/launch/test_soak.py`` is the ten minutes of a release; without it
+it takes half a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikearm.controller.ticklog import column_matrix, read_ticks
+from spikearm.envs.arms import ARMS
+from spikearm.envs.dynamics import MujocoDynamics
+
+SECONDS = float(os.environ.get("SPIKEARM_SOAK_S", "30"))
+FAULTS = {
+    "drop": 0.005,
+    "duplicate": 0.005,
+    "reorder": 0.005,
+    "flip": 0.005,
+    "replay": 0.005,
+    "nan": 0.002,
+    "sensor-nan": 2e-5,
+    "wire-jitter-s": 0.0001,
+    "freeze": 5e-4,
+    "freeze-s": 0.03,
+    "faults-every-s": 4,
+    "faults-for-s": 3,
+    "fault-seed": 5,
+}
+REASONS = (
+    "too many commands missed in a row",
+    "too large a share of commands missed",
+    "a sensor gave no number",
+    "no state from the robot",
+    "nobody answers",
+)
+
+
+@pytest.mark.slow
+def test_soak_with_every_fault(process, short_path):
+    address = f"unix:{short_path}/arm.sock"
+    options = [word for name, value in FAULTS.items() for word in (f"--{name}", value)]
+    with process("robot", "serve", "--listen", address, "--json", *options) as robot:
+        for line in robot.stderr:
+            if "ready" in line:
+                break
+        words = ("--duration-s", SECONDS, "--recoveries", 10_000, "--json", "--out", short_path / "runs")
+        with process("hardware", "run", "--robot", address, "--controller", "osc", *words) as client:
+            out, err = client.communicate(timeout=20 * SECONDS + 120)
+        robot.send_signal(signal.SIGINT)
+        robot_out, robot_err = robot.communicate(timeout=60)
+    assert "Traceback" not in err + robot_err
+    assert (client.returncode, robot.returncode) == (0, 0)
+    summary, served = json.loads(out), json.loads(robot_out)
+    assert summary["link"]["ended"] == "done"
+    for stop in summary["link"]["stops"]:
+        assert any(reason in stop["why"] for reason in REASONS), stop
+    kinds = set(served["faults_injected"])
+    assert kinds == {"drop", "duplicate", "reorder", "flip", "replay", "nan", "freeze"}
+    assert all(served["faults_injected"][kind] > 0 for kind in kinds)
+    assert served["packets_refused"]["not finite"] > 0
+    assert "not finite" not in summary["link"]["states_refused"]
+    applied = column_matrix(read_ticks(Path(summary["run_dir"])), "torque_applied", "nm")
+    assert np.isfinite(applied).all()
+    assert (np.abs(applied) <= MujocoDynamics(ARMS["iiwa14"]).torque_limits).all()
