@@ -6,7 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
+
+import rich
 
 from spikearm.controller.tickschema import TickRecord
 from spikearm.errors import ConfigError
@@ -72,9 +74,10 @@ def _page(scene: ArmScene) -> Iterator[Callable[[], None]]:
         raise ConfigError(
             "there is no display, and the view in a browser needs packages: pip install 'spikearm[view]'."
         ) from error
-    # What it prints has no place on stdout, which is for the JSON document.
-    with redirect_stdout(sys.stderr):
-        server = viser.ViserServer(host="127.0.0.1", port=8080, verbose=False)
+    # viser prints through rich's own console, at the end from a thread that may outlive the run by seconds;
+    # stdout is for the JSON document.
+    rich.reconfigure(stderr=True)
+    server = viser.ViserServer(host="127.0.0.1", port=8080, verbose=False)
     try:
         shown = ViserMujocoScene(server, scene.model, num_envs=1)
         shown.create_visualization_gui()
@@ -85,8 +88,7 @@ def _page(scene: ArmScene) -> Iterator[Callable[[], None]]:
         _wait_for(lambda: bool(server.get_clients()))
         yield lambda: shown.update_from_mjdata(scene.data)
     finally:
-        with redirect_stdout(sys.stderr):
-            server.stop()
+        server.stop()
 
 
 def _wait_for(somebody: Callable[[], bool]) -> None:

@@ -12,7 +12,9 @@ import pytest
 from mcap.reader import make_reader
 
 from spikearm.controller.ticklog import read_ticks
-from spikearm.launch.config import RunConfig
+from spikearm.envs.arms import load_arm
+from spikearm.launch.compose import adaptive_network
+from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.run import execute
 
 
@@ -94,9 +96,12 @@ def test_neurobench_metrics_follow_from_the_log(export, short_run):
     assert operations["Effective_ACs"] == pytest.approx(short_run.summary["synaptic_ops_per_tick"])
     assert 0 < operations["Effective_MACs"] < operations["Dense"]
     assert metrics["MSE"] == pytest.approx(short_run.summary["rmse_m"] ** 2)
-    # Learned decoders and the encoder's three matrices at least, 8 bytes each.
-    assert metrics["Footprint"] > 8 * (1000 * 7 + 14 * 64 + 64 * 64 + 64 * 8)
-    assert 0.0 <= metrics["ConnectionSparsity"] < 0.01
+    encoder = adaptive_network(NetworkConfig(), load_arm("iiwa14")).encoder
+    matrices = [np.asarray(w) for w in (encoder.w1, encoder.w2, encoder.w3)]
+    # The encoder's neurons have one input each, the 1000 that learn one per feature and a decoder per joint.
+    n_weights = sum(w.size for w in matrices) + 64 + 64 + 1000 * (len(encoder.w3) + 7)
+    assert metrics["Footprint"] > 8 * n_weights
+    assert metrics["ConnectionSparsity"] == sum(np.count_nonzero(w == 0) for w in matrices) / n_weights
 
 
 def test_run_without_network_has_nothing_for_neurobench(spikearm, tmp_path):

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import rich
 
 from spikearm.envs.arms import load_arm
 from spikearm.launch import view
@@ -38,6 +39,17 @@ def test_run_can_be_watched_in_a_browser(spikearm, no_display, monkeypatch, tmp_
     assert "view: open http://localhost:" in ended.complaint
     # At most thirty pictures a second, besides the first.
     assert 2 <= len(shown) <= 30
+
+
+def test_what_the_server_says_after_the_run_is_not_for_stdout(no_display, monkeypatch, capsys):
+    monkeypatch.setattr(view, "_PATIENCE_S", 0.0)
+    with view.view(RunConfig(), lambda record: None):
+        pass
+    # viser says so through rich, from a thread that may end later than the run.
+    rich.print("Server stopped")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Server stopped" in said.err
 
 
 def test_missing_packages_are_explained(spikearm, no_display, monkeypatch, tmp_path):
