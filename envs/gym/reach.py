@@ -62,10 +62,9 @@ class ReachEnv(ArmEnv):
 
     ## Arguments and options
 
-    Arguments: :class:`spikearm.envs.gym.config.EnvConfig`. Options of ``reset``: ``start`` (joint angles
-        [rad]),
-    ``target`` (point [m]), ``payload_kg``, ``perturbation`` (settings of
-    :class:`spikearm.envs.perturbation.Perturbation` by name), ``faults`` (pairs of time [s] and settings).
+    The arguments are those of :class:`spikearm.envs.gym.config.EnvConfig`. ``reset`` has the options ``start``
+    (joint angles [rad]), ``target`` (point [m]), ``payload_kg``, ``perturbation`` (settings of
+    :class:`spikearm.envs.perturbation.Perturbation` by name) and ``faults`` (pairs of time [s] and settings).
 
     ## Version history
 
