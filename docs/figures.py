@@ -105,7 +105,11 @@ def tick(ticks: Mapping[str, Mapping[str, Any]], control_dt_s: float) -> Figure:
         axes.text(start + 8, row, f"{times_us['tick'][typical]:.0f} µs", va="center")
     axes.axvline(1e6 * control_dt_s, color=ORANGE, linestyle=":")
     axes.text(1e6 * control_dt_s - 6, -0.62, "the next tick begins", color=ORANGE, ha="right", va="center")
-    axes.set(xlabel="time since the tick began [µs]", xlim=(0, 1.02e6 * control_dt_s), ylim=(len(ticks) - 0.5, -0.9))
+    axes.set(
+        xlabel="time since the tick began [µs]",
+        xlim=(0, 1.02e6 * control_dt_s),
+        ylim=(len(ticks) - 0.5, -0.9),
+    )
     axes.set_yticks(range(len(ticks)), ticks)
     axes.legend(ncols=len(STAGES), loc="lower center", bbox_to_anchor=(0.45, 1.0))
     return figure
@@ -123,7 +127,12 @@ def tiers(summaries: Mapping[str, Mapping[str, Any]]) -> Figure:
             axes.barh(row + offset, joules, 0.36, color=colour, label=None if row else label)
             axes.text(joules * 1.15, row + offset, si(joules, "J"), va="center", fontsize=10)
         axes.text(1.0, row, f"{times(chip / bottom_up)}\nthe sum", va="center", ha="right", fontsize=10)
-    axes.set(xscale="log", xlabel="energy per tick of 1 ms [J]", xlim=(1e-8, 1.0), ylim=(len(summaries) - 0.5, -0.5))
+    axes.set(
+        xscale="log",
+        xlabel="energy per tick of 1 ms [J]",
+        xlim=(1e-8, 1.0),
+        ylim=(len(summaries) - 0.5, -0.5),
+    )
     axes.set_yticks(range(len(summaries)), summaries)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return figure
@@ -135,7 +144,22 @@ def substrates() -> Figure:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, 8.4), ylim=(0, 4.2))
     axes.axis("off")
-    _box(axes, (0.1, 0.75, 2.5, 2.7), INK, "NetworkSpec", ["state  q, dq", "error  −u_task", "", "state encoder (DNN)", "1000 spiking neurons", "decoders that learn", "", "torque"])
+    _box(
+        axes,
+        (0.1, 0.75, 2.5, 2.7),
+        INK,
+        "NetworkSpec",
+        [
+            "state  q, dq",
+            "error  −u_task",
+            "",
+            "state encoder (DNN)",
+            "1000 spiking neurons",
+            "decoders that learn",
+            "",
+            "torque",
+        ],
+    )
     programs = {
         "reference": (BLUE, ["Nengo, floating point"]),
         "loihi": (VIOLET, ["integers of the chip,", "learning on the chip"]),
@@ -147,13 +171,23 @@ def substrates() -> Figure:
         _arrow(axes, (5.7, y + 0.55), (6.4, 2.1))
     axes.text(3.02, 3.45, "compile", ha="center", color=INK, fontsize=10)
     axes.text(6.12, 3.45, "step", ha="center", color=INK, fontsize=10)
-    _box(axes, (6.45, 0.75, 1.85, 2.7), ORANGE, "StepResult", ["torque", "", "OpCounts", "spikes, synapses,", "reads, pulses …", "", "× figure = joules"])
+    _box(
+        axes,
+        (6.45, 0.75, 1.85, 2.7),
+        ORANGE,
+        "StepResult",
+        ["torque", "", "OpCounts", "spikes, synapses,", "reads, pulses …", "", "× figure = joules"],
+    )
     return figure
 
 
-def _box(axes: Axes, box: tuple[float, float, float, float], colour: str, title: str, lines: Sequence[str]) -> None:
+def _box(
+    axes: Axes, box: tuple[float, float, float, float], colour: str, title: str, lines: Sequence[str]
+) -> None:
     x, y, width, height = box
-    shape = FancyBboxPatch((x, y), width, height, "round,pad=0,rounding_size=0.08", fc="white", ec=colour, lw=1.6)
+    shape = FancyBboxPatch(
+        (x, y), width, height, "round,pad=0,rounding_size=0.08", fc="white", ec=colour, lw=1.6
+    )
     axes.add_patch(shape)
     axes.text(x + width / 2, y + height - 0.22, title, ha="center", va="center", color=colour, weight="bold")
     for i, line in enumerate(lines):

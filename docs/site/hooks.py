@@ -31,7 +31,7 @@ SUBPACKAGES = ("controller", "envs", "hardware", "launch", "models")
 HELP_COLUMNS = 88
 LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".cff": "yaml"}
 
-_OUTSIDE = re.compile(r"\]\(((?:\.\./)+[^)#\s]+)(#[^)\s]*)?\)")
+_OUTSIDE = re.compile(r"\]\(((?:\.\./)+[^)#\s]+|[\w/]+\.py)(#[^)\s]*)?\)")
 
 
 @event_priority(100)
@@ -60,7 +60,9 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     def rewritten(match: re.Match[str]) -> str:
         path = _from_root(page.file.src_uri, match[1])
         here = posixpath.dirname(page.file.src_uri)
-        return f"]({posixpath.relpath(f'source/{path}.md', here or '.')}{match[2] or ''})" if path else match[0]
+        return (
+            f"]({posixpath.relpath(f'source/{path}.md', here or '.')}{match[2] or ''})" if path else match[0]
+        )
 
     return _OUTSIDE.sub(rewritten, markdown)
 
@@ -99,7 +101,16 @@ def _commands() -> str:
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
             main.main([*name.split(), "--help-all"])
-        lines += [f"## spikearm {name}", "", f"{about[0].upper()}{about[1:]}.", "", "```text", said.getvalue().rstrip(), "```", ""]
+        lines += [
+            f"## spikearm {name}",
+            "",
+            f"{about[0].upper()}{about[1:]}.",
+            "",
+            "```text",
+            said.getvalue().rstrip(),
+            "```",
+            "",
+        ]
     if columns is None:
         del os.environ["COLUMNS"]
     else:
