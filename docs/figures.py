@@ -102,7 +102,7 @@ def tick(ticks: Mapping[str, Mapping[str, Any]], control_dt_s: float) -> Figure:
                 start = times_us["tick"][typical] - times_us["write"][typical]
             axes.barh(row, times_us[stage][typical], 0.5, start, color=colour, label=None if row else stage)
             start += times_us[stage][typical]
-        axes.text(start + 8, row, f"{times_us['tick'][typical]:.0f} µs", va="center")
+        _note(axes, start + 8, row, f"{times_us['tick'][typical]:.0f} µs")
     axes.axvline(1e6 * control_dt_s, color=ORANGE, linestyle=":")
     axes.text(1e6 * control_dt_s - 6, -0.62, "the next tick begins", color=ORANGE, ha="right", va="center")
     axes.set(
@@ -125,8 +125,8 @@ def tiers(summaries: Mapping[str, Mapping[str, Any]]) -> Figure:
             (0.19, chip, "chip-anchored: a measured chip, scaled", ORANGE),
         ):
             axes.barh(row + offset, joules, 0.36, color=colour, label=None if row else label)
-            axes.text(joules * 1.15, row + offset, si(joules, "J"), va="center", fontsize=10)
-        axes.text(1.0, row, f"{times(chip / bottom_up)}\nthe sum", va="center", ha="right", fontsize=10)
+            _note(axes, joules * 1.15, row + offset, si(joules, "J"))
+        _note(axes, 1.0, row, f"{times(chip / bottom_up)}\nthe sum", ha="right")
     axes.set(
         xscale="log",
         xlabel="energy per tick of 1 ms [J]",
@@ -179,6 +179,11 @@ def substrates() -> Figure:
         ["torque", "", "OpCounts", "spikes, synapses,", "reads, pulses …", "", "× figure = joules"],
     )
     return figure
+
+
+def _note(axes: Axes, x: float, y: float, text: str, ha: str = "left") -> None:
+    """A few words at a bar, wherever it ends: the layout does not make room for them."""
+    axes.text(x, y, text, va="center", ha=ha, fontsize=10).set_in_layout(False)
 
 
 def _box(

@@ -2,15 +2,15 @@
 
     python examples/06_train_a_policy.py
 
-Soft actor-critic, for a minute or two, on an arm of two joints. The actor is small and rectified-linear, so that each of
-its units can become a spiking neuron. Needs the extra `rl`.
+Soft actor-critic, for a minute or two, on an arm of two joints. The actor is small and rectified-linear, so
+that each of its units can become a spiking neuron. Needs the extra `rl`.
 """
 
 import argparse
 
 import gymnasium
 
-import spikearm.envs  # registers the environments
+import spikearm.envs  # noqa: F401 (registers the environments)
 from spikearm.hardware.registry import BACKENDS, make_backend
 from spikearm.launch.policy import PerceptronAgent, SpikingAgent, collect_observations, evaluate
 from spikearm.models.policy import spiking_policy

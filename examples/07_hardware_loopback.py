@@ -3,8 +3,8 @@
     python examples/07_hardware_loopback.py
 
 The robot has its own clock, limits and watchdog, and knows nothing of the controller; the controller knows a
-plant, and not that it is far away. In lock step the arm moves only when commanded: the torques are then those of
-a run in one process, bit for bit. Read docs/safety.md before the arm is a real one.
+plant, and not that it is far away. In lock step the arm moves only when commanded: the torques are then those
+of a run in one process, bit for bit. Read docs/safety.md before the arm is a real one.
 """
 
 import subprocess
@@ -32,7 +32,7 @@ with tempfile.TemporaryDirectory() as name:
     # Without --lock-step it keeps real time, and stops by itself when commands stay away.
     serve = [sys.executable, "-m", "spikearm.launch.robot_serve", "--lock-step", "--listen", address]
     serve += ["--torque-rate-nm", str(TORQUE_RATE_NM)]
-    with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True) as robot:
+    with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True) as robot:  # noqa: S603 - ours
         print(robot.stderr.readline().strip())  # it says when it is ready
         try:
             # The controller: `spikearm hardware run --robot ADDRESS --trials 2`.

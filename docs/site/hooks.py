@@ -1,8 +1,8 @@
 """What the site has beyond the pages in this folder; MkDocs calls these functions while it builds.
 
 - ``commands.md``: the help of every command, as the commands print it.
-- Files of the repository that pages link to (``../examples/01_reach.py``) become pages of their own, so that the
-  same links work in the repository and on the site.
+- Files of the repository that pages link to (``../examples/01_reach.py``) become pages of their own, so that
+  the same links work in the repository and on the site.
 - The modules that the reference is made from: the folders of the checkout, as the package has them.
 """
 
@@ -30,6 +30,13 @@ ROOT = Path(__file__).parents[2]
 SUBPACKAGES = ("controller", "envs", "hardware", "launch", "models")
 HELP_COLUMNS = 88
 LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".cff": "yaml"}
+
+COMMANDS_INTRODUCTION = """# Command line
+
+What `spikearm COMMAND --help-all` prints. `--help` shows the options that most people want. Every command but
+`completion` takes `--json`: one document on stdout, everything for people on stderr. Exit codes: 0 done,
+1 failed or interrupted, 2 bad arguments.
+"""
 
 _OUTSIDE = re.compile(r"\]\(((?:\.\./)+[^)#\s]+|[\w/]+\.py)(#[^)\s]*)?\)")
 
@@ -68,7 +75,7 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
 
 
 def _from_root(page: str, target: str) -> str | None:
-    """A link's target as seen from the repository's root; None if it is no file outside of the pages' folder."""
+    """A link's target as seen from the repository's root; None if it is none of the files meant here."""
     path = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page), target))
     if path.startswith(("docs/", "../")) and not path.endswith(".py"):
         return None
@@ -76,7 +83,7 @@ def _from_root(page: str, target: str) -> str | None:
 
 
 def _source_page(path: str) -> str:
-    """A file of the repository as a page; its first docstring line, if it has one, is not repeated."""
+    """A file of the repository as a page."""
     text = (ROOT / path).read_text(encoding="utf-8")
     if path.endswith(".md"):
         return text
@@ -87,14 +94,7 @@ def _source_page(path: str) -> str:
 def _commands() -> str:
     """The long help of every command."""
     main = importlib.import_module("spikearm.launch.main")
-    lines = [
-        "# Command line",
-        "",
-        "What `spikearm COMMAND --help-all` prints. `--help` shows the options that most people want, with the same",
-        "examples. Every command but `completion` takes `--json`; exit codes are 0 done, 1 failed or interrupted,",
-        "2 bad arguments.",
-        "",
-    ]
+    lines = [COMMANDS_INTRODUCTION]
     columns = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = str(HELP_COLUMNS)
     for name, (_, about) in main.COMMANDS.items():

@@ -1,4 +1,4 @@
-"""Lets the reference understand cross-references in docstrings, such as ``:class:`~spikearm.records.OpCounts```."""
+"""Lets the reference understand cross-references in docstrings, such as ``:class:`~.records.OpCounts```."""
 
 from __future__ import annotations
 

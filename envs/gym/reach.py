@@ -62,7 +62,7 @@ class ReachEnv(ArmEnv):
 
     ## Arguments and options
 
-    The arguments are those of :class:`spikearm.envs.gym.config.EnvConfig`. ``reset`` has the options ``start``
+    The arguments are those of :class:`spikearm.envs.gym.config.EnvConfig`. Options of ``reset`` are ``start``
     (joint angles [rad]), ``target`` (point [m]), ``payload_kg``, ``perturbation`` (settings of
     :class:`spikearm.envs.perturbation.Perturbation` by name) and ``faults`` (pairs of time [s] and settings).
 
