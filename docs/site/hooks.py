@@ -1,6 +1,6 @@
 """What the site has beyond the pages in this folder; MkDocs calls these functions while it builds.
 
-- ``commands.md``: the help of every command, as the commands print it.
+- In ``commands.md``: the help of every command, as the commands print it.
 - Files of the repository that pages link to (``../examples/01_reach.py``) become pages of their own, so that
   the same links work in the repository and on the site.
 - The modules that the reference is made from: the folders of the checkout, as the package has them.
@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
@@ -31,12 +32,7 @@ SUBPACKAGES = ("controller", "envs", "hardware", "launch", "models")
 HELP_COLUMNS = 88
 LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".cff": "yaml"}
 
-COMMANDS_INTRODUCTION = """# Command line
-
-What `spikearm COMMAND --help-all` prints. `--help` shows the options that most people want. Every command but
-`completion` takes `--json`: one document on stdout, everything for people on stderr. Exit codes: 0 done,
-1 failed or interrupted, 2 bad arguments.
-"""
+COMMANDS_PAGE, COMMANDS_MARK = "commands.md", "<!-- Filled in when the site is built"
 
 _OUTSIDE = re.compile(r"\]\(((?:\.\./)+[^)#\s]+|[\w/]+\.py)(#[^)\s]*)?\)")
 
@@ -52,8 +48,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made."""
-    files.append(File.generated(config, "commands.md", content=_commands()))
+    """Add a page for every file that is linked to."""
     pages = [(file.src_uri, file.content_string) for file in files.documentation_pages()]
     outside = {_from_root(page, target) for page, text in pages for target, _ in _OUTSIDE.findall(text)}
     for path in sorted(outside - {None}):
@@ -62,14 +57,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Send links to files of the repository to their pages."""
+    """Send links to files of the repository to their pages; describe the commands."""
+    if page.file.src_uri == COMMANDS_PAGE:
+        before, mark, _ = markdown.partition(COMMANDS_MARK)
+        return f"{before}{_commands()}" if mark else markdown
+
+    here = posixpath.dirname(page.file.src_uri) or "."
 
     def rewritten(match: re.Match[str]) -> str:
         path = _from_root(page.file.src_uri, match[1])
-        here = posixpath.dirname(page.file.src_uri)
-        return (
-            f"]({posixpath.relpath(f'source/{path}.md', here or '.')}{match[2] or ''})" if path else match[0]
-        )
+        if path is None:
+            return match[0]
+        return f"]({posixpath.relpath(f'source/{path}.md', here)}{match[2] or ''})"
 
     return _OUTSIDE.sub(rewritten, markdown)
 
@@ -85,8 +84,6 @@ def _from_root(page: str, target: str) -> str | None:
 def _source_page(path: str) -> str:
     """A file of the repository as a page."""
     text = (ROOT / path).read_text(encoding="utf-8")
-    if path.endswith(".md"):
-        return text
     language = LANGUAGES.get(Path(path).suffix, "text")
     return f"---\ntitle: {path}\nsearch: {{ exclude: true }}\n---\n\n# {path}\n\n````{language}\n{text}````\n"
 
@@ -94,27 +91,17 @@ def _source_page(path: str) -> str:
 def _commands() -> str:
     """The long help of every command."""
     main = importlib.import_module("spikearm.launch.main")
-    lines = [COMMANDS_INTRODUCTION]
-    columns = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = str(HELP_COLUMNS)
+    lines = []
     for name, (_, about) in main.COMMANDS.items():
         said = io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        with (
+            mock.patch.dict(os.environ, COLUMNS=str(HELP_COLUMNS)),
+            contextlib.redirect_stdout(said),
+            contextlib.suppress(SystemExit),
+        ):
             main.main([*name.split(), "--help-all"])
-        lines += [
-            f"## spikearm {name}",
-            "",
-            f"{about[0].upper()}{about[1:]}.",
-            "",
-            "```text",
-            said.getvalue().rstrip(),
-            "```",
-            "",
-        ]
-    if columns is None:
-        del os.environ["COLUMNS"]
-    else:
-        os.environ["COLUMNS"] = columns
+        lines += [f"## spikearm {name}", "", f"{about[0].upper()}{about[1:]}.", ""]
+        lines += ["```text", said.getvalue().rstrip(), "```", ""]
     return "\n".join(lines)
 
 

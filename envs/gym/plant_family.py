@@ -41,9 +41,9 @@ class PlantFamilyEnv(ArmEnv):
 
     Each episode has a new plant: link lengths and masses within half of the average's (0.8 m and 8 kg in
     all), axes, damping and armature at random. Its drives carry its weight (``gravity_compensation``), but
-    not an unknown torque that is a smooth function of all joint angles, with a root mean square of ``force_share``
-    (0.25) times half the joint's limit. The targets swing with periods near ``period_s`` (3 s). ``truncated``
-    after 200 steps (4 s).
+    not an unknown torque that is a smooth function of all joint angles, with a root mean square of
+    ``force_share`` (0.25) times half the joint's limit. The targets swing with periods near ``period_s``
+    (3 s). ``truncated`` after 200 steps (4 s).
 
     ## Arguments and options
 
