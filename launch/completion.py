@@ -118,7 +118,11 @@ def _bash(commands: Mapping[str, Options]) -> str:
 
 
 def _zsh(commands: Mapping[str, Options]) -> str:
-    return "autoload -U +X bashcompinit && bashcompinit\n" + _bash(commands)
+    """Bash's script; what it needs is loaded where a ``.zshrc`` has not done so."""
+    return (
+        "(( $+functions[compdef] )) || { autoload -U +X compinit && compinit -i -D }\n"
+        "autoload -U +X bashcompinit && bashcompinit\n" + _bash(commands)
+    )
 
 
 def _fish(commands: Mapping[str, Options]) -> str:

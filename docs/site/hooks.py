@@ -57,7 +57,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Send links to files of the repository to their pages; describe the commands."""
+    """Send links to files of the repository to their pages, describe the commands, clear the first page."""
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation", "toc"]
     if page.file.src_uri == COMMANDS_PAGE:
         before, mark, _ = markdown.partition(COMMANDS_MARK)
         return f"{before}{_commands()}" if mark else markdown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -152,6 +153,47 @@ def test_other_shells_get_the_same_options(spikearm, shell, mark):
     assert mark in script
     assert "payload-kg" in script
     assert "reram-gong2018" in script
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_sound_in_the_shell_itself(spikearm, shell, tmp_path):
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell} here")
+    script = tmp_path / "completion"
+    script.write_text(spikearm("completion", shell).out)
+    subprocess.run([program, "-n", str(script)], check=True)  # noqa: S603 - ours: syntax
+    # And it can be loaded: nothing is said, least of all of an unknown word.
+    loaded = subprocess.run(  # noqa: S603 - ours
+        [program, "-c", f"source {script}"],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert loaded.stdout + loaded.stderr == ""
+
+
+def test_fish_completes_commands_options_and_values(spikearm, tmp_path):
+    program = shutil.which("fish")
+    if program is None:
+        pytest.skip("no fish here")
+    script = tmp_path / "completion"
+    script.write_text(spikearm("completion", "fish").out)
+
+    def completed_by_fish(line):
+        done = subprocess.run(  # noqa: S603 - ours
+            [program, "-c", f"source {script}; complete -C '{line}'"],
+            env={**os.environ, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()
+
+    assert {"run", "report", "robot"} <= set(completed_by_fish("spikearm r"))
+    assert completed_by_fish("spikearm run --backend l") == ["loihi"]
+    assert completed_by_fish("spikearm run --payload-k") == ["--payload-kg"]
 
 
 def test_run_json_has_only_what_was_set_or_has_a_default(spikearm, tmp_path):
