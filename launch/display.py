@@ -16,7 +16,7 @@ from rich.text import Text
 
 from spikearm.controller.tickschema import TickRecord
 from spikearm.launch.config import NETWORKED, RunConfig
-from spikearm.launch.words import ms, si
+from spikearm.launch.words import duration, ms, si
 
 # Square brackets in paths and messages are text, not markup.
 console = Console(stderr=True, markup=False)
@@ -102,16 +102,17 @@ class LivePanel:
         self._rmse_m.append(rmse_m)
         self._square_sum, self._n_in_reach = 0.0, 0
         if self._live is None:
+            left = f", {self._left()}" if self._n_ticks < self._config.n_ticks else ""
             self._console.print(
                 f"{self._title}: reach {len(self._rmse_m)}/{self._config.n_trials}, "
-                f"rmse {1e3 * rmse_m:.2f} mm",
+                f"rmse {1e3 * rmse_m:.2f} mm{left}",
                 highlight=False,
             )
 
     def _left(self) -> str:
         """Time that the run will still take, at its rate so far."""
         per_tick_s = (time.monotonic() - self._begun_s) / self._n_ticks
-        return f"{per_tick_s * (self._config.n_ticks - self._n_ticks):.0f} s left"
+        return f"{duration(per_tick_s * (self._config.n_ticks - self._n_ticks))} left"
 
     def _panel(self, record: TickRecord) -> Panel:
         command = record.command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,6 +56,7 @@ def draw_tasks(
     n_samples: int,
     n_perturbations: int,
     random_fields: float = _RANDOM_FIELDS,
+    progress: Callable[[int], None] | None = None,
 ) -> TaskSet:
     """Sessions of reaches near the arm's home, each under several perturbations of the trained families.
 
@@ -65,10 +67,11 @@ def draw_tasks(
         n_samples: Moments of each session, 0.02 s apart.
         n_perturbations: Perturbations per session.
         random_fields: Share of the perturbations that are random smooth functions of the state.
+        progress: Called with the number of sessions drawn so far, after each.
     """
     dynamics, missing, scaling = MujocoDynamics(arm), MissingTorque(arm), state_scaling(arm)
     states, mobility, torques = [], [], []
-    for _ in range(n_sessions):
+    for session in range(n_sessions):
         motion = _draw_session(arm, dynamics, rng, n_samples)
         state = np.concatenate((motion.q, motion.dq), axis=1)
         onto_task, moved = _kinematics(arm, dynamics, motion)
@@ -81,6 +84,8 @@ def draw_tasks(
         states.append(state)
         mobility.append(moved)
         torques.append(np.einsum("tij,ptj->pti", onto_task, np.stack(lacking)))
+        if progress is not None:
+            progress(session + 1)
     return TaskSet(np.stack(states), np.stack(mobility), np.stack(torques), DT_S)
 
 

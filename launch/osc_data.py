@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,13 +77,20 @@ class Reaching:
         return sample(reaches, CONTROL_DT_S)
 
 
-def draw_samples(reaching: Reaching, rng: np.random.Generator, *, n_reaches: int) -> OscSamples:
+def draw_samples(
+    reaching: Reaching,
+    rng: np.random.Generator,
+    *,
+    n_reaches: int,
+    progress: Callable[[int], None] | None = None,
+) -> OscSamples:
     """States in a tube around the paths that the analytic controller takes, in both forms of the law.
 
     Args:
         reaching: The arm and its reaches.
         rng: Source of randomness.
         n_reaches: Reaches out and back.
+        progress: Called with the number of reaches done so far, after each.
     """
     states = []
     for reach in range(n_reaches):
@@ -95,6 +103,8 @@ def draw_samples(reaching: Reaching, rng: np.random.Generator, *, n_reaches: int
             output = law.compute(state, target)
             plant.write(output.task + output.support)
         plant.close()
+        if progress is not None:
+            progress(reach + 1)
     n = reaching.arm.n_joints
     q, dq = (np.array(values) for values in zip(*states, strict=True))
     q += rng.normal(0.0, _JITTER_Q, (len(q), n))

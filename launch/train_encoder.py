@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
-from rich.progress import Progress
 
 from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import ArmSpec, load_arm
@@ -23,6 +22,7 @@ from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
 from spikearm.launch.encoder_check import Check, check
 from spikearm.launch.model_card import encoder_card
+from spikearm.launch.progress import StepProgress
 from spikearm.launch.train_common import command_line, require_torch, require_writable
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import save_encoder
@@ -124,12 +124,11 @@ def train(command: TrainEncoderCommand, arm: ArmSpec) -> TrainedEncoder:
     train_rng, validation_rng = map(np.random.default_rng, streams)
     size = {"n_samples": command.n_samples, "n_perturbations": command.n_perturbations}
     gains = Gains()
-    with Progress(console=console) as progress:
-        console.print(f"drawing {command.n_sessions} sessions of {arm.name}", highlight=False)
-        tasks = draw_tasks(arm, train_rng, n_sessions=command.n_sessions, **size)
-        n_validation = max(10, command.n_sessions // 12)
-        validation = draw_tasks(arm, validation_rng, n_sessions=n_validation, random_fields=0.0, **size)
-        bar = progress.add_task("training", total=command.training.n_steps)
+    with StepProgress(f"drawing {command.n_sessions} sessions of {arm.name}", command.n_sessions) as drawing:
+        tasks = draw_tasks(arm, train_rng, n_sessions=command.n_sessions, progress=drawing.done, **size)
+    n_validation = max(10, command.n_sessions // 12)
+    validation = draw_tasks(arm, validation_rng, n_sessions=n_validation, random_fields=0.0, **size)
+    with StepProgress("training", command.training.n_steps) as training:
         return train_encoder(
             arm.name,
             state_scaling(arm),
@@ -139,9 +138,7 @@ def train(command: TrainEncoderCommand, arm: ArmSpec) -> TrainedEncoder:
             torque_scale=arm.torque_scale_nm,
             max_rates_hz=AdaptiveNetwork.max_rates_hz,
             gains=(gains.kp, gains.damping),
-            progress=lambda step, loss: progress.update(
-                bar, completed=step + 1, description=f"training, loss {loss:.3f}"
-            ),
+            progress=lambda step, loss: training.done(step + 1, f"loss {loss:.3f}"),
         )
 
 

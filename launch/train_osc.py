@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from rich.progress import Progress
 
 from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import ArmSpec, load_arm
@@ -22,6 +21,7 @@ from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
 from spikearm.launch.model_card import osc_card
 from spikearm.launch.osc_data import Reaching, draw_samples
+from spikearm.launch.progress import StepProgress
 from spikearm.launch.train_common import command_line, require_torch, require_writable
 from spikearm.models.osc_readout import LeastSquares, random_commands, rates, wanted_torque
 from spikearm.models.osc_samples import OscSamples
@@ -138,11 +138,10 @@ def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
     reaching = Reaching(arm, MujocoDynamics(arm), Gains(kp=command.kp))
     null_damping = Gains(kp=reaching.posture_kp).damping
     gains = TaskGains(command.kp, reaching.gains.damping, null_damping)
-    with Progress(console=console) as progress:
-        console.print(f"reaching {command.n_reaches} times with {arm.name}", highlight=False)
-        samples = draw_samples(reaching, data_rng, n_reaches=command.n_reaches)
-        bar = progress.add_task("training", total=command.training.n_steps)
-        center = reaching.center
+    with StepProgress(f"reaching {command.n_reaches} times with {arm.name}", command.n_reaches) as reached:
+        samples = draw_samples(reaching, data_rng, n_reaches=command.n_reaches, progress=reached.done)
+    center = reaching.center
+    with StepProgress("training", command.training.n_steps) as training:
         weights = train_osc(
             arm.name,
             state_scaling(arm),
@@ -150,16 +149,14 @@ def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
             samples,
             gains,
             command.training,
-            progress=lambda step, loss: progress.update(
-                bar, completed=step + 1, description=f"training, loss {loss:.2f}"
-            ),
+            progress=lambda step, loss: training.done(step + 1, f"loss {loss:.2f}"),
         )
-        errors = {}
-        for feedforward in (False, True):
-            name = readout_name(feedforward=feedforward)
-            squares = _static(samples, weights, decoder_rng, feedforward, null_damping)
-            weights = weights.with_readouts({name: squares.solve(command.training.decoder_noise)})
-            errors[name] = _torque_error(samples, weights, decoder_rng, feedforward, null_damping)
+    errors = {}
+    for feedforward in (False, True):
+        name = readout_name(feedforward=feedforward)
+        squares = _static(samples, weights, decoder_rng, feedforward, null_damping)
+        weights = weights.with_readouts({name: squares.solve(command.training.decoder_noise)})
+        errors[name] = _torque_error(samples, weights, decoder_rng, feedforward, null_damping)
     return TrainedOsc(weights, _pose_error(samples, weights), errors, perf_counter() - start)
 
 

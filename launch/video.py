@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ import tyro
 from spikearm.errors import ConfigError, RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
+from spikearm.launch.progress import StepProgress
 
 
 @dataclass(frozen=True)
@@ -70,19 +72,34 @@ def record_video(run: Path, path: Path) -> None:
     said = ""
     for renderer in _renderers():
         environment = {**os.environ, "MUJOCO_GL": renderer} if renderer else dict(os.environ)
-        drawing = subprocess.run(  # noqa: S603 - this very module
-            [sys.executable, "-m", "spikearm.launch.video_frames", str(run), str(path)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if drawing.returncode == 0:
+        complaint = _draw(run, path, environment)
+        if complaint is None:
             return
-        said += f" {renderer or 'display'}: {(drawing.stderr.strip().splitlines() or ['it crashed'])[-1]}."
+        said += f" {renderer or 'display'}: {complaint}."
     raise RunFolderError(
         f"nothing here can draw:{said} On Debian and Ubuntu: apt-get install libegl1 libosmesa6."
     )
+
+
+def _draw(run: Path, path: Path, environment: Mapping[str, str]) -> str | None:
+    """Draw in a process of its own, which says how far it is; returns why it failed, None if it did not."""
+    command = [sys.executable, "-m", "spikearm.launch.video_frames", str(run), str(path)]
+    with (
+        tempfile.TemporaryFile("w+") as complaints,
+        subprocess.Popen(  # noqa: S603 - ours
+            command, env=environment, stdout=subprocess.PIPE, stderr=complaints, text=True
+        ) as drawing,
+    ):
+        assert drawing.stdout is not None  # noqa: S101 - it is a pipe
+        first = drawing.stdout.readline()
+        if first:
+            with StepProgress("drawing", int(first)) as progress:
+                for line in drawing.stdout:
+                    progress.done(int(line))
+        if drawing.wait() == 0:
+            return None
+        complaints.seek(0)
+        return (complaints.read().strip().splitlines() or ["it crashed"])[-1]
 
 
 def _renderers() -> tuple[str, ...]:

@@ -30,21 +30,24 @@ _WANTED, _ACTUAL = (0.25, 0.25, 0.3, 1.0), (0.05, 0.55, 0.65, 1.0)
 
 
 def main(run: Path, path: Path) -> None:
-    """Write the film."""
+    """Write the film; print the number of its pictures, then that of each picture when it is done."""
     partial = path.with_name(f".{path.name}{path.suffix}")
     try:
         encoder = imageio_ffmpeg.write_frames(str(partial), (WIDTH, HEIGHT), fps=FRAMES_PER_S)
         encoder.send(None)
-        for image in frames(run):
+        for done, (total, image) in enumerate(frames(run)):
+            if not done:
+                print(total, flush=True)
             encoder.send(np.ascontiguousarray(image))
+            print(done + 1, flush=True)
         encoder.close()
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def frames(run: Path) -> Iterator[Any]:
-    """The pictures of a run, shape (HEIGHT, WIDTH, 3), uint8."""
+def frames(run: Path) -> Iterator[tuple[int, Any]]:
+    """How many pictures there are, and each of them, shape (HEIGHT, WIDTH, 3), uint8."""
     config, ticks = settings_of(run), read_ticks(run)
     q = column_matrix(ticks, "q", "rad")
     wanted, actual = (np.column_stack([column(ticks, f"{p}_{a}_m") for a in "xyz"]) for p in ("target", "ee"))
@@ -54,7 +57,8 @@ def frames(run: Path) -> Iterator[Any]:
     scene.model.vis.global_.offwidth, scene.model.vis.global_.offheight = WIDTH, HEIGHT
     camera = _camera(scene, wanted)
     with mujoco.Renderer(scene.model, height=HEIGHT, width=WIDTH) as renderer:
-        for frame in range(max(1, int(len(q) / per_frame))):
+        n_frames = max(1, int(len(q) / per_frame))
+        for frame in range(n_frames):
             tick = int(frame * per_frame)
             scene.pose(q[tick])
             renderer.update_scene(scene.data, camera)
@@ -63,7 +67,7 @@ def frames(run: Path) -> Iterator[Any]:
             past = slice(max(0, tick - trail), tick + 1, step)
             _draw_path(renderer.scene, wanted[past], _WANTED, 0.0025)
             _draw_path(renderer.scene, actual[past], _ACTUAL, 0.004)
-            yield renderer.render()
+            yield n_frames, renderer.render()
     scene.close()
 
 

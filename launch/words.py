@@ -25,6 +25,12 @@ def mm(metres: float | None) -> str:
     return "–" if metres is None else f"{1e3 * metres:.2f} mm"
 
 
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 def of_run(label: str, n_runs: int, sentence: str) -> str:
     """A sentence about a run, with the run's name before it only if there are several."""
     return f"{label}: {sentence}" if n_runs > 1 else sentence[0].upper() + sentence[1:]

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from spikearm.launch.benchmark.jobs import Job, JobStore
 from spikearm.launch.display import console
+from spikearm.launch.words import duration
 
 _WEIGHT = {"osc": 1.0, "pd": 0.7, "pid": 0.7}
 _WEIGHT_OF_NETWORK = 2.5
@@ -78,7 +79,7 @@ class JobProgress:
         self._n += 1
         self._work_done += _weight(job)
         elapsed_s = time.monotonic() - self._begun_s
-        left = _duration(elapsed_s * (self._work / self._work_done - 1.0))
+        left = duration(elapsed_s * (self._work / self._work_done - 1.0))
         self._bar.update(self._task, completed=self._n, left=f"{left} left")
         if not self._console.is_terminal:
             self._say(f"{self._title} {self._n}/{self._todo}: {job.key}: {outcome}; {left} left")
@@ -89,8 +90,3 @@ class JobProgress:
 
 def _weight(job: Job) -> float:
     return job.config.n_ticks * _WEIGHT.get(job.config.controller, _WEIGHT_OF_NETWORK)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

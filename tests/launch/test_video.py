@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -47,11 +45,11 @@ def test_each_way_to_draw_is_tried(run, tmp_path, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     tried = []
 
-    def draw(command, *, env, **options):
-        tried.append(env["MUJOCO_GL"])
-        return subprocess.CompletedProcess(command, 0 if env["MUJOCO_GL"] == "osmesa" else 1, "", "no EGL")
+    def draw(run, path, environment):
+        tried.append(environment["MUJOCO_GL"])
+        return None if environment["MUJOCO_GL"] == "osmesa" else "no EGL"
 
-    monkeypatch.setattr(video.subprocess, "run", draw)
+    monkeypatch.setattr(video, "_draw", draw)
     video.record_video(run, tmp_path / "film.mp4")
     assert tried == ["egl", "osmesa"]
 
