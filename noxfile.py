@@ -42,6 +42,13 @@ def package(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The site, into site/; warnings are errors."""
+    session.install(".[docs]")
+    session.run("mkdocs", "build", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The tick by stage; see benchmarks/README.md for the others."""
     session.install(".")

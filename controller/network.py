@@ -64,7 +64,11 @@ class TickNetwork:
         self._n_held = 0
 
     def tick(self, inputs: Mapping[str, FloatArray]) -> NetworkTick:
-        """Advance by one control time step."""
+        """Advance by one control time step.
+
+        Args:
+            inputs: One array per input port, shape (size of the port,).
+        """
         if self._last is not None and self._n_held < self._n_ticks - 1:
             return self._hold(self._last)
         counts = NO_COUNTS

@@ -119,7 +119,15 @@ class ReachSequence:
 
 
 def minimum_jerk(t_s: float, duration_s: float) -> tuple[float, float, float]:
-    """Fraction of the way, and its first two derivatives [1/s, 1/s^2] (Flash and Hogan 1985)."""
+    """The smoothest way from rest to rest (Flash and Hogan 1985).
+
+    Args:
+        t_s: Time since the start [s]; before 0 nothing has moved, after the duration all has.
+        duration_s: Time from start to end [s].
+
+    Returns:
+        Fraction of the way, and its first two derivatives [1/s, 1/s^2].
+    """
     x = min(max(t_s / duration_s, 0.0), 1.0)
     s = x**3 * (10.0 + x * (-15.0 + 6.0 * x))
     ds = 30.0 * x**2 * (1.0 - x) ** 2 / duration_s

@@ -93,7 +93,14 @@ class Plant(Protocol):
         ...
 
     def write(self, torque: FloatArray) -> FloatArray:
-        """Apply a torque [N m] for one period; returns the torque really applied."""
+        """Apply a torque for one period.
+
+        Args:
+            torque: Wanted torque [N m], shape (n_joints,).
+
+        Returns:
+            Torque really applied [N m], shape (n_joints,).
+        """
         ...
 
     def close(self) -> None:
@@ -119,7 +126,12 @@ class ArmDynamics(Protocol):
         ...
 
     def update(self, q: FloatArray, dq: FloatArray) -> None:
-        """Compute everything below for this state."""
+        """Compute everything below for this state.
+
+        Args:
+            q: Joint angles [rad], shape (n_joints,).
+            dq: Joint velocities [rad/s], shape (n_joints,).
+        """
         ...
 
     def mass_matrix(self) -> FloatArray:
@@ -175,7 +187,9 @@ class Controller(Protocol):
         ...
 
     def notify_applied(self, sent: FloatArray, applied: FloatArray) -> None:
-        """Told after every write what was sent to the arm and what it really received [N m].
+        """Told after every write what was sent to the arm and what it really received.
+
+        Both are torques [N m], shape (n_joints,).
 
         With a modelled actuation delay, ``sent`` is the torque of an earlier tick.
         """

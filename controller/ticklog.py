@@ -190,8 +190,16 @@ def read_ticks(folder: Path) -> pa.Table:
 def column_matrix(table: pa.Table, group: str, unit: str) -> FloatArray:
     """The columns ``group_0_unit``, ``group_1_unit``, ... side by side, e.g. ``("q", "rad")``.
 
+    Args:
+        table: A log, as :func:`read_ticks` returns it.
+        group: What the columns' names begin with.
+        unit: What they end with.
+
     Returns:
-        Shape (n_ticks, number of such columns).
+        Shape (n_ticks, number of such columns), in that unit.
+
+    Raises:
+        JournalError: The log has no such columns.
     """
     names: list[str] = []
     while (name := f"{group}_{len(names)}_{unit}") in table.column_names:

@@ -79,7 +79,14 @@ class Perturbation:
             object.__setattr__(self, field.name, _as_tuple(value.tolist()))
 
     def per_joint(self, field: str, n_joints: int) -> FloatArray:
-        """One of the per-joint settings as an array of shape (n_joints,).
+        """One of the per-joint settings as an array, in its own unit.
+
+        Args:
+            field: Its name.
+            n_joints: Number of joints.
+
+        Returns:
+            Shape (n_joints,); a single number holds for all joints.
 
         Raises:
             ConfigError: It was given as a list of another length.

@@ -31,7 +31,12 @@ class JointSensors:
         self._rng = rng
 
     def reset(self, q: FloatArray, dq: FloatArray) -> None:
-        """Start at a state: the arm is taken to have rested there for longer than the delay."""
+        """Start at a state: the arm is taken to have rested there for longer than the delay.
+
+        Args:
+            q: Joint angles [rad], shape (n_joints,).
+            dq: Joint velocities [rad/s], shape (n_joints,).
+        """
         for _ in range(self._samples.maxlen or 1):
             self.sample(q, dq)
 
@@ -40,6 +45,11 @@ class JointSensors:
 
         A longer delay repeats the oldest sample until newer ones are old enough, as a line of that length
         would; a shorter one drops samples.
+
+        Args:
+            std_q_rad: Standard deviation of measured angles [rad].
+            std_dq_rad_s: Standard deviation of measured velocities [rad/s].
+            delay_ticks: Age of what is reported, in control ticks.
         """
         self._std_q_rad, self._std_dq_rad_s = std_q_rad, std_dq_rad_s
         kept = list(self._samples)[-(delay_ticks + 1) :]
@@ -47,11 +57,11 @@ class JointSensors:
         self._samples = deque(padding + kept, maxlen=delay_ticks + 1)
 
     def sample(self, q: FloatArray, dq: FloatArray) -> None:
-        """Measure a state [rad, rad/s]."""
+        """Measure a state [rad, rad/s], each shape (n_joints,)."""
         self._samples.append((self._noisy(q, self._std_q_rad), self._noisy(dq, self._std_dq_rad_s)))
 
     def read(self) -> tuple[FloatArray, FloatArray]:
-        """What the sensors report now, as arrays of the caller's own [rad, rad/s]."""
+        """What the sensors report now, as arrays of the caller's own [rad, rad/s], shape (n_joints,)."""
         q, dq = self._samples[0]
         return q.copy(), dq.copy()
 

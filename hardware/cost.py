@@ -32,11 +32,24 @@ class CostModel(Protocol):
         ...
 
     def estimate(self, counts: OpCounts, dt_s: float) -> Cost:
-        """Cost of work that took the substrate ``dt_s`` seconds of network time."""
+        """Cost of some work.
+
+        Args:
+            counts: The operations.
+            dt_s: Network time that they took [s].
+
+        Returns:
+            Latency [s] and energy by term [J]; the chip-anchored energy, or None where no chip was measured.
+        """
         ...
 
     def ledger(self, counts: OpCounts, dt_s: float) -> list[LedgerLine]:
-        """The same estimate, line by line: count times figure, with the source of the figure."""
+        """The same estimate, line by line: count times figure, with the source of the figure.
+
+        Args:
+            counts: The operations.
+            dt_s: Network time that they took [s].
+        """
         ...
 
 
@@ -65,7 +78,7 @@ class Figure:
         return n
 
     def times(self, counts: OpCounts, dt_s: float) -> float:
-        """Amount for all operations of this kind."""
+        """Amount for all operations of this kind [J or s]."""
         return self.number(counts, dt_s) * self.amount
 
 
@@ -104,7 +117,7 @@ class TableCost:
         return tuple(self.energy)
 
     def estimate(self, counts: OpCounts, dt_s: float) -> Cost:
-        """Cost of work that took ``dt_s`` seconds of network time."""
+        """Latency [s] and energy [J] of work that took ``dt_s`` seconds of network time."""
         return Cost(
             latency_s=sum(f.times(counts, dt_s) for f in self.latency),
             energy_j={
@@ -114,7 +127,7 @@ class TableCost:
         )
 
     def ledger(self, counts: OpCounts, dt_s: float) -> list[LedgerLine]:
-        """The same estimate, line by line."""
+        """The same estimate [J], line by line."""
         rows = [("bottom-up", term, f) for term, figures in self.energy.items() for f in figures]
         rows += [("chip-anchored", "chip", f) for f in self.chip]
         return [

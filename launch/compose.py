@@ -136,7 +136,16 @@ def compose_control(config: RunConfig) -> Control:
 
 
 def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:
-    """The network description for an arm; the same for every substrate."""
+    """The network description for an arm; the same for every substrate.
+
+    Args:
+        network: Encoder, neurons, learning rate.
+        arm: The arm, which gives the ranges of the state and the torque's scale.
+
+    Raises:
+        WeightsError: The encoder's weights are missing, damaged, or of another arm.
+        ConfigError: The settings contradict one another.
+    """
     encoder = _encoder(network.encoder, arm)
     return AdaptiveNetwork(
         n_joints=arm.n_joints,

@@ -22,7 +22,7 @@ class Agent(Protocol):
     """What acts: agents of Stable-Baselines3 do, and :class:`SpikingAgent`."""
 
     def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
-        """The action for an observation, and a state that is not used."""
+        """The action for an observation, shape (n_actions,), and a state that is not used."""
         ...
 
 
@@ -33,7 +33,7 @@ class PerceptronAgent:
         self._layers = layers
 
     def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
-        """The mean action."""
+        """The mean action, shape (n_actions,)."""
         return self._layers(flat_observation(observation)[None])[0], None
 
 
@@ -64,7 +64,7 @@ class SpikingAgent:
         self.counts, self.cost = NO_COUNTS, NO_COST
 
     def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
-        """The action: the network's drive, averaged over its steps, then bounded."""
+        """The action, shape (n_actions,): the network's drive, averaged over its steps, then bounded."""
         inputs = {"observation": flat_observation(observation)}
         counts, drive = NO_COUNTS, np.zeros(self._n_actions)
         for _ in range(self._n_steps):
@@ -153,8 +153,13 @@ def collect_observations(agent: Agent, env: Any, *, n_episodes: int, seed: int =
     """Observations that an agent meets, as its actor sees them, shape (n, size).
 
     Take many episodes rather than long ones: a spiking policy's inputs are cut at the range seen here, and
-        every
-    episode has but one start and one target.
+    every episode has but one start and one target.
+
+    Args:
+        agent: What acts.
+        env: A Gymnasium environment.
+        n_episodes: Episodes.
+        seed: Of the first episode; the others follow on.
     """
     seen: list[FloatArray] = []
     for episode in range(n_episodes):

@@ -122,7 +122,7 @@ def train(command: TrainEncoderCommand, arm: ArmSpec) -> TrainedEncoder:
 
     streams = np.random.SeedSequence(command.training.seed).spawn(2)
     train_rng, validation_rng = map(np.random.default_rng, streams)
-    size = {"n_samples": command.n_samples, "n_perturbations": command.n_perturbations}
+    size: dict[str, Any] = {"n_samples": command.n_samples, "n_perturbations": command.n_perturbations}
     gains = Gains()
     with StepProgress(f"drawing {command.n_sessions} sessions of {arm.name}", command.n_sessions) as drawing:
         tasks = draw_tasks(arm, train_rng, n_sessions=command.n_sessions, progress=drawing.done, **size)

@@ -138,6 +138,10 @@ def _read(file: IO[bytes]) -> tuple[dict[str, FloatArray], str]:
 def save_encoder(path: Path, encoder: StateEncoder) -> None:
     """Write weights in single precision, as :func:`load_encoder` reads them.
 
+    Args:
+        path: An .npz file.
+        encoder: What to write.
+
     Raises:
         WeightsError: The file cannot be written.
     """

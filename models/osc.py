@@ -200,7 +200,7 @@ class SpikingOSC:
                 )
 
     def used_decoders(self) -> FloatArray:
-        """Those given, or those trained for the stage."""
+        """Those given, or those trained for the stage, shape (n_joints, n_units)."""
         if self.decoders is not None:
             return self.decoders
         return self.weights.readout(readout_name(feedforward=self.feedforward))

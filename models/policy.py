@@ -72,7 +72,7 @@ class Layers:
         return self.bound(self.activations(x)[-1] @ self.weights[-1].T + self.biases[-1])
 
     def bound(self, x: FloatArray) -> FloatArray:
-        """The squashing function."""
+        """The squashing function, shape (..., n_actions): into [-1, 1]."""
         bounded: FloatArray = np.tanh(x) if self.squash == "tanh" else np.clip(x, -1.0, 1.0)
         return bounded
 

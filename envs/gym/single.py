@@ -66,7 +66,7 @@ class ArmEnv(gymnasium.Env[Any, Any]):
 
     @property
     def target(self) -> FloatArray:
-        """The target now."""
+        """The target now [m], shape (3,); joint angles [rad] where the task is in joint space."""
         target: FloatArray = self._episodes.task.goal[0].copy()
         return target
 
@@ -163,7 +163,16 @@ class GoalArmEnv(ArmEnv):
     goal = True
 
     def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
-        """The reward had the desired goal been this; any number of rows at once."""
+        """The reward had the desired goal been this; any number of rows at once.
+
+        Args:
+            achieved_goal: Positions of the end effector [m], shape (3,) or (n, 3).
+            desired_goal: Targets [m], same shape.
+            info: Those of the steps: one dictionary, or an array of them.
+
+        Returns:
+            A number, or shape (n,).
+        """
         return self._episodes.rewards.compute(achieved_goal, desired_goal, info)
 
     def compute_terminated(self, achieved_goal: Any, desired_goal: Any, info: Any) -> bool:

@@ -278,7 +278,7 @@ class FaultyPlant:
         return state
 
     def write(self, torque: FloatArray) -> FloatArray:
-        """Apply a torque [N m]."""
+        """Apply a torque [N m], shape (n_joints,); returns what was applied."""
         return self._plant.write(torque)
 
     def close(self) -> None:

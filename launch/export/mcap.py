@@ -31,6 +31,10 @@ Message = Callable[[dict[str, Any]], dict[str, Any] | None]
 def export_mcap(run: Path, path: Path) -> int:
     """One MCAP file; returns the number of ticks.
 
+    Args:
+        run: The run folder.
+        path: The file; one that is there is replaced.
+
     Raises:
         ConfigError: The package ``mcap`` is not installed.
     """

@@ -27,6 +27,10 @@ from spikearm.launch.summary import column, mean_counts
 def export_neurobench(run: Path, path: Path) -> int:
     """One JSON document; returns the number of ticks.
 
+    Args:
+        run: The run folder.
+        path: The file; one that is there is replaced.
+
     Raises:
         ConfigError: The run had no network.
     """

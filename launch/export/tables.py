@@ -11,14 +11,32 @@ from spikearm.controller.ticklog import read_ticks
 
 
 def export_parquet(run: Path, path: Path) -> int:
-    """One Parquet file; returns the number of ticks."""
+    """One Parquet file; returns the number of ticks.
+
+    Args:
+        run: The run folder; a run that is still going on gives the ticks it has.
+        path: The file; one that is there is replaced.
+
+    Raises:
+        JournalError: There is no log, or it cannot be read.
+        OSError: The file cannot be written.
+    """
     table = read_ticks(run)
     pq.write_table(table, path, compression="zstd")
     return int(table.num_rows)
 
 
 def export_csv(run: Path, path: Path) -> int:
-    """One CSV file with a heading; what is null is empty. Returns the number of ticks."""
+    """One CSV file with a heading; what is null is empty. Returns the number of ticks.
+
+    Args:
+        run: The run folder; a run that is still going on gives the ticks it has.
+        path: The file; one that is there is replaced.
+
+    Raises:
+        JournalError: There is no log, or it cannot be read.
+        OSError: The file cannot be written.
+    """
     table = read_ticks(run)
     csv.write_csv(table, path)
     return int(table.num_rows)

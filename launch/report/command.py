@@ -63,6 +63,10 @@ def _report(argv: Sequence[str]) -> int:
 def write_report(folders: Sequence[Path], path: Path) -> Path:
     """Write the page about some runs; returns its path.
 
+    Args:
+        folders: One run folder, or several that are compared.
+        path: The HTML file; one that is there is replaced.
+
     Raises:
         RunFolderError: A folder is not there, or is no run folder.
         JournalError: A log cannot be read, or has not a single tick.
