@@ -166,12 +166,12 @@ class GoalArmEnv(ArmEnv):
         """The reward had the desired goal been this; any number of rows at once.
 
         Args:
-            achieved_goal: Positions of the end effector [m], shape (3,) or (n, 3).
+            achieved_goal: Positions of the end effector [m], shape (..., 3).
             desired_goal: Targets [m], same shape.
-            info: Those of the steps: one dictionary, or an array of them.
+            info: What ``step`` returned, or a sequence of that, one per row.
 
         Returns:
-            A number, or shape (n,).
+            Shape (...); a number for a single goal.
         """
         return self._episodes.rewards.compute(achieved_goal, desired_goal, info)
 
