@@ -72,7 +72,7 @@ def _run(argv: Sequence[str]) -> int:
         default=default,
         examples=(
             "spikearm hardware run --arm planar3 --trials 5",
-            "spikearm hardware run --robot udp://192.0.2.7:47001 --key-file link.key --monitor",
+            "spikearm hardware run --robot udp://192.0.2.7:47001 --key-file KEY --monitor",
             "spikearm hardware run --recover",
         ),
         common=_COMMON,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from spikearm.errors import UnknownNameError
@@ -39,13 +41,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 _HELP = {"-h", "--help"}
 _ABOUT = (
-    "A robot arm, a spiking controller that learns while it moves, three substrates to run it on,",
-    "and every tick's latency and energy accounted for. To begin with:",
+    "A robot arm, a spiking controller that learns while it moves, three substrates to run it on, and every "
+    "tick's latency and energy accounted for. To begin with:"
+)
+_FIRST = (
     "",
-    "  spikearm run       ten reaches under a weight the controller knows nothing of; ten seconds",
+    "  spikearm run       ten reaches under a weight the controller does not know of",
     "  spikearm report    what happened, as a page for the browser",
     "",
 )
+_WIDEST = 100
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,22 +79,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _overview(group: str = "") -> str:
     """All commands, or those of one group."""
-    width = max(map(len, COMMANDS))
-    lines = [
-        f"  spikearm {name:<{width}}  {help_}"
-        for name, (_, help_) in COMMANDS.items()
-        if name.startswith(group)
-    ]
-    return "\n".join(
-        [
-            *(() if group else _ABOUT),
-            "usage: spikearm COMMAND [OPTIONS]",
-            "",
-            *lines,
-            "",
-            "spikearm COMMAND --help explains the options, with an example.",
-        ]
-    )
+    columns = min(_WIDEST, shutil.get_terminal_size().columns)
+    names = max(map(len, COMMANDS)) + 4
+    lines = [] if group else [*textwrap.wrap(_ABOUT, columns), *_FIRST]
+    lines += ["usage: spikearm COMMAND [OPTIONS]", ""]
+    for name, (_, help_) in COMMANDS.items():
+        if name.startswith(group):
+            about = textwrap.wrap(help_, max(_WIDEST // 4, columns - names), break_on_hyphens=False)
+            lines.append(f"  {name}".ljust(names) + about[0])
+            lines += [" " * names + more for more in about[1:]]
+    return "\n".join([*lines, "", "`spikearm COMMAND --help` explains the options, with an example."])
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ def test_overview_lists_every_command(spikearm, words):
     ended = spikearm(*words)
     assert ended.code == 0
     for command in COMMANDS:
-        assert f"spikearm {command}" in ended.out
+        assert f"\n  {command} " in ended.out
 
 
 def test_version_is_printed(spikearm):

@@ -20,22 +20,28 @@ from spikearm.launch.run_command import RunCommand
 SCREEN_LINES, SCREEN_COLUMNS = 50, 100
 
 
-def test_spikearm_alone_explains_itself(spikearm):
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_spikearm_alone_explains_itself_on_one_screen(spikearm, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
     ended = spikearm()
     assert ended.code == 0
     assert "To begin with:" in ended.out
+    lines = ended.out.splitlines()
     for command in COMMANDS:
-        assert f"spikearm {command}" in ended.out
+        assert any(line.startswith(f"  {command} ") for line in lines)
+    assert max(map(len, lines)) <= columns
+    assert len(lines) <= SCREEN_LINES
     assert ended.err == ""
 
 
+@pytest.mark.parametrize("columns", [80, SCREEN_COLUMNS])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_fits_a_screen_and_has_an_example(spikearm, command, monkeypatch):
-    monkeypatch.setenv("COLUMNS", str(SCREEN_COLUMNS))
+def test_help_fits_a_screen_and_has_an_example(spikearm, command, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
     shown = spikearm(*command.split(), "--help").out
     lines = shown.splitlines()
     assert len(lines) <= SCREEN_LINES
-    assert max(map(len, lines)) <= SCREEN_COLUMNS
+    assert max(map(len, lines)) <= columns
     examples = shown.split("examples:\n")[1].split("\n\n")[0].splitlines()
     assert all(line.startswith(f"  spikearm {command}") for line in examples)
 
