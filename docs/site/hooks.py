@@ -87,7 +87,8 @@ def _source_page(path: str) -> str:
     """A file of the repository as a page."""
     text = (ROOT / path).read_text(encoding="utf-8")
     language = LANGUAGES.get(Path(path).suffix, "text")
-    return f"---\ntitle: {path}\nsearch: {{ exclude: true }}\n---\n\n# {path}\n\n````{language}\n{text}````\n"
+    about = f"title: {path}\nsearch: {{ exclude: true }}\nhide: [navigation, toc]"  # lines are long
+    return f"---\n{about}\n---\n\n# {path}\n\n````{language}\n{text}````\n"
 
 
 def _commands() -> str:
