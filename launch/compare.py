@@ -95,9 +95,9 @@ def compare(
         composed = [(v, _open(v.config, stack)) for v in variants(config, devices)]
         folder = make_run_folder(config.out, config.name or "compare")
         runs: list[dict[str, Any]] = []
-        for variant, run in composed:
+        for number, (variant, run) in enumerate(composed, start=1):
             named = dataclasses.replace(variant.config, out=folder, name=variant.name)
-            with panel(variant.label, named) as display:
+            with panel(f"{variant.label} ({number} of {len(composed)})", named) as display:
                 summary = execute_composed(named, run, on_tick=display.on_tick)
             runs.append({**summary, "label": variant.label})
             if summary["interrupted"]:

@@ -92,6 +92,7 @@ def _compare(argv: Sequence[str]) -> int:
             console.print(f"chip figure of {'; '.join(labels)}: {scope}", style="dim")
     figure = draw_comparison(document)
     console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
+    console.print(f"next: spikearm report {document['run_dir']}/*/", highlight=False, soft_wrap=True)
     if command.json:
         print_json(document)
     return FAILED if any(run["interrupted"] for run in document["runs"]) else DONE

@@ -88,6 +88,7 @@ def _run(argv: Sequence[str]) -> int:
     show_link(summary["link"])
     for path in draw_figures(folder, summary):
         _say(f"figure: {path}")
+    _say(f"next: spikearm report {folder}")
     if command.json:
         print_json(summary)
     if summary["link"]["ended"] != "done":

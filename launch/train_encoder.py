@@ -110,6 +110,8 @@ def _train(argv: Sequence[str]) -> int:
     for result in checks:
         console.print(result.line(), highlight=False)
     console.print(f"weights: {path}\nmodel card: {card}", highlight=False, soft_wrap=True)
+    next_ = f"next: spikearm run --arm {command.arm} --encoder {path}"
+    console.print(next_, highlight=False, soft_wrap=True)
     if command.json:
         print_json(_document(trained, checks, path))
     return DONE

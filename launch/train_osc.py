@@ -123,6 +123,8 @@ def _train(argv: Sequence[str]) -> int:
     worst = 1e3 * trained.pose_error[:3].max()
     console.print(f"pose misjudged by {worst:.2f} mm rms without spikes; {trained.train_s:.0f} s in all")
     console.print(f"weights: {path}\nmodel card: {card}", highlight=False, soft_wrap=True)
+    next_ = f"next: spikearm run --arm {command.arm} --controller spiking-osc --weights {path}"
+    console.print(next_, highlight=False, soft_wrap=True)
     if command.json:
         print_json(_document(trained, path))
     return DONE
