@@ -199,6 +199,7 @@ def _one_loop(
             meter=meter,
             measure=control.dynamics.pose,
             actuation_delay=config.actuation_delay,
+            torque_rate_nm=config.torque_rate_nm,
             on_tick=outcome.on_tick,
         ).run()
     outcome.interrupted = result.interrupted

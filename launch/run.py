@@ -116,6 +116,7 @@ def _execute_in(
             meter=meter,
             measure=run.plant.ee_pose,
             actuation_delay=config.actuation_delay,
+            torque_rate_nm=config.torque_rate_nm,
             on_tick=_with_spikes(spikes, _with_rest(config, program, on_tick)),
         ).run()
 
