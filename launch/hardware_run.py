@@ -116,7 +116,7 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
         The summary, and the run folder. A run that ended early says why under ``link.ended``.
 
     Raises:
-        SpikearmError: The configuration cannot be composed, the robot cannot be reached.
+        SpikearmError: The configuration cannot be composed, the robot cannot be reached or armed.
     """
     control = compose_control(config)
     try:
@@ -160,6 +160,8 @@ def _drive(
             outcome.ended = "interrupted" if outcome.interrupted else "done"
             break
         except (ProtectiveStopError, LinkError) as error:
+            if not outcome.n_ticks:
+                raise  # there is nothing to sum up
             outcome.stops.append({"tick": log.n_ticks, "why": str(error)})
             outcome.ended = f"{type(error).__name__}: {error}"
             if len(outcome.stops) > link.recoveries:

@@ -159,6 +159,8 @@ class Rig:
             while self.inwards:
                 self.server.handle_in_step(*self.inwards.popleft())
             self.now_ns += PERIOD_NS
+        elif self.server.paced:
+            self.server.tick_at_its_pace()
         else:
             self.server.collect_until(self.now_ns + PERIOD_NS)
             self.server.tick()
