@@ -17,9 +17,9 @@ from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.remote_plant import describe
 from spikearm.hardware.link.server import RobotServer, ServedPlant
 from spikearm.hardware.link.session import RobotSession
+from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Codec, Stop, Trait
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm

@@ -18,15 +18,15 @@ _INSIDE_RAD = 0.02
 _BRAKING_RAD_S2 = 15.0
 """Largest acceleration that the feedback asks for [rad/s^2].
 
-Torque changes by 1 N m per tick at most: an iiwa14 that brakes from 3 rad/s by unbounded feedback gets what that
-asks for too late, and is driven by it. Of 12 random motions at 3 rad/s, 6 ended beyond 10 rad/s; with the bound
-all came to rest.
+Torque changes by 1 N m per tick at most: an iiwa14 that brakes from 3 rad/s by unbounded feedback gets
+what that asks for too late, and is driven by it. Of 12 random motions at 3 rad/s, 6 ended beyond 10 rad/s;
+with the bound all came to rest.
 """
 _RETURN_RAD_S = 0.3
 """Speed at which the arm may be pulled back [rad/s].
 
-It bounds how far away the place may be where it is held: an arm that was stopped in motion comes to rest further
-on, and is left there.
+It bounds how far away the place may be where it is held: an arm that was stopped in motion comes to rest
+further on, and is left there.
 """
 
 

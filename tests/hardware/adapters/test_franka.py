@@ -20,7 +20,7 @@ from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.errors import ClosedError, ConfigError, DriveError, NotFiniteError
 from spikearm.hardware.adapters.franka import FrankaPlant
 from spikearm.hardware.adapters.franka_config import FrankaConfig
-from spikearm.hardware.link.remote_plant import ClientRules
+from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.wire import Flag, Mode, Stop, Trait
 
 CONFIG = FrankaConfig(franka_host="arm.local")

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.hold import Hold, HoldGains
 from spikearm.hardware.link.limits import LimitRules, Limits
-from spikearm.hardware.link.remote_plant import ClientRules, RemotePlant
+from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.server import RobotServer, ServedPlant
 from spikearm.hardware.link.session import RobotSession, SessionRules
 from spikearm.hardware.link.wire import Codec, CommandFrame, Flag, Trait
