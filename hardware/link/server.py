@@ -138,9 +138,10 @@ class RobotServer:
         self._applied = np.zeros_like(self.reading.q)
         # Asked once: a structural check takes longer than all the rest of a state.
         self._sensing = plant if isinstance(plant, MeasuresTorque) else None
+        self._measured = None if self._sensing is None else self._sensing.torque_measured
         self._recovering = plant if isinstance(plant, Recovers) else None
         self.paced = isinstance(plant, KeepsTime) and plant.paces
-        self._echo_ns = self._arrived_ns = 0
+        self._echo_ns = self._arrived_ns = self._began_ns = 0
         self._fault_now = Stop(0)
         self.refused: Counter[Cause] = Counter()
         self.n_accepted = 0
@@ -167,7 +168,7 @@ class RobotServer:
             late_ns = self._now_ns() - due_ns
             if late_ns > self._period_ns:
                 # After a stall the grid moves: a burst of ticks would look like missed commands.
-                self.n_overruns += 1
+                self._overrun(late_ns)
                 due_ns += late_ns
             self.tick()
 
@@ -191,6 +192,9 @@ class RobotServer:
         What came while the reading was waited for answers the state before: a client has a whole period.
         """
         began_ns = self._now_ns()
+        if (late_ns := began_ns - self._began_ns - self._period_ns) > self._period_ns and self._began_ns:
+            self._overrun(late_ns)
+        self._began_ns = began_ns
         self._look()
         if self._fault_now & Stop.PLANT:
             self.collect_until(began_ns + self._period_ns)  # an arm that has failed may keep no time
@@ -198,7 +202,10 @@ class RobotServer:
         self._apply(self._session.tick(self.reading, fault=self._fault_now))
         if self._session.peer is not None:
             self._send(self._session.peer)
-        self.n_overruns += self._now_ns() - began_ns > 2 * self._period_ns
+
+    def _overrun(self, late_ns: int) -> None:
+        self.n_overruns += 1
+        self._session.stalled(late_ns // self._period_ns)
 
     def tick(self) -> None:
         """One period: torque, then the new reading to whoever is in session."""
@@ -300,19 +307,26 @@ class RobotServer:
         """Apply a torque; a failing plant stops the arm, not the server."""
         self._fault_now = Stop(0)
         applied = self._attempt(lambda: self._plant.write(torque))
-        if applied is not None:
+        if applied is None:
+            return
+        if np.isfinite(applied).all():
             self._applied = self._session.applied = applied
+        else:
+            self._fault_now |= Stop.PLANT
+            self.fault = f"the arm says that it applied {applied}"
 
     def _look(self) -> None:
         """Read, from an arm that takes no torque as well; a failing sensor stops the arm likewise."""
         reading = self._attempt(self._plant.read)
         if reading is None:
             return
-        if np.isfinite(reading.q).all() and np.isfinite(reading.dq).all():
-            self.reading = reading
+        measured = None if self._sensing is None else self._sensing.torque_measured
+        numbers = (reading.q, reading.dq, reading.t_s, 0.0 if measured is None else measured)
+        if all(np.isfinite(each).all() for each in numbers):
+            self.reading, self._measured = reading, measured
         else:
             self._fault_now |= Stop.SENSOR
-            self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}"
+            self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
 
     def _attempt(self, action: Callable[[], _T]) -> _T | None:
         """What an action of the plant gives; None, and a fault to report, if it raises."""
@@ -347,6 +361,6 @@ class RobotServer:
             dt_s=self._plant.dt_s,
             q=self.reading.q,
             dq=self.reading.dq,
-            measured=self._applied if self._sensing is None else self._sensing.torque_measured,
+            measured=self._applied if self._measured is None else self._measured,
             applied=self._applied,
         )

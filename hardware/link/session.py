@@ -155,6 +155,16 @@ class RobotSession:
         self.applied = self._limits.clamp(self._wanted(reading), self.applied)
         return self.applied
 
+    def stalled(self, n_ticks: int) -> None:
+        """The robot itself has stood still: an arm that was armed went on with its last torque, unwatched.
+
+        Args:
+            n_ticks: For so long.
+        """
+        armed = self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE)
+        if armed and n_ticks >= self._rules.watchdog.max_in_a_row:
+            self.protect(Stop.STALLED)
+
     def protect(self, why: Stop) -> None:
         """Stop, and stay stopped until somebody recovers."""
         if not self.stop:

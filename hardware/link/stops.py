@@ -12,6 +12,7 @@ _REASONS = {
     Stop.SPEED_LIMIT: "a joint was faster than its limit",
     Stop.SENSOR: "a sensor gave no number",
     Stop.PLANT: "its drive or simulation failed",
+    Stop.STALLED: "the robot's own program stood still for too long",
 }
 
 
