@@ -155,7 +155,9 @@ def test_frozen_robot_ends_the_run_and_stops_when_it_wakes(pair):
     assert "LinkError" in summary["link"]["ended"]
     pair.robot.send_signal(signal.SIGCONT)
     pair.settle()
-    assert_stopped(pair.end_robot())
+    robot = pair.end_robot()
+    assert "stood still for too long" in robot["stops"][-1]["why"]
+    assert_stopped(robot)
 
 
 @pytest.mark.slow

@@ -217,6 +217,24 @@ def test_robot_that_stood_still_for_too_long_stops_its_arm(rig):
     assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.STALLED)
 
 
+def test_goodbye_that_waited_for_a_robot_that_stood_still_does_not_hide_it(rig):
+    robot = rig()
+    plant = robot.armed()
+    done = []
+
+    def wanted():
+        if not done:
+            robot.now_ns += 500 * PERIOD_NS
+            goodbye = robot.command(flags=Flag.HOLD | Flag.BYE, sequence=robot.session.last_sequence + 1)
+            robot.inwards.append((robot.codec.pack_command(goodbye), "client 0"))
+        done.append(1)
+        return len(done) < 3
+
+    robot.server.run(wanted)
+    assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.STALLED)
+    plant.close()
+
+
 def test_stall_moves_the_grid_instead_of_firing_a_burst(rig):
     robot = rig()
     robot.armed()
