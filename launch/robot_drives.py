@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from spikearm.envs.arms import ArmSpec
+from spikearm.envs.arms import ARMS, ArmSpec
 from spikearm.errors import ConfigError
 from spikearm.hardware.adapters.franka import N_JOINTS, FrankaPlant
 from spikearm.hardware.adapters.franka_config import FRANKA_DT_S
@@ -45,6 +45,9 @@ def _make_dynamixel(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
 def _make_franka(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
     if arm.n_joints != N_JOINTS:
         raise ConfigError(f"a Franka arm has {N_JOINTS} joints, but arm {arm.name!r} has {arm.n_joints}.")
+    if arm.name in ARMS and arm.name != "fr3":
+        # It has as many joints; held by another arm's gravity, this one would fall or fly up.
+        raise ConfigError(f"arm {arm.name!r} is none of Franka's; use --arm fr3, or an MJCF file of yours.")
     if config.control_dt_s != FRANKA_DT_S:
         raise ConfigError(
             f"a Franka arm has a clock of its own, of {FRANKA_DT_S:g} s; control_dt_s cannot be "

@@ -97,6 +97,7 @@ def test_arm_that_is_real_is_not_armed_without_a_word(arm, short_path):
     ("change", "said"),
     [
         ({"arm": "planar3"}, "a Franka arm has 7 joints, but arm 'planar3' has 3"),
+        ({"arm": "iiwa14"}, "arm 'iiwa14' is none of Franka's"),
         ({"control_dt_s": 0.002}, "has a clock of its own, of 0.001 s"),
         ({"lock_step": True}, "a real arm does not wait"),
         ({"faults": FaultPlan(drop=0.1)}, "faults are for simulated arms"),
