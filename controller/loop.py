@@ -17,6 +17,7 @@ from spikearm.controller.path import Schedule
 from spikearm.controller.protocols import Controller, Plant
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
+from spikearm.controller.torque_rate import TorqueRate
 from spikearm.errors import ConfigError, NotFiniteError, TimeStepError
 from spikearm.hardware.meter import EnergyMeter
 from spikearm.records import FloatArray, JointState, Pose
@@ -63,13 +64,15 @@ class Loop:
             kinematics must do. Called before the torque is written. None leaves the columns empty.
         actuation_delay: ``"none"``, or ``"modelled"`` to let each torque arrive after the substrate's
             modelled latency.
+        torque_rate_nm: Largest change of each torque from one tick to the next [N m], whoever takes it; what
+            is held back arrives in the ticks that follow.
         on_tick: Called with each record after it was written, for displays; its time is nobody's latency,
             but in real time it delays the next tick.
         trial: Number of the trial, for the record.
 
     Raises:
         TimeStepError: Plant and schedule have different time steps.
-        ConfigError: There is no such actuation delay.
+        ConfigError: There is no such actuation delay, or the rate is not positive.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Loop:
         meter: EnergyMeter | None = None,
         measure: Callable[[], Pose] | None = None,
         actuation_delay: ActuationDelay = "none",
+        torque_rate_nm: float = math.inf,
         on_tick: Callable[[TickRecord], None] | None = None,
         trial: int = 0,
     ) -> None:
@@ -101,6 +105,7 @@ class Loop:
         self._meter = meter
         self._measure = measure
         self._delay = ModelledDelay(schedule.control_dt_s) if actuation_delay == "modelled" else None
+        self._rate = TorqueRate(torque_rate_nm)
         self._on_tick = on_tick
         self._trial = trial
         self._previous_log_s = math.nan
@@ -162,7 +167,7 @@ class Loop:
         command = self._controller.update(state, target)
         self._require_finite("the commanded torque", command.torque)
         ee = None if self._measure is None else _copied(self._measure())
-        sent = command.torque if self._delay is None else self._delay.torque(command)
+        sent = self._rate.torque(command.torque if self._delay is None else self._delay.torque(command))
 
         before_write = perf_counter()
         applied = self._plant.write(sent)

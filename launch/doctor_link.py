@@ -14,7 +14,8 @@ import numpy as np
 from spikearm.errors import LinkError
 from spikearm.hardware.link.address import Address
 from spikearm.hardware.link.channel import dial
-from spikearm.hardware.link.remote_plant import LinkClock, RemotePlant
+from spikearm.hardware.link.link_clock import LinkClock
+from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.statistics import LinkStatistics
 from spikearm.hardware.link.wire import Codec
 from spikearm.launch.finding import Finding

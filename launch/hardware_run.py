@@ -16,8 +16,10 @@ from spikearm.controller.tickschema import TickRecord
 from spikearm.errors import ConfigError, LinkError, ProtectiveStopError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import dial
+from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.key import load_key
-from spikearm.hardware.link.remote_plant import ClientRules, LinkClock, RemotePlant
+from spikearm.hardware.link.link_clock import LinkClock
+from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.statistics import LinkStatistics
 from spikearm.hardware.link.wire import Codec
 from spikearm.hardware.meter import EnergyMeter
@@ -26,6 +28,7 @@ from spikearm.launch.config import RunConfig
 from spikearm.launch.robot_config import DEFAULT_ADDRESS
 from spikearm.launch.run import default_name, record_run
 from spikearm.launch.run_folder import make_run_folder, write_json
+from spikearm.launch.spikes import SpikeRecorder
 from spikearm.records import FloatArray, Pose
 
 _AT_START_M = 1e-3
@@ -76,7 +79,7 @@ class LinkConfig:
 
 @dataclass
 class _Outcome:
-    """What is known of a run besides its ticks."""
+    """What is known of a run besides its ticks, and who watches its neurons."""
 
     statistics: LinkStatistics = field(default_factory=LinkStatistics)
     lock_step: bool = False
@@ -86,9 +89,12 @@ class _Outcome:
     misses: int = 0
     max_lateness_s: float = 0.0
     interrupted: bool = False
+    spikes: SpikeRecorder | None = None
 
     def on_tick(self, record: TickRecord) -> None:
         """Count; the results of loops that end by an error are not returned."""
+        if self.spikes is not None:
+            self.spikes.on_tick()
         self.n_ticks += 1
         self.misses += record.deadline_missed
         self.max_lateness_s = max(self.max_lateness_s, record.lateness_s)
@@ -116,7 +122,7 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
         The summary, and the run folder. A run that ended early says why under ``link.ended``.
 
     Raises:
-        SpikearmError: The configuration cannot be composed, the robot cannot be reached.
+        SpikearmError: The configuration cannot be composed, the robot cannot be reached or armed.
     """
     control = compose_control(config)
     try:
@@ -124,7 +130,8 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
         outcome = _Outcome()
 
-        def drive(log: TickLog, meter: EnergyMeter | None) -> LoopResult:
+        def drive(log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None) -> LoopResult:
+            outcome.spikes = spikes
             return _drive(config, link, control, outcome, log, meter, schedule)
 
         summary = record_run(folder, config, control, drive)
@@ -160,6 +167,8 @@ def _drive(
             outcome.ended = "interrupted" if outcome.interrupted else "done"
             break
         except (ProtectiveStopError, LinkError) as error:
+            if not outcome.n_ticks:
+                raise  # there is nothing to sum up
             outcome.stops.append({"tick": log.n_ticks, "why": str(error)})
             outcome.ended = f"{type(error).__name__}: {error}"
             if len(outcome.stops) > link.recoveries:
@@ -199,6 +208,7 @@ def _one_loop(
             meter=meter,
             measure=control.dynamics.pose,
             actuation_delay=config.actuation_delay,
+            torque_rate_nm=config.torque_rate_nm,
             on_tick=outcome.on_tick,
         ).run()
     outcome.interrupted = result.interrupted

@@ -11,19 +11,18 @@ import numpy as np
 
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
-from spikearm.errors import ConfigError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import Channel, listen
 from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.remote_plant import describe
 from spikearm.hardware.link.server import RobotServer, ServedPlant
 from spikearm.hardware.link.session import RobotSession
+from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Codec, Stop, Trait
-from spikearm.launch.compose import simulated_arm
 from spikearm.launch.robot_config import RobotConfig
+from spikearm.launch.robot_drives import make_arm
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def make_robot(config: RobotConfig) -> Robot:
     require_safe(parse_address(config.listen), has_key=bool(load_key(config.key_file)))
     traits = Trait.RESETTABLE if config.drive == "mujoco" else Trait.REAL
     traits |= Trait.LOCK_STEP if config.lock_step else Trait(0)
-    return robot_around(_make_arm(config, arm), arm, config, traits)
+    return robot_around(make_arm(config, arm), arm, config, traits)
 
 
 def robot_around(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait) -> Robot:
@@ -137,23 +136,3 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         )
     server = RobotServer(plant, session, channel, codec, traits=traits)
     return Robot(config, plant, session, server, channel)
-
-
-def _make_arm(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
-    """The arm itself, simulated or real."""
-    if config.drive == "mujoco":
-        return simulated_arm(arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s)
-    if config.lock_step:
-        raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
-    if len(config.dynamixel.servo_ids) != arm.n_joints:
-        raise ConfigError(
-            f"arm {arm.name!r} has {arm.n_joints} joints, but servo_ids names "
-            f"{len(config.dynamixel.servo_ids)} servos; give one per joint."
-        )
-    try:
-        from spikearm.hardware.adapters.dynamixel import DynamixelPlant
-    except ImportError as error:
-        raise ConfigError(
-            '--drive dynamixel needs ROBOTIS\' SDK: pip install "spikearm[dynamixel]".'
-        ) from error
-    return DynamixelPlant(config.dynamixel, dt_s=config.control_dt_s)

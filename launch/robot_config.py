@@ -11,6 +11,7 @@ import tyro
 
 from spikearm.envs.perturbation import Perturbation
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig
+from spikearm.hardware.adapters.franka_config import FrankaConfig
 from spikearm.hardware.link.address import DEFAULT_PORT
 from spikearm.hardware.link.faults import FaultPlan
 from spikearm.hardware.link.hold import HoldGains
@@ -30,8 +31,9 @@ class RobotConfig:
         listen: Where: udp://HOST:PORT or unix:PATH. Anything but loopback and Unix sockets needs a key.
         key_file: 32-byte key of mode 0600 that the client has as well.
         lock_step: Move only when commanded, as fast as the client commands, instead of in real time.
-        drive: "mujoco", or "dynamixel" for a real arm of servos; the model of --arm is then its dynamics.
+        drive: "mujoco"; or, for a real arm, "franka" or "dynamixel"; the model of --arm is then its dynamics.
         dynamixel: The servos.
+        franka: The Franka arm.
         seed: Seed of the arm's sensor noise; that of the run, for the same noise as in one process.
         control_dt_s: Period [s].
         perturbation: What the arm carries and suffers.
@@ -45,8 +47,9 @@ class RobotConfig:
     listen: str = DEFAULT_ADDRESS
     key_file: Path | None = None
     lock_step: bool = False
-    drive: Literal["mujoco", "dynamixel"] = "mujoco"
+    drive: Literal["mujoco", "dynamixel", "franka"] = "mujoco"
     dynamixel: DynamixelConfig = field(default_factory=DynamixelConfig)
+    franka: FrankaConfig = field(default_factory=FrankaConfig)
     seed: int = 0
     control_dt_s: float = 0.001
     perturbation: Annotated[Perturbation, tyro.conf.OmitArgPrefixes] = field(

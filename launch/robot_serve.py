@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from spikearm.controller.interruption import StopRequest
-from spikearm.hardware.link.remote_plant import describe
+from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Stop
 from spikearm.launch.cli import DONE, guarded, option, parse, print_json
 from spikearm.launch.config import RunConfig, load_config

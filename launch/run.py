@@ -21,7 +21,6 @@ from spikearm.hardware.backend import Program
 from spikearm.hardware.conductances import Conducts
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.meter import EnergyMeter, Metered, make_meter
-from spikearm.hardware.spikes import ShowsSpikes
 from spikearm.hardware.utilisation import Describes
 from spikearm.hardware.wear import Ages, Wears
 from spikearm.launch.compose import Control, Run, compose
@@ -30,7 +29,7 @@ from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.mapping import to_mapping
 from spikearm.launch.realtime import no_collections
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, make_run_folder, write_json, write_run_json
-from spikearm.launch.spikes import SpikeRecorder
+from spikearm.launch.spikes import SpikeRecorder, spike_recorder, with_spikes
 from spikearm.launch.summary import mean_counts, summarise
 
 _log = logging.getLogger(__name__)
@@ -103,10 +102,9 @@ def _execute_in(
     folder: Path, config: RunConfig, run: Run, on_tick: Callable[[TickRecord], None] | None
 ) -> dict[str, Any]:
     """Run the loop with its log in an existing folder."""
-    program = run.control.program
-    spikes = _spike_recorder(config, program)
+    rested = _with_rest(config, run.control.program, on_tick)
 
-    def drive(log: TickLog, meter: EnergyMeter | None) -> LoopResult:
+    def drive(log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None) -> LoopResult:
         return Loop(
             run.plant,
             run.control.controller,
@@ -116,21 +114,18 @@ def _execute_in(
             meter=meter,
             measure=run.plant.ee_pose,
             actuation_delay=config.actuation_delay,
-            on_tick=_with_spikes(spikes, _with_rest(config, program, on_tick)),
+            torque_rate_nm=config.torque_rate_nm,
+            on_tick=with_spikes(spikes, rested),
         ).run()
 
-    summary = record_run(folder, config, run.control, drive)
-    if spikes is not None:
-        with _unwritable_is_reported(folder):
-            spikes.save(folder)
-    return summary
+    return record_run(folder, config, run.control, drive)
 
 
 def record_run(
     folder: Path,
     config: RunConfig,
     control: Control,
-    drive: Callable[[TickLog, EnergyMeter | None], LoopResult],
+    drive: Callable[[TickLog, EnergyMeter | None, SpikeRecorder | None], LoopResult],
 ) -> dict[str, Any]:
     """Everything around the loops of a run: its log, its meter, and what is written at its end.
 
@@ -138,7 +133,7 @@ def record_run(
         folder: An existing folder.
         config: The run's configuration.
         control: Its controller.
-        drive: Carries out the loops.
+        drive: Carries out the loops; given the log, the meter, and what watches the neurons after each tick.
 
     Returns:
         The summary, which is in the folder as well.
@@ -155,9 +150,10 @@ def record_run(
         },
     )
     n_joints, metered = control.arm.n_joints, meter is not None
+    spikes = spike_recorder(program, config.n_ticks)
     schema = schema_for(n_joints, ledger, control_dt_s=config.control_dt_s, metered=metered)
     with TickLog(folder, schema, config_hash=config_hash(config)) as log, no_collections():
-        result = drive(log, meter)
+        result = drive(log, meter, spikes)
     summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
     if isinstance(program, Wears):
         summary["wear"] = [wear.document() for wear in program.wear]
@@ -171,6 +167,8 @@ def record_run(
             write_json(folder / "ledger.json", ledger_document(ledger, folder, config.control_dt_s))
         if isinstance(program, Conducts):
             save_conductances(folder, program.conductances)
+        if spikes is not None:
+            spikes.save(folder)
     return summary
 
 
@@ -181,27 +179,6 @@ def _unwritable_is_reported(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         _log.error("%s: not everything about this run could be saved: %s.", folder, error.strerror or error)
-
-
-def _spike_recorder(config: RunConfig, program: Program | None) -> SpikeRecorder | None:
-    if not isinstance(program, ShowsSpikes):
-        return None
-    return SpikeRecorder(program.populations, config.n_ticks, program.dt_s)
-
-
-def _with_spikes(
-    spikes: SpikeRecorder | None, on_tick: Callable[[TickRecord], None] | None
-) -> Callable[[TickRecord], None] | None:
-    """Looks at the neurons before anything else does."""
-    if spikes is None:
-        return on_tick
-
-    def on_tick_with_spikes(record: TickRecord) -> None:
-        spikes.on_tick()
-        if on_tick is not None:
-            on_tick(record)
-
-    return on_tick_with_spikes
 
 
 def _with_rest(

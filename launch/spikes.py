@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,8 +10,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from spikearm.controller.tickschema import TickRecord
 from spikearm.errors import JournalError
-from spikearm.hardware.spikes import Population
+from spikearm.hardware.backend import Program
+from spikearm.hardware.spikes import Population, ShowsSpikes
 from spikearm.launch.run_folder import whole_file
 
 SPIKES_NAME = "spikes.npz"
@@ -25,7 +27,7 @@ class SpikeRecorder:
 
     Args:
         populations: What to watch.
-        n_ticks: Ticks to make room for.
+        n_ticks: Ticks to make room for; if there are more, room is made in one of them.
         network_dt_s: Network time step [s].
     """
 
@@ -47,6 +49,8 @@ class SpikeRecorder:
         for population, part in zip(self._populations, self._slices, strict=True):
             np.not_equal(population.fired, 0, out=fired[part])
         self._counts += fired
+        if self._n_ticks == len(self._rows):
+            self._rows = np.concatenate((self._rows, np.zeros_like(self._rows)))
         self._rows[self._n_ticks] = np.packbits(fired[self._sample])
         self._n_ticks += 1
 
@@ -64,6 +68,28 @@ class SpikeRecorder:
             "counts": self._counts,
             "network_dt_s": np.array(self._dt_s),
         }
+
+
+def spike_recorder(program: Program | None, n_ticks: int) -> SpikeRecorder | None:
+    """A recorder for a program that shows its spikes; None for any other."""
+    if not isinstance(program, ShowsSpikes):
+        return None
+    return SpikeRecorder(program.populations, n_ticks, program.dt_s)
+
+
+def with_spikes(
+    spikes: SpikeRecorder | None, on_tick: Callable[[TickRecord], None] | None
+) -> Callable[[TickRecord], None] | None:
+    """``on_tick`` after a look at the neurons."""
+    if spikes is None:
+        return on_tick
+
+    def on_tick_with_spikes(record: TickRecord) -> None:
+        spikes.on_tick()
+        if on_tick is not None:
+            on_tick(record)
+
+    return on_tick_with_spikes
 
 
 @dataclass(frozen=True)

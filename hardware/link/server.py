@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from spikearm.hardware.link.wire import (
 )
 from spikearm.records import FloatArray, JointState
 
+_T = TypeVar("_T")
 _PACKETS_PER_TICK = 64
 """Packets looked at in one tick: a flood costs its own packets, not the tick."""
 _HELLOS_PER_TICK = 4
@@ -67,11 +68,32 @@ class MeasuresTorque(Protocol):
         ...
 
 
+@runtime_checkable
+class KeepsTime(Protocol):
+    """An arm with a clock of its own."""
+
+    @property
+    def paces(self) -> bool:
+        """Whether ``read`` returns when the arm's next period begins, and not before."""
+        ...
+
+
+@runtime_checkable
+class Recovers(Protocol):
+    """An arm that stops by itself, and has to be told when that is over."""
+
+    def recover(self) -> None:
+        """Take torque again."""
+        ...
+
+
 class RobotServer:
     """Serves one arm to one client at a time.
 
     In real time the robot is the master of time: each period it takes the commands that have come, applies
-    the session's torque, and sends the new reading. In lock step it moves only when a command tells it to,
+    the session's torque, and sends the new reading. Its periods are those of the arm, if the arm has a clock
+    of its own; then packets are looked at once per period, so that the time they have waited for it counts as
+    time on the wire. In lock step it moves only when a command tells it to,
     and answers each command once it is done; a command that comes again is answered again but not obeyed
     again.
 
@@ -89,6 +111,7 @@ class RobotServer:
         n_accepted: Commands that were accepted.
         reading: The arm's last reading.
         n_overruns: Ticks that began more than a period late.
+        paced: Whether the arm has a clock of its own.
         fault: What the plant said when it last failed.
     """
 
@@ -115,7 +138,10 @@ class RobotServer:
         self._applied = np.zeros_like(self.reading.q)
         # Asked once: a structural check takes longer than all the rest of a state.
         self._sensing = plant if isinstance(plant, MeasuresTorque) else None
-        self._echo_ns = self._arrived_ns = 0
+        self._measured = None if self._sensing is None else self._sensing.torque_measured
+        self._recovering = plant if isinstance(plant, Recovers) else None
+        self.paced = isinstance(plant, KeepsTime) and plant.paces
+        self._echo_ns = self._arrived_ns = self._began_ns = 0
         self._fault_now = Stop(0)
         self.refused: Counter[Cause] = Counter()
         self.n_accepted = 0
@@ -124,8 +150,13 @@ class RobotServer:
 
     def run(self, wanted: Callable[[], bool]) -> None:
         """Serve as long as ``wanted()`` is true; asked at least ten times a second."""
-        serve = self._serve_lock_step if self._traits & Trait.LOCK_STEP else self._serve_real_time
-        serve(wanted)
+        if self._traits & Trait.LOCK_STEP:
+            self._serve_lock_step(wanted)
+        elif self.paced:
+            while wanted():
+                self.tick_at_its_pace()
+        else:
+            self._serve_real_time(wanted)
 
     # -- real time -----------------------------------------------------------------------------------
 
@@ -137,23 +168,44 @@ class RobotServer:
             late_ns = self._now_ns() - due_ns
             if late_ns > self._period_ns:
                 # After a stall the grid moves: a burst of ticks would look like missed commands.
-                self.n_overruns += 1
+                self._overrun(late_ns)
                 due_ns += late_ns
             self.tick()
 
     def collect_until(self, due_ns: int) -> None:
-        """Take packets as they come, so that their time of arrival is known."""
+        """Take packets as they come, so that their time of arrival is known; and all that are there."""
         n_left, n_hellos = _PACKETS_PER_TICK, _HELLOS_PER_TICK
         while True:
             remaining_s = 1e-9 * (due_ns - self._now_ns())
-            if remaining_s <= 0.0:
-                return
             came = self._channel.receive(max(0.0, remaining_s - _SPIN_S)) if n_left else None
             if came is not None:
                 n_left -= 1
                 n_hellos -= self._take(*came, may_answer=n_hellos > 0)
+            elif remaining_s <= 0.0:
+                return
             elif not n_left:
                 self._sleep(remaining_s)
+
+    def tick_at_its_pace(self) -> None:
+        """One period of an arm with a clock of its own, which wants its torque soon after its reading.
+
+        What came while the reading was waited for answers the state before: a client has a whole period.
+        """
+        began_ns = self._now_ns()
+        if (late_ns := began_ns - self._began_ns - self._period_ns) > self._period_ns and self._began_ns:
+            self._overrun(late_ns)
+        self._began_ns = began_ns
+        self._look()
+        if self._fault_now & Stop.PLANT:
+            self.collect_until(began_ns + self._period_ns)  # an arm that has failed may keep no time
+        self.collect_until(self._now_ns())
+        self._apply(self._session.tick(self.reading, fault=self._fault_now))
+        if self._session.peer is not None:
+            self._send(self._session.peer)
+
+    def _overrun(self, late_ns: int) -> None:
+        self.n_overruns += 1
+        self._session.stalled(late_ns // self._period_ns)
 
     def tick(self) -> None:
         """One period: torque, then the new reading to whoever is in session."""
@@ -223,6 +275,8 @@ class RobotServer:
         self._echo_ns, self._arrived_ns = command.client_ns, self._now_ns()
         if command.flags & Flag.RESET and self._traits & Trait.RESETTABLE:
             self._reset(command)
+        if command.flags & Flag.RECOVER and self._fault_now & Stop.PLANT and self._recovering is not None:
+            self._attempt(self._recovering.recover)
         return False
 
     def _welcome(self, hello: CommandFrame, peer: Peer) -> None:
@@ -246,20 +300,42 @@ class RobotServer:
         self._session.place(self.reading)
 
     def _move(self, torque: FloatArray) -> None:
-        """Apply a torque and read; a failing plant or sensor stops the arm, not the server."""
+        self._apply(torque)
+        self._look()
+
+    def _apply(self, torque: FloatArray) -> None:
+        """Apply a torque; a failing plant stops the arm, not the server."""
+        self._fault_now = Stop(0)
+        applied = self._attempt(lambda: self._plant.write(torque))
+        if applied is None:
+            return
+        if np.isfinite(applied).all():
+            self._applied = self._session.applied = applied
+        else:
+            self._fault_now |= Stop.PLANT
+            self.fault = f"the arm says that it applied {applied}"
+
+    def _look(self) -> None:
+        """Read, from an arm that takes no torque as well; a failing sensor stops the arm likewise."""
+        reading = self._attempt(self._plant.read)
+        if reading is None:
+            return
+        measured = None if self._sensing is None else self._sensing.torque_measured
+        numbers = (reading.q, reading.dq, reading.t_s, 0.0 if measured is None else measured)
+        if all(np.isfinite(each).all() for each in numbers):
+            self.reading, self._measured = reading, measured
+        else:
+            self._fault_now |= Stop.SENSOR
+            self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
+
+    def _attempt(self, action: Callable[[], _T]) -> _T | None:
+        """What an action of the plant gives; None, and a fault to report, if it raises."""
         try:
-            self._applied = self._session.applied = self._plant.write(torque)
-            reading = self._plant.read()
+            return action()
         except Exception as error:  # noqa: BLE001 - whatever a plant raises, the client must be told
             self.fault = f"{type(error).__name__}: {error}"
-            self._fault_now = Stop.PLANT
-            return
-        finite = np.isfinite(reading.q).all() and np.isfinite(reading.dq).all()
-        self._fault_now = Stop(0) if finite else Stop.SENSOR
-        if finite:
-            self.reading = reading
-        else:
-            self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}"
+            self._fault_now |= Stop.PLANT
+            return None
 
     def _send(self, peer: Peer) -> None:
         frame = self._frame(session=self._session.number, echo_ns=self._echo_ns, arrived_ns=self._arrived_ns)
@@ -285,6 +361,6 @@ class RobotServer:
             dt_s=self._plant.dt_s,
             q=self.reading.q,
             dq=self.reading.dq,
-            measured=self._applied if self._sensing is None else self._sensing.torque_measured,
+            measured=self._applied if self._measured is None else self._measured,
             applied=self._applied,
         )

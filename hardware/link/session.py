@@ -89,6 +89,7 @@ class RobotSession:
         self.watchdog = Watchdog(rules.watchdog)
         self.stop = Stop(0)
         self.mode = Mode.IDLE
+        self._armed = False
         self.tick_number = 0
         self.stops: list[tuple[int, Stop]] = []
         self.applied: FloatArray = np.zeros_like(first.q)
@@ -152,8 +153,19 @@ class RobotSession:
             self.protect(fault)
         elif fresh:
             self._recover(reading)
+        self._armed = self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE)
         self.applied = self._limits.clamp(self._wanted(reading), self.applied)
         return self.applied
+
+    def stalled(self, n_ticks: int) -> None:
+        """The robot itself has stood still: an arm that was armed went on with its last torque, unwatched.
+
+        Args:
+            n_ticks: For so long.
+        """
+        # As it was when it stood still: what waited meanwhile, such as a goodbye, has been taken already.
+        if self._armed and n_ticks >= self._rules.watchdog.max_in_a_row:
+            self.protect(Stop.STALLED)
 
     def protect(self, why: Stop) -> None:
         """Stop, and stay stopped until somebody recovers."""

@@ -66,6 +66,7 @@ class Stop(enum.IntFlag):
     SPEED_LIMIT = 16
     SENSOR = 32
     PLANT = 64
+    STALLED = 128
 
 
 class Cause(enum.StrEnum):

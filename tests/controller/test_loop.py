@@ -171,6 +171,35 @@ def test_modelled_delay_makes_tracking_worse(tmp_path):
     assert errors[1] > 1.05 * errors[0]
 
 
+def test_torque_changes_no_faster_than_allowed_and_catches_up(tmp_path):
+    controller = FakeController()
+    controller.torque_at = dict.fromkeys(range(20, 40), np.array((5.0, -0.3)))
+    run(tmp_path, controller=controller, torque_rate_nm=0.5)
+    table = read_ticks(tmp_path)
+    commanded = column_matrix(table, "torque_commanded", "nm")
+    applied = column_matrix(table, "torque_applied", "nm")
+    assert np.abs(np.diff(commanded, axis=0)).max() > 3.0
+    assert np.abs(np.diff(applied, axis=0)).max() <= 0.5 + 1e-12
+    np.testing.assert_array_equal(applied[0], commanded[0])
+    np.testing.assert_array_equal(applied[35:40], commanded[35:40])
+    assert all(np.array_equal(sent, applied) for sent, applied in controller.notified)
+
+
+def test_rate_is_counted_from_what_was_sent_not_from_what_the_arm_made_of_it(tmp_path):
+    plant = FakePlant(limit=2.0)
+    controller = FakeController()
+    controller.torque_at = dict.fromkeys(range(200), np.array((9.0, 0.0)))
+    controller.torque_at[0] = np.zeros(2)
+    run(tmp_path, plant=plant, controller=controller, torque_rate_nm=1.0, n=12)
+    np.testing.assert_array_equal(np.array(plant.written)[:, 0], [*range(10), 9, 9])
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, np.nan])
+def test_rate_must_be_positive(tmp_path, rate):
+    with pytest.raises(ConfigError, match="torque_rate_nm must be a positive number"):
+        run(tmp_path, torque_rate_nm=rate)
+
+
 def test_meter_is_read_once_per_tick_and_once_before(tmp_path):
     class Meter:
         name = "test"

@@ -16,7 +16,7 @@ from dynamixel_bus import Bus  # noqa: E402 - needs the path above
 
 from spikearm.errors import ConfigError  # noqa: E402
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig  # noqa: E402
-from spikearm.hardware.link.remote_plant import LinkClock  # noqa: E402
+from spikearm.hardware.link.link_clock import LinkClock  # noqa: E402
 from spikearm.hardware.link.wire import Mode, Trait  # noqa: E402
 from spikearm.launch.hardware_run import LinkConfig, connect  # noqa: E402
 from spikearm.launch.robot import make_robot  # noqa: E402

@@ -28,8 +28,8 @@ FAULTS = {
     "nan": 0.002,
     "sensor-nan": 2e-5,
     "wire-jitter-s": 0.0001,
-    "freeze": 5e-4,
-    "freeze-s": 0.03,
+    "freeze": 2e-4,
+    "freeze-s": 0.03,  # beyond what the watchdog bears with: each one is a stop
     "faults-every-s": 4,
     "faults-for-s": 3,
     "fault-seed": 5,
@@ -38,6 +38,7 @@ REASONS = (
     "too many commands missed in a row",
     "too large a share of commands missed",
     "a sensor gave no number",
+    "the robot's own program stood still for too long",
     "no state from the robot",
     "nobody answers",
 )

@@ -12,7 +12,7 @@ from spikearm.launch.spikes import SPIKES_NAME, SpikeRecorder, Spikes
 def recorded(tmp_path, rng):
     """Two populations, one larger than the sample; what they really did; what came back."""
     small, large = np.zeros(5), np.zeros(100, dtype=bool)
-    recorder = SpikeRecorder((Population("a", small), Population("b", large)), 50, 0.001)
+    recorder = SpikeRecorder((Population("a", small), Population("b", large)), 7, 0.001)
     truth = []
     for _ in range(30):
         small[:] = 1000.0 * (rng.random(5) < 0.3)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.hold import Hold, HoldGains
 from spikearm.hardware.link.limits import LimitRules, Limits
-from spikearm.hardware.link.remote_plant import ClientRules, RemotePlant
+from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.server import RobotServer, ServedPlant
 from spikearm.hardware.link.session import RobotSession, SessionRules
 from spikearm.hardware.link.wire import Codec, CommandFrame, Flag, Trait
@@ -159,6 +160,8 @@ class Rig:
             while self.inwards:
                 self.server.handle_in_step(*self.inwards.popleft())
             self.now_ns += PERIOD_NS
+        elif self.server.paced:
+            self.server.tick_at_its_pace()
         else:
             self.server.collect_until(self.now_ns + PERIOD_NS)
             self.server.tick()

@@ -5,8 +5,10 @@ import pytest
 from rig import Masses
 
 from spikearm.errors import ClosedError, ConfigError, LinkError, NotFiniteError, ProtectiveStopError
+from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.limits import LimitRules
-from spikearm.hardware.link.remote_plant import ClientRules, LinkClock, describe
+from spikearm.hardware.link.link_clock import LinkClock
+from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Cause, Mode, Stop, Trait
 
 QUICK = ClientRules(connect_s=0.2)
@@ -74,7 +76,7 @@ def test_write_shows_that_a_command_was_missed(rig):
     plant = robot.armed()
     drive(plant, 5, (0.5, 0.5))
     plant.next_state()
-    plant._sequence += 1  # a command that gets lost
+    plant._robot.sequence += 1  # a command that gets lost
     plant.next_state()
     np.testing.assert_array_equal(plant.write(np.array((0.9, 0.9))), (0.5, 0.5))
     np.testing.assert_array_equal(drive(plant, 3, (0.9, 0.9))[1:], 0.9)
@@ -231,7 +233,7 @@ def test_states_that_are_none_are_refused(rig, which):
         packet = robot.codec.pack_state(type(state)(**{**_fields(state), "session": 5, "sequence": 10**9}))
     before = plant.read()
     queue.append(packet)
-    plant._receive()
+    plant._robot.receive()
     np.testing.assert_array_equal(plant.read().q, before.q)
     cause = {"old": Cause.SEQUENCE, "turned": Cause.TAG, "foreign": Cause.SESSION}[which]
     assert plant.statistics.refused == {cause: 1}
@@ -283,13 +285,13 @@ def test_closing_gives_the_arm_back_to_its_hold(rig):
 def test_goodbye_that_is_lost_is_said_again(rig):
     robot = rig()
     plant = robot.armed()
-    send, lost = plant._channel.send, [2]
+    send, lost = plant._robot._channel.send, [2]
 
     def lossy(packet, peer=None):
         lost[0] -= 1
         return lost[0] >= 0 or send(packet, peer)
 
-    plant._channel.send = lossy
+    plant._robot._channel.send = lossy
     plant.close()
     assert robot.session.mode is Mode.IDLE or robot.session.stop == Stop.MISSED_IN_A_ROW
 
@@ -298,7 +300,7 @@ def test_lock_step_asks_again_for_a_lost_answer(rig):
     robot = rig(lock_step=True)
     plant = robot.armed()
     plant.write(np.array((0.5, 0.0)))
-    sent = plant._channel.send
+    sent = plant._robot._channel.send
     dropped = []
 
     def lossy(packet, peer=None):
@@ -307,7 +309,7 @@ def test_lock_step_asks_again_for_a_lost_answer(rig):
             return True
         return sent(packet, peer)
 
-    plant._channel.send = lossy
+    plant._robot._channel.send = lossy
     np.testing.assert_array_equal(plant.write(np.array((0.7, 0.0))), (0.7, 0.0))
     assert robot.plant.t_s == pytest.approx(2e-3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,6 +161,78 @@ def test_failing_arm_stops_the_arm_and_not_the_server(rig, trouble, why):
     assert plant.stop_reason == why
     assert np.isfinite(plant.read().q).all()
     assert ("drive is hot" if trouble == "error" else "nan") in robot.server.fault
+
+
+class Wrong(Masses):
+    """Says of itself what is not a number."""
+
+    wrong = ""
+
+    @property
+    def torque_measured(self):
+        return np.full(self.n_joints, np.nan if self.wrong == "measured" else 0.0)
+
+    def read(self):
+        state = super().read()
+        return replace(state, t_s=np.nan) if self.wrong == "time" else state
+
+    def write(self, torque):
+        applied = super().write(torque)
+        return np.full_like(applied, np.inf) if self.wrong == "applied" else applied
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"), [("measured", Stop.SENSOR), ("time", Stop.SENSOR), ("applied", Stop.PLANT)]
+)
+def test_nothing_but_numbers_is_ever_sent(rig, wrong, why):
+    robot = rig(plant=Wrong())
+    plant = robot.armed()
+    robot.plant.wrong = wrong
+    for _ in range(3):
+        plant.next_state()
+    assert plant.stop_reason == why
+    assert plant.statistics.refused == {}
+    assert np.isfinite(robot.plant.applied).all()
+
+
+def stall(robot, n_periods: int) -> None:
+    """A robot whose program gets no processor for some periods, while commands come in."""
+    n_ticks = []
+
+    def wanted():
+        n_ticks.append(1)
+        robot.now_ns += (n_periods if len(n_ticks) == 2 else 0) * PERIOD_NS
+        robot.inwards.append((robot.codec.pack_command(robot.command((0.1, 0.1))), "client 0"))
+        return len(n_ticks) < 4
+
+    robot.server.run(wanted)
+
+
+def test_robot_that_stood_still_for_too_long_stops_its_arm(rig):
+    robot = rig()
+    robot.armed()
+    stall(robot, 19)
+    assert robot.session.mode is Mode.COMMAND_ACTIVE
+    stall(robot, 25)
+    assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.STALLED)
+
+
+def test_goodbye_that_waited_for_a_robot_that_stood_still_does_not_hide_it(rig):
+    robot = rig()
+    plant = robot.armed()
+    done = []
+
+    def wanted():
+        if not done:
+            robot.now_ns += 500 * PERIOD_NS
+            goodbye = robot.command(flags=Flag.HOLD | Flag.BYE, sequence=robot.session.last_sequence + 1)
+            robot.inwards.append((robot.codec.pack_command(goodbye), "client 0"))
+        done.append(1)
+        return len(done) < 3
+
+    robot.server.run(wanted)
+    assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.STALLED)
+    plant.close()
 
 
 def test_stall_moves_the_grid_instead_of_firing_a_burst(rig):

@@ -1,0 +1,42 @@
+"""How fast a torque may change: arms refuse or cut what is faster, so the loop does not ask for it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from spikearm.errors import ConfigError
+from spikearm.records import FloatArray
+
+
+class TorqueRate:
+    """Keeps each torque within a bound of the one sent in the tick before, as libfranka's ``limitRate`` does.
+
+    The sum of many spikes jumps now and then by more than an arm lets through. What is held back arrives in
+    the ticks that follow, so this is a lag of few ticks, and no saturation: learning goes on. It is counted
+    from what was sent and not from what the arm applied: a push of the arm's own limits would be added to
+    the command, tick after tick.
+
+    Args:
+        rate_nm: Largest change from one tick to the next [N m]; infinite for no bound.
+
+    Raises:
+        ConfigError: The rate is not positive.
+    """
+
+    def __init__(self, rate_nm: float = math.inf) -> None:
+        if not rate_nm > 0.0:
+            raise ConfigError(
+                f"torque_rate_nm must be a positive number, not {rate_nm!r}; 1 at 1 kHz is usual."
+            )
+        self._rate_nm = rate_nm
+        self._sent: FloatArray | None = None
+
+    def torque(self, wanted: FloatArray) -> FloatArray:
+        """The torque to send [N m], shape (n_joints,); the first one is as it is."""
+        if self._sent is not None:
+            low, high = self._sent - self._rate_nm, self._sent + self._rate_nm
+            wanted = np.minimum(np.maximum(wanted, low), high)
+        self._sent = wanted
+        return wanted

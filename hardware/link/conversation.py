@@ -1,0 +1,291 @@
+"""The client's side of a session: what it says, what it hears, and how long it waits for an answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikearm.errors import ConfigError, LinkError, ProtectiveStopError
+from spikearm.hardware.link.channel import Channel
+from spikearm.hardware.link.statistics import LinkStatistics
+from spikearm.hardware.link.stops import describe
+from spikearm.hardware.link.wire import Cause, Codec, CommandFrame, Flag, Mode, Refused, StateFrame, Trait
+from spikearm.records import FloatArray
+
+_REPEAT_S = 0.05
+"""After this time without an answer, a question is asked again [s]."""
+_REMEMBERED = 256
+"""Commands whose torque is remembered, to compare it with what was applied."""
+_AT_ONCE = 64
+"""Packets that are looked at in search of a newer state: a flood must not keep the client from answering."""
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class ClientRules:
+    """How patient the client is.
+
+    Attributes:
+        connect_s: Time for the robot to answer at all, to arm and to recover [s].
+        state_s: Time without a state after which the link counts as broken [s].
+        timeout_ticks: Missed commands in a row at which the robot shall stop, carried by every command; 0
+            leaves it to the robot. Only ever stricter than the robot's own limit.
+        acknowledged: Whether somebody has said that a real arm may move.
+    """
+
+    connect_s: float = 3.0
+    state_s: float = 0.5
+    timeout_ticks: int = 0
+    acknowledged: bool = False
+
+    def __post_init__(self) -> None:
+        for key in ("connect_s", "state_s"):
+            if not getattr(self, key) > 0.0:
+                raise ConfigError(f"{key} must be a positive number of seconds, not {getattr(self, key)!r}.")
+        if not 0 <= self.timeout_ticks < 1 << 16:
+            raise ConfigError(f"timeout_ticks must be from 0 to 65535, not {self.timeout_ticks!r}.")
+
+
+class Conversation:
+    """One session with a robot, from joining it on.
+
+    Args:
+        channel: The wire; it is closed with the conversation, and if nobody answers.
+        codec: Packs and unpacks.
+        rules: How patient to be.
+        statistics: Of the link.
+        now_ns: Monotonic clock [ns].
+
+    Attributes:
+        rules: How patient it is.
+        statistics: Of the link.
+        state: The newest state.
+        sequence: Number of the last command.
+        zero: No torque [N m], shape (n_joints,).
+
+    Raises:
+        LinkError: Nobody answers, or another client is in session.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        codec: Codec,
+        rules: ClientRules,
+        statistics: LinkStatistics,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._channel = channel
+        self._codec = codec
+        self.rules = rules
+        self.statistics = statistics
+        self._now_ns = now_ns
+        self.zero = np.zeros(codec.n_joints)
+        self._sent = np.zeros((_REMEMBERED, codec.n_joints))
+        self._session = self.sequence = 0
+        try:
+            self.state = self._join()
+        except BaseException:
+            channel.close()
+            raise
+
+    @property
+    def lock_step(self) -> bool:
+        """Whether the robot moves only when it is told to."""
+        return bool(self.state.traits & Trait.LOCK_STEP)
+
+    def send(self, flags: Flag, torque: FloatArray, *, seed: int = -1) -> None:
+        """Answer the newest state.
+
+        Args:
+            flags: What is asked for.
+            torque: [N m], shape (n_joints,).
+            seed: Of a reset; -1 for none.
+        """
+        self.sequence += 1
+        self._sent[self.sequence % _REMEMBERED] = torque
+        self._last_packet = self._codec.pack_command(
+            CommandFrame(
+                session=self._session,
+                sequence=self.sequence,
+                answers=self.state.sequence,
+                client_ns=self._now_ns(),
+                seed=seed,
+                flags=flags,
+                timeout_ticks=self.rules.timeout_ticks,
+                torque=torque,
+            )
+        )
+        self._channel.send(self._last_packet)
+
+    def torque_of(self, sequence: int) -> FloatArray:
+        """Torque of a recent command [N m], shape (n_joints,)."""
+        torque: FloatArray = self._sent[sequence % _REMEMBERED]
+        return torque
+
+    def next_state(self, patience_s: float | None = None) -> StateFrame:
+        """Wait for a newer state than the last one; of several that have come, the newest.
+
+        Args:
+            patience_s: How long [s]; None takes that of the rules.
+
+        Raises:
+            LinkError: None came in time.
+        """
+        patience_s = self.rules.state_s if patience_s is None else patience_s
+        if not self._receive_until(self._in(patience_s), lambda _: True):
+            raise LinkError(
+                f"no state from the robot for {patience_s:g} s: it was killed, frozen or unplugged. "
+                "It stops its arm by itself; look there first, then recover."
+            )
+        for _ in range(_AT_ONCE):
+            if not self.receive():
+                break
+        return self.state
+
+    def await_answer(self) -> None:
+        """In lock step: wait until the last command is done; ask again if its answer was lost.
+
+        Raises:
+            LinkError: It is not done in time.
+        """
+        deadline_ns = self._in(self.rules.state_s)
+        number = self.sequence
+        while self._now_ns() < deadline_ns:
+            repeat_ns = min(deadline_ns, self._in(_REPEAT_S))
+            if self._receive_until(repeat_ns, lambda state: state.last_command == number):
+                return
+            self._channel.send(self._last_packet)
+        raise LinkError(f"the robot has not done command {number} within {self.rules.state_s:g} s.")
+
+    def until(
+        self, flags: Flag, wanted: Callable[[StateFrame], bool], failure: str, *, allow_stop: bool = False
+    ) -> None:
+        """Answer every state with these flags until the robot is as wanted.
+
+        Args:
+            flags: What is asked for.
+            wanted: Whether a state is what was asked for.
+            failure: What the robot did not do otherwise.
+            allow_stop: Whether a robot that has stopped is asked all the same.
+
+        Raises:
+            LinkError: It takes too long.
+            ProtectiveStopError: The robot has stopped.
+        """
+        deadline_ns = self._in(self.rules.connect_s)
+        while not wanted(self.state):
+            if self._now_ns() > deadline_ns:
+                raise LinkError(
+                    f"the robot {failure} within {self.rules.connect_s:g} s; it is in mode "
+                    f"{self.state.mode.name}, {100 * self.state.success_rate:.0f} % of commands were in time."
+                )
+            if not allow_stop:
+                self.require_no_stop()
+            self.send(flags, self.zero)
+            if self.lock_step:
+                self.await_answer()
+            else:
+                self.next_state(self.rules.connect_s)
+
+    def require_no_stop(self) -> None:
+        """Refuse to go on with a robot that has stopped.
+
+        Raises:
+            ProtectiveStopError: It has.
+        """
+        if self.state.mode is Mode.STOPPED:
+            raise ProtectiveStopError(
+                f"the robot has stopped by itself: {describe(self.state.stop)}. It holds its arm and "
+                "takes no torque; find the cause, then recover it (--recover)."
+            )
+
+    def receive(self, timeout_s: float = 0.0) -> bool:
+        """Take one packet; whether there was one."""
+        came = self._channel.receive(timeout_s)
+        if came is None:
+            return False
+        try:
+            state = self._codec.unpack_state(came[0])
+            if state.session != self._session:
+                raise Refused(Cause.SESSION)
+            if state.sequence <= self.state.sequence and state.last_command <= self.state.last_command:
+                raise Refused(Cause.SEQUENCE)
+        except Refused as refusal:
+            self.statistics.refused[refusal.cause] += 1
+            return True
+        self.statistics.take(state, self.state, self._now_ns())
+        self.state = state
+        return True
+
+    def say_goodbye(self) -> None:
+        """Give the arm back to its own hold, and close the wire.
+
+        A robot that does not hear it stops by itself, after too many missed commands.
+        """
+        with suppress(LinkError):
+            for _ in range(5):
+                self.send(Flag.HOLD | Flag.BYE, self.zero)
+                if self._receive_until(self._in(0.02), lambda state: state.mode in (Mode.IDLE, Mode.STOPPED)):
+                    break
+        self._channel.close()
+
+    def _in(self, seconds: float) -> int:
+        """A time from now [ns]."""
+        return self._now_ns() + round(seconds * _NS)
+
+    def _join(self) -> StateFrame:
+        """Learn the session's number, and be the one who is in it."""
+        deadline_ns = self._in(self.rules.connect_s)
+        while self._now_ns() < deadline_ns:
+            hello_ns = self._now_ns()
+            hello = CommandFrame(0, 0, 0, hello_ns, -1, Flag.HELLO, 0, self.zero)
+            self._channel.send(self._codec.pack_command(hello))
+            welcome = self._welcome(hello_ns)
+            if welcome is None:
+                continue
+            # A first command whose answer was lost has been taken all the same.
+            self.state, self._session = welcome, welcome.session
+            self.sequence = welcome.last_command
+            self.send(Flag.HOLD, self.zero)
+            joined_ns = self._in(_REPEAT_S)
+            if self._receive_until(joined_ns, lambda state: state.last_command == self.sequence):
+                return self.state
+        raise LinkError(
+            f"nobody answers within {self.rules.connect_s:g} s. Is the robot served at this address, with "
+            f"the same key, and has it {self._codec.n_joints} joints?"
+        )
+
+    def _welcome(self, hello_ns: int) -> StateFrame | None:
+        """The answer to this hello and no other: an old one, played again, echoes another time."""
+        deadline_ns = hello_ns + round(1e9 * _REPEAT_S)
+        while (remaining_ns := deadline_ns - self._now_ns()) > 0:
+            came = self._channel.receive(1e-9 * remaining_ns)
+            if came is None:
+                continue
+            try:
+                state = self._codec.unpack_state(came[0])
+            except Refused as refusal:
+                self.statistics.refused[refusal.cause] += 1
+                continue
+            if state.echo_ns != hello_ns:
+                continue
+            if not state.session:
+                raise LinkError("another client is in session with this robot; end that one first.")
+            return state
+        return None
+
+    def _receive_until(self, deadline_ns: int, wanted: Callable[[StateFrame], bool]) -> bool:
+        """Receive until a new state is as wanted; False if that takes too long."""
+        before = self.state
+        while True:
+            remaining_ns = deadline_ns - self._now_ns()
+            if remaining_ns <= 0:
+                return False
+            self.receive(1e-9 * remaining_ns)
+            if self.state is not before and wanted(self.state):
+                return True

@@ -1,0 +1,44 @@
+"""The robot's period as the loop's clock."""
+
+from __future__ import annotations
+
+from spikearm.hardware.link.remote_plant import RemotePlant
+
+
+class LinkClock:
+    """The robot's period as the loop's clock: a tick is due when a new state has come.
+
+    Args:
+        plant: The robot.
+        arm: Whether the start of a loop arms the robot; if not, it is only looked at.
+    """
+
+    def __init__(self, plant: RemotePlant, *, arm: bool = True) -> None:
+        self._plant = plant
+        self._arm = arm
+        self._answer_now = False
+
+    def start(self) -> None:
+        """Arm the robot now, immediately before the first tick: an armed robot waits for nobody.
+
+        Raises:
+            ProtectiveStopError: It has stopped.
+            LinkError: It does not become active.
+        """
+        if self._arm:
+            self._plant.arm()
+            self._answer_now = True  # the state that says so waits for its command
+
+    def wait(self) -> float:
+        """Wait for the next state; how much longer it took to come than the fastest so far [s].
+
+        In lock step the state after the last command is there already.
+
+        Raises:
+            LinkError: None came in time.
+        """
+        if self._plant.lock_step or self._answer_now:
+            self._answer_now = False
+            return 0.0
+        self._plant.next_state()
+        return self._plant.statistics.delay_s

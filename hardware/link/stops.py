@@ -1,0 +1,21 @@
+"""Reasons of a stop, in words."""
+
+from __future__ import annotations
+
+from spikearm.hardware.link.wire import Stop
+
+_REASONS = {
+    Stop.MISSED_IN_A_ROW: "too many commands missed in a row",
+    Stop.MISSED_TOO_OFTEN: "too large a share of commands missed",
+    Stop.CLIENT: "the client told it to",
+    Stop.JOINT_LIMIT: "a joint was beyond its range",
+    Stop.SPEED_LIMIT: "a joint was faster than its limit",
+    Stop.SENSOR: "a sensor gave no number",
+    Stop.PLANT: "its drive or simulation failed",
+    Stop.STALLED: "the robot's own program stood still for too long",
+}
+
+
+def describe(stop: Stop) -> str:
+    """All reasons of a stop."""
+    return ", ".join(text for reason, text in _REASONS.items() if stop & reason) or "no reason given"

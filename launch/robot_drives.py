@@ -1,0 +1,63 @@
+"""The arm behind a robot: simulated, or a real one through its vendor's library."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from spikearm.envs.arms import ARMS, ArmSpec
+from spikearm.errors import ConfigError
+from spikearm.hardware.adapters.franka import N_JOINTS, FrankaPlant
+from spikearm.hardware.adapters.franka_config import FRANKA_DT_S
+from spikearm.hardware.link.server import ServedPlant
+from spikearm.launch.compose import simulated_arm
+from spikearm.launch.robot_config import RobotConfig
+
+
+def make_arm(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
+    """The arm itself.
+
+    Raises:
+        ConfigError: The settings do not fit it, or its vendor's library is not installed.
+        DriveError: It does not answer.
+    """
+    if config.drive == "mujoco":
+        return simulated_arm(arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s)
+    if config.lock_step:
+        raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
+    if config.faults.any:
+        raise ConfigError("faults are for simulated arms; leave them out for a real one.")
+    return _make_dynamixel(config, arm) if config.drive == "dynamixel" else _make_franka(config, arm)
+
+
+def _make_dynamixel(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
+    if len(config.dynamixel.servo_ids) != arm.n_joints:
+        raise ConfigError(
+            f"arm {arm.name!r} has {arm.n_joints} joints, but servo_ids names "
+            f"{len(config.dynamixel.servo_ids)} servos; give one per joint."
+        )
+    _library("dynamixel_sdk", "dynamixel", "ROBOTIS' SDK")
+    from spikearm.hardware.adapters.dynamixel import DynamixelPlant
+
+    return DynamixelPlant(config.dynamixel, dt_s=config.control_dt_s)
+
+
+def _make_franka(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
+    if arm.n_joints != N_JOINTS:
+        raise ConfigError(f"a Franka arm has {N_JOINTS} joints, but arm {arm.name!r} has {arm.n_joints}.")
+    if arm.name in ARMS and arm.name != "fr3":
+        # It has as many joints; held by another arm's gravity, this one would fall or fly up.
+        raise ConfigError(f"arm {arm.name!r} is none of Franka's; use --arm fr3, or an MJCF file of yours.")
+    if config.control_dt_s != FRANKA_DT_S:
+        raise ConfigError(
+            f"a Franka arm has a clock of its own, of {FRANKA_DT_S:g} s; control_dt_s cannot be "
+            f"{config.control_dt_s:g} s."
+        )
+    return FrankaPlant(config.franka, _library("pylibfranka", "franka", "Franka's library"))
+
+
+def _library(module: str, extra: str, what: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(f'--drive {extra} needs {what}: pip install "spikearm[{extra}]".') from error
