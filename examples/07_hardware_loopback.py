@@ -21,7 +21,6 @@ from spikearm.launch.run import execute
 
 N_REACHES = 2
 REACH_S = 0.8
-TORQUE_RATE_NM = 100.0  # per tick; by default the robot smooths what spikes do to torque, to 1 N m per tick
 
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
@@ -31,7 +30,6 @@ with tempfile.TemporaryDirectory() as name:
     # The robot, as it is started in a terminal: `spikearm robot serve --lock-step --listen ADDRESS`.
     # Without --lock-step it keeps real time, and stops by itself when commands stay away.
     serve = [sys.executable, "-m", "spikearm.launch.robot_serve", "--lock-step", "--listen", address]
-    serve += ["--torque-rate-nm", str(TORQUE_RATE_NM)]
     with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True) as robot:  # noqa: S603 - ours
         print(robot.stderr.readline().strip())  # it says when it is ready
         try:
