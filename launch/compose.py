@@ -33,6 +33,7 @@ from spikearm.launch.spiking import compile_spiking, spiking_network
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import SHIPPED_FOR, StateEncoder, load_encoder, shipped_encoder_path
 from spikearm.models.network import NetworkSpec
+from spikearm.models.rules import learning_rule
 from spikearm.models.scaling import StateScaling
 
 JOINT_INTEGRAL = 500.0
@@ -144,8 +145,10 @@ def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:
         torque_scale=arm.torque_scale_nm,
         encoder=encoder,
         committee=network.committee,
+        state_share=0.0 if encoder is None else network.state_share,
         n_neurons=network.n_neurons,
         n_ensembles=network.n_ensembles,
+        rule=learning_rule(network.learning_rule),
         learning_rate=network.learning_rate,
     )
 
