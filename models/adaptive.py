@@ -85,8 +85,8 @@ class AdaptiveNetwork:
             raise ConfigError(f"committee={self.committee} is of encoders, and this network has none.")
         if not 0.0 <= self.state_share < 1.0 or (self.state_share and self.encoder is None):
             raise ConfigError(
-                f"state_share={self.state_share:g} must be from 0 up to but not 1, and the other neurons need "
-                "an encoder; without one all of them see the state."
+                f"state_share={self.state_share:g} must be from 0 up to but not 1, and the other neurons "
+                "need an encoder; without one all of them see the state."
             )
         if self.n_ensembles < 1 or self.n_neurons < 1 or self.n_neurons % self.n_ensembles:
             raise ConfigError(

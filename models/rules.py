@@ -168,7 +168,8 @@ class NodePerturbation:
         return estimate
 
     def _omega(self, n: int) -> FloatArray:
-        return 2.0 * math.pi * (self.lowest_hz + 2.0 * np.arange(n))
+        omega: FloatArray = 2.0 * math.pi * (self.lowest_hz + 2.0 * np.arange(n, dtype=np.float64))
+        return omega
 
 
 def _half_square(_t: float, x: FloatArray) -> float:
