@@ -143,7 +143,7 @@ def _check_rules(network: nengo.Network) -> None:
             continue
         raise ConfigError(
             f"connection {connection.label or str(connection)!r} {has}; on Loihi a weight changes by an "
-            "exponential trace of its axon times an error, nengo.PES with a Lowpass pre_synapse. Compute what "
-            "else a rule needs in nodes in front of the error, as learning rule 'node-perturbation' does, or "
-            "use backend 'reference' or 'crossbar'."
+            "exponential trace of its axon times an error, nengo.PES with a Lowpass pre_synapse. Compute "
+            "what else a rule needs in nodes in front of the error, as learning rule 'node-perturbation' "
+            "does, or use backend 'reference' or 'crossbar'."
         )

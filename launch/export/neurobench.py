@@ -18,7 +18,7 @@ from nengo.builder.operator import DotInc
 from spikearm.controller.ticklog import read_ticks
 from spikearm.envs.arms import load_arm
 from spikearm.errors import ConfigError
-from spikearm.launch.compose import adaptive_network
+from spikearm.launch.compose import run_network
 from spikearm.launch.config import RunConfig
 from spikearm.launch.recovery import settings_of
 from spikearm.launch.summary import column, mean_counts
@@ -67,7 +67,7 @@ def _of_network(config: RunConfig) -> dict[str, Any]:
 
     Weights that are learned count as connections: they are zero only before the first error.
     """
-    spec = adaptive_network(config.network, load_arm(config.arm))
+    spec = run_network(config, load_arm(config.arm))
     ported = spec.build(seed=0)
     with nengo.Simulator(
         ported.network, dt=config.network.network_dt_s, progress_bar=False, optimize=False
