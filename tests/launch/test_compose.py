@@ -10,10 +10,18 @@ from spikearm.controller.laws.joint import JointPID
 from spikearm.controller.laws.osc import OperationalSpace
 from spikearm.envs.arms import ARMS, load_arm
 from spikearm.errors import TimeStepError, WeightsError
+from spikearm.hardware.registry import BACKENDS
 from spikearm.launch import compose as composing
-from spikearm.launch.compose import JOINT_INTEGRAL, adaptive_network, compose, state_scaling
+from spikearm.launch.compose import (
+    JOINT_INTEGRAL,
+    adaptive_network,
+    compose,
+    run_network,
+    state_scaling,
+)
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.models.encoder import SHIPPED_FOR, load_encoder, save_encoder, shipped_encoder_path
+from spikearm.models.rules import NodePerturbation, Pes
 
 SHORT = RunConfig(controller="osc", trials=2, duration_s=0.1)
 
@@ -70,6 +78,22 @@ def test_network_has_the_settings_asked_for():
     assert network.n_joints == 3
     assert network.torque_scale == ARMS["planar3"].torque_scale_nm
     assert network.scaling == state_scaling(ARMS["planar3"])
+
+
+def test_network_learns_by_the_rule_asked_for():
+    network = adaptive_network(NetworkConfig(learning_rule="node-perturbation"), ARMS["planar2"])
+    assert network.rule == NodePerturbation()
+    assert adaptive_network(NetworkConfig(), ARMS["planar2"]).rule == Pes()
+
+
+def test_half_of_the_neurons_see_the_state_but_on_a_crossbar():
+    def share(backend, **network):
+        config = RunConfig(backend=backend, arm="planar2", network=NetworkConfig(**network))
+        return run_network(config, ARMS["planar2"]).state_share
+
+    assert {name: share(name) for name in BACKENDS} == {"reference": 0.5, "loihi": 0.5, "crossbar": 0.0}
+    assert all(share(name, state_share=0.25) == 0.25 for name in BACKENDS)
+    assert all(share(name, encoder="none", state_share=0.25) == 0.0 for name in BACKENDS)
 
 
 @pytest.mark.parametrize("name", sorted(ARMS.keys() - set(SHIPPED_FOR)))
