@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from spikearm.errors import ConfigError
-from spikearm.models.adaptive import RAW_ACTIVE_AREA, RAW_LEARNING_RATE, ActiveArea, AdaptiveNetwork
+from spikearm.models.adaptive import (
+    MIXED_PACE,
+    RAW_ACTIVE_AREA,
+    RAW_LEARNING_RATE,
+    ActiveArea,
+    AdaptiveNetwork,
+)
 from spikearm.models.scaling import StateScaling
 
 N_JOINTS = 2
@@ -280,7 +286,8 @@ def test_each_population_learns_at_its_own_rate_times_its_share(network, encoder
         learned = [c for c in spec.build(seed=0).network.all_connections if c.label == "learned"]
         return {c.pre_obj.label: c.learning_rule_type.learning_rate for c in learned}
 
-    assert rates(both) == pytest.approx({"adapt0": 0.75 * 0.1, "direct0": 0.25 * RAW_LEARNING_RATE})
+    own = {"adapt0": 0.75 * 0.1, "direct0": 0.25 * RAW_LEARNING_RATE}
+    assert rates(both) == pytest.approx({label: MIXED_PACE * rate for label, rate in own.items()})
     twice = dataclasses.replace(both, learning_rate=0.2)
     assert rates(twice) == pytest.approx({"adapt0": 0.75 * 0.2, "direct0": 0.5 * RAW_LEARNING_RATE})
 
