@@ -25,8 +25,8 @@ RAW_LEARNING_RATE = 4e-2
 """Best PES rate of neurons on the state itself: 6e-2 makes the loop unstable (iiwa14, 1000 neurons)."""
 
 MIXED_PACE = 1.2
-"""How much faster two populations learn than their shares of their own best rates, which add up to 32 1/s (iiwa14):
-the loop begins to ring at 41 1/s, and at 49 1/s the error grows."""
+"""How much faster two populations learn than at their shares of their own best rates, which add up to 32 1/s
+(iiwa14): the loop begins to ring at 41 1/s, and at 49 1/s the error grows."""
 
 
 @dataclass(frozen=True)
