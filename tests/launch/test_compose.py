@@ -21,7 +21,8 @@ from spikearm.launch.compose import (
 )
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.models.encoder import SHIPPED_FOR, load_encoder, save_encoder, shipped_encoder_path
-from spikearm.models.rules import NodePerturbation, Pes
+from spikearm.models.node_perturbation import NodePerturbation
+from spikearm.models.rules import Pes
 
 SHORT = RunConfig(controller="osc", trials=2, duration_s=0.1)
 

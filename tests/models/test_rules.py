@@ -9,7 +9,8 @@ import pytest
 
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.models.adaptive import AdaptiveNetwork
-from spikearm.models.rules import LEARNING_RULES, NodePerturbation, Pes, learning_rule
+from spikearm.models.node_perturbation import NodePerturbation
+from spikearm.models.rules import LEARNING_RULES, Pes, learning_rule
 
 N_JOINTS = 2
 SCALE_NM = 10.0
