@@ -141,9 +141,10 @@ def _adaptive(settings: AdaptivePayload, backend: str, state: str, n_neurons: in
 
 def _by_rule(settings: AdaptivePayload, rule: str) -> Variant:
     """The largest network on the encoded state, learning by another rule at that rule's own rate."""
-    like = _adaptive(settings, settings.backends[0], "encoded", max(settings.neurons))
-    network = dataclasses.replace(like.config.network, learning_rule=rule, learning_rate=None)
-    return Variant(f"{like.label}, {rule}", dataclasses.replace(like.config, network=network))
+    n_neurons = max(settings.neurons)
+    config = _adaptive(settings, settings.backends[0], "encoded", n_neurons).config
+    network = dataclasses.replace(config.network, learning_rule=rule, learning_rate=None)
+    return Variant(f"encoded {n_neurons}, {rule}", dataclasses.replace(config, network=network))
 
 
 def network_label(state: str, n_neurons: int, backend: str) -> str:
