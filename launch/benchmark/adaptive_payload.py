@@ -144,7 +144,7 @@ def _by_rule(settings: AdaptivePayload, rule: str) -> Variant:
     n_neurons = max(settings.neurons)
     config = _adaptive(settings, settings.backends[0], "encoded", n_neurons).config
     network = dataclasses.replace(config.network, learning_rule=rule, learning_rate=None)
-    return Variant(f"encoded {n_neurons}, {rule}", dataclasses.replace(config, network=network))
+    return Variant(f"{rule} {n_neurons}", dataclasses.replace(config, network=network))
 
 
 def network_label(state: str, n_neurons: int, backend: str) -> str:

@@ -64,7 +64,7 @@ def test_rows_are_the_laws_and_both_states_on_every_substrate():
     labels = [variant.label for variant in variants(AdaptivePayload())]
     assert labels[:2] == [PD, PID]
     full = {f"{state} 1000 {backend}" for state in ("raw", "encoded") for backend in BACKENDS}
-    rule = "encoded 1000, node-perturbation"
+    rule = "node-perturbation 1000"
     assert set(labels[2:]) == full | {"raw 250 reference", "encoded 250 reference", rule}
 
 
@@ -72,7 +72,7 @@ def test_other_rules_have_a_row_each_that_differs_in_nothing_else():
     rows = {v.label: v.config for v in variants(AdaptivePayload(learning_rate=0.02))}
     like = rows["encoded 1000 reference"]
     network = dataclasses.replace(like.network, learning_rule="node-perturbation", learning_rate=None)
-    assert rows["encoded 1000, node-perturbation"] == dataclasses.replace(like, network=network)
+    assert rows["node-perturbation 1000"] == dataclasses.replace(like, network=network)
     alone = variants(AdaptivePayload(learning_rules=("node-perturbation",)))
     assert {v.config.network.learning_rule for v in alone[2:]} == {"node-perturbation"}
     assert len(alone) == 10

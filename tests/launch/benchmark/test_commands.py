@@ -88,7 +88,7 @@ def test_benchmark_prints_one_document_and_keeps_it(spikearm, finished):
     assert all(map(math.isfinite, numbers(document)))
     (block,) = document["blocks"]
     labels = [row["label"] for row in block["rows"]]
-    adaptive = ["raw 100 reference", "encoded 100 reference", "encoded 100, node-perturbation"]
+    adaptive = ["raw 100 reference", "encoded 100 reference", "node-perturbation 100"]
     assert labels == ["PD, unperturbed", "PD", "PID", *adaptive]
     assert all(label in ended.err for label in labels)
     assert (finished / "learning.png").stat().st_size > 10_000
