@@ -39,8 +39,8 @@ class NetworkConfig:
             planar2 and planar3; other arms go without), "none" (the neurons see the state itself), or the
             path of an .npz file.
         committee: Copies of the encoder whose features are averaged, against the scatter of crossbar weights.
-        state_share: Share of the neurons that see the state itself beside an encoder; by default half, and
-            none on a crossbar, where widely tuned neurons gather the scatter of more devices.
+        state_share: Share of the neurons that see the state itself beside an encoder; by default half of them
+            for iiwa14, and none for other arms and on a crossbar, where that did not pay.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
         learning_rule: How the decoders follow the error: "pes", which is told the error of every joint, or

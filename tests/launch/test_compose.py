@@ -87,14 +87,20 @@ def test_network_learns_by_the_rule_asked_for():
     assert adaptive_network(NetworkConfig(), ARMS["planar2"]).rule == Pes()
 
 
-def test_half_of_the_neurons_see_the_state_but_on_a_crossbar():
-    def share(backend, **network):
-        config = RunConfig(backend=backend, arm="planar2", network=NetworkConfig(**network))
-        return run_network(config, ARMS["planar2"]).state_share
+def share(backend: str, arm: str = "iiwa14", **network) -> float:
+    config = RunConfig(backend=backend, arm=arm, network=NetworkConfig(**network))
+    return run_network(config, ARMS[arm]).state_share
 
+
+def test_half_of_the_neurons_see_the_state_where_that_pays():
     assert {name: share(name) for name in BACKENDS} == {"reference": 0.5, "loihi": 0.5, "crossbar": 0.0}
-    assert all(share(name, state_share=0.25) == 0.25 for name in BACKENDS)
-    assert all(share(name, encoder="none", state_share=0.25) == 0.0 for name in BACKENDS)
+    assert share("reference", "planar2") == share("reference", "planar3") == 0.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_share_asked_for_is_used_wherever_there_is_an_encoder(backend):
+    assert share(backend, state_share=0.25) == share(backend, "planar2", state_share=0.25) == 0.25
+    assert share(backend, encoder="none", state_share=0.25) == share(backend, "ur5e", state_share=0.25) == 0.0
 
 
 @pytest.mark.parametrize("name", sorted(ARMS.keys() - set(SHIPPED_FOR)))
