@@ -146,7 +146,7 @@ class AdaptiveNetwork:
 
     def _add_populations(self, state: nengo.Node) -> list[tuple[float, list[nengo.Ensemble]]]:
         """The neurons that learn, driven by the state or by what the encoder makes of it, and their rates."""
-        n_direct = round(self.state_share * self.n_neurons / self.n_ensembles)
+        n_direct = int(self.state_share * self.n_neurons / self.n_ensembles)  # the encoder keeps one at least
         n_rest = self.n_neurons // self.n_ensembles - n_direct
         scaled = nengo.Node(
             self._scale, size_in=2 * self.n_joints, size_out=2 * self.n_joints, label="scaled"

@@ -278,6 +278,12 @@ def test_share_of_the_neurons_sees_the_state_itself(network, encoder):
     }
 
 
+def test_encoder_keeps_one_neuron_at_least(network, encoder):
+    one = dataclasses.replace(network, encoder=encoder, state_share=0.9, n_neurons=1)
+    learning = [e for e in one.build(seed=0).network.ensembles if "encoder" not in e.label]
+    assert [(e.label, e.n_neurons) for e in learning] == [("adapt0", 1)]
+
+
 def test_each_population_learns_at_its_own_rate_times_its_share(network, encoder):
     encoder = dataclasses.replace(encoder, learning_rate=0.1)
     both = dataclasses.replace(network, encoder=encoder, state_share=0.25, n_neurons=80)
