@@ -20,6 +20,7 @@ from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.mapping import from_mapping
 from spikearm.launch.reaches import Targets
 from spikearm.models.osc import STAGES
+from spikearm.models.rules import LEARNING_RULES
 
 CONTROLLERS = ("adaptive", "osc", "pd", "pid", "spiking-osc")
 NETWORKED = ("adaptive", "spiking-osc")
@@ -38,22 +39,35 @@ class NetworkConfig:
             planar2 and planar3; other arms go without), "none" (the neurons see the state itself), or the
             path of an .npz file.
         committee: Copies of the encoder whose features are averaged, against the scatter of crossbar weights.
+        state_share: Share of the neurons that see the state itself beside an encoder; by default half of them
+            for iiwa14, and none for other arms, where that did not pay.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
-        learning_rate: PES learning rate, as Nengo defines it; by default the encoder's own, or the best that
-            was found for the state itself.
+        learning_rule: How the decoders follow the error: "pes", which is told the error of every joint, or
+            "node-perturbation", which is told its size alone and tries out what makes it smaller.
+        learning_rate: Learning rate, as Nengo defines it for PES; by default the encoder's own, or the best
+            that was found for the state itself, at the rule's pace.
         network_dt_s: Network time step [s]; the control step is a whole number of them. Or it is a whole
             number of control steps; its output is then held in between.
     """
 
     encoder: str = "shipped"
     committee: int = 1
+    state_share: float | None = None
     n_neurons: int = 1000
     n_ensembles: int = 1
+    learning_rule: str = "pes"
     learning_rate: float | None = None
     network_dt_s: float = 0.001
 
     def __post_init__(self) -> None:
+        if self.learning_rule not in LEARNING_RULES:
+            raise UnknownNameError("learning rule", self.learning_rule, LEARNING_RULES)
+        if self.state_share is not None and not 0.0 <= self.state_share < 1.0:
+            raise ConfigError(
+                f'state_share must be from 0 up to but not 1, not {self.state_share!r}; encoder="none" '
+                "lets all neurons see the state."
+            )
         for key in ("learning_rate", "network_dt_s"):
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):

@@ -1,4 +1,7 @@
-"""What an encoder is worth: reaches in the loop under a perturbation of a family it was not trained on."""
+"""What an encoder is worth: reaches in the loop under a perturbation of a family it was not trained on.
+
+All neurons lie behind the encoder here, although a run lets some of them see the state beside it.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ def check(arm: ArmSpec, encoder: Path, family: str, *, n_trials: int, seed: int)
     schedule = reaching(arm, rng, n_trials)
     network = NetworkConfig()
     raw = _errors(arm, perturbation, schedule, dataclasses.replace(network, encoder="none"), seed)
-    encoded = dataclasses.replace(network, encoder=str(encoder))
+    encoded = dataclasses.replace(network, encoder=str(encoder), state_share=0.0)
     quarter = dataclasses.replace(encoded, n_neurons=network.n_neurons // 4)
     return Check(
         family=family,

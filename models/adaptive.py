@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import nengo
@@ -14,6 +14,7 @@ from nengo.solvers import NoSolver
 from spikearm.errors import ConfigError
 from spikearm.models.encoder import StateEncoder
 from spikearm.models.network import InputPort, OutputPort, PortedNetwork
+from spikearm.models.rules import LearningRule, Pes
 from spikearm.models.scaling import StateScaling
 from spikearm.records import FloatArray
 
@@ -23,10 +24,14 @@ RAW_ACTIVE_AREA = (0.35, 0.45, 0.55)
 RAW_LEARNING_RATE = 4e-2
 """Best PES rate of neurons on the state itself: 6e-2 makes the loop unstable (iiwa14, 1000 neurons)."""
 
+MIXED_PACE = 1.2
+"""How much faster two populations learn than at their shares of their own best rates, which add up to 32 1/s
+(iiwa14): the loop begins to ring at 41 1/s, and at 49 1/s the error grows."""
+
 
 @dataclass(frozen=True)
 class AdaptiveNetwork:
-    """Spiking neurons over the arm's state whose decoders learn the missing torque (PES).
+    """Spiking neurons over the arm's state whose decoders learn the missing torque.
 
     As in DeWolf, Jaworski and Eliasmith 2020 (Front. Neurorobot. 14:568359): encoders on the unit
     sphere, intercepts that make each neuron active in a chosen part of the represented space, decoders
@@ -41,12 +46,14 @@ class AdaptiveNetwork:
         encoder: DNN between the state and the ensemble, or None to give the ensemble the state itself.
         committee: Copies of the DNN whose features are averaged: on a substrate that scatters its weights
             each copy errs in its own way. One elsewhere.
+        state_share: Share of the neurons that see the state itself beside the encoder: what is linear in the
+            state is quicker to learn there. Each population learns at its own rate times its share.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into, equal in distribution; substrates limit the size of one.
-        learning_rate: PES learning rate, as Nengo defines it for one ensemble of all neurons; None takes the
-            encoder's own, or without one the best that was found for the state itself.
+        rule: How the decoders follow the error.
+        learning_rate: Learning rate, as Nengo defines it for PES and one ensemble of all neurons; None takes
+            the rule's pace times the encoder's own, or without one the best that was found for the state.
         tau_input_s: Synapse into the ensemble [s].
-        tau_training_s: Filter of the activities that learn [s].
         tau_output_s: Filter of the torque [s].
         active_area: Lower end, mode and upper end of the part of the space a neuron is active in; None takes
             the encoder's own, or without one that of DeWolf et al. 2020.
@@ -59,11 +66,12 @@ class AdaptiveNetwork:
     torque_scale: float = 20.0
     encoder: StateEncoder | None = None
     committee: int = 1
+    state_share: float = 0.0
     n_neurons: int = 1000
     n_ensembles: int = 1
+    rule: LearningRule = field(default_factory=Pes)
     learning_rate: float | None = None
     tau_input_s: float = 0.012
-    tau_training_s: float = 0.012
     tau_output_s: float = 0.012
     active_area: tuple[float, float, float] | None = None
     max_rates_hz: tuple[float, float] = (100.0, 200.0)
@@ -79,6 +87,11 @@ class AdaptiveNetwork:
             raise ConfigError(f"committee must be at least 1, not {self.committee}.")
         if self.committee > 1 and self.encoder is None:
             raise ConfigError(f"committee={self.committee} is of encoders, and this network has none.")
+        if not 0.0 <= self.state_share < 1.0 or (self.state_share and self.encoder is None):
+            raise ConfigError(
+                f"state_share={self.state_share:g} must be from 0 up to but not 1, and the other neurons "
+                "need an encoder; without one all of them see the state."
+            )
         if self.n_ensembles < 1 or self.n_neurons < 1 or self.n_neurons % self.n_ensembles:
             raise ConfigError(
                 f"n_neurons={self.n_neurons} cannot be split into n_ensembles={self.n_ensembles} equal parts."
@@ -99,7 +112,8 @@ class AdaptiveNetwork:
         """The learning rate in force."""
         if self.learning_rate is not None:
             return self.learning_rate
-        return RAW_LEARNING_RATE if self.encoder is None else self.encoder.learning_rate
+        best = RAW_LEARNING_RATE if self.encoder is None else self.encoder.learning_rate
+        return self.rule.pace * best * (MIXED_PACE if self.state_share else 1.0)
 
     @property
     def area(self) -> tuple[float, float, float]:
@@ -121,32 +135,58 @@ class AdaptiveNetwork:
             state_node = nengo.Node(state, size_out=2 * self.n_joints, label="state")
             error_node = nengo.Node(error, size_out=self.n_joints, label="error")
             torque_node = nengo.Node(torque, size_in=self.n_joints, label="torque")
-            ensembles = self._add_ensembles(state_node)
+            populations = self._add_populations(state_node)
             learned = nengo.Node(size_in=self.n_joints, label="learned")
-            for ensemble in ensembles:
-                self._add_learning(ensemble, error_node, learned)
+            teacher = self.rule.teach(error_node, learned, scale=self.torque_scale)
+            for rate, ensembles in populations:
+                for ensemble in ensembles:
+                    self._add_learning(ensemble, rate, teacher, learned)
             nengo.Connection(learned, torque_node, transform=self.torque_scale, synapse=None)
         return PortedNetwork(network, {"state": state, "error": error}, {"torque": torque})
 
-    def _add_ensembles(self, state: nengo.Node) -> list[nengo.Ensemble]:
-        """The neurons that learn, driven by the state or by what the encoder makes of it."""
+    def _add_populations(self, state: nengo.Node) -> list[tuple[float, list[nengo.Ensemble]]]:
+        """The neurons that learn, driven by the state or by what the encoder makes of it, and their rates."""
+        n_direct = int(self.state_share * self.n_neurons / self.n_ensembles)  # the encoder keeps one at least
+        n_rest = self.n_neurons // self.n_ensembles - n_direct
         scaled = nengo.Node(
             self._scale, size_in=2 * self.n_joints, size_out=2 * self.n_joints, label="scaled"
         )
         nengo.Connection(state, scaled, synapse=None)
+        rest = self._add_ensembles("adapt", n_rest, self.n_dimensions, self.area, self._drives(scaled))
+        if self.encoder is None or not n_direct:
+            return [(self.rate, rest)]
+        inside = nengo.Node(
+            _into_ball, size_in=self.scaling.size, size_out=self.scaling.size, label="in ball"
+        )
+        nengo.Connection(scaled, inside, synapse=None)
+        drives = [(inside, np.eye(self.scaling.size))]
+        direct = self._add_ensembles("direct", n_direct, self.scaling.size, RAW_ACTIVE_AREA, drives)
+        share = n_direct * self.n_ensembles / self.n_neurons
+        faster = RAW_LEARNING_RATE / self.encoder.learning_rate
+        return [((1.0 - share) * self.rate, rest), (share * faster * self.rate, direct)]
+
+    def _add_ensembles(
+        self,
+        label: str,
+        n_neurons: int,
+        n_dimensions: int,
+        area: tuple[float, float, float],
+        drives: list[tuple[Any, FloatArray]],
+    ) -> list[nengo.Ensemble]:
+        """The parts of one population."""
         ensembles = [
             nengo.Ensemble(
-                self.n_neurons // self.n_ensembles,
-                dimensions=self.n_dimensions,
+                n_neurons,
+                dimensions=n_dimensions,
                 neuron_type=nengo.LIF(),
                 encoders=UniformHypersphere(surface=True),
-                intercepts=ActiveArea(self.n_dimensions, self.area),
+                intercepts=ActiveArea(n_dimensions, area),
                 max_rates=Uniform(*self.max_rates_hz),
-                label=f"adapt{i}",
+                label=f"{label}{i}",
             )
             for i in range(self.n_ensembles)
         ]
-        for drive, transform in self._drives(scaled):
+        for drive, transform in drives:
             for ensemble in ensembles:
                 nengo.Connection(
                     drive, ensemble, transform=transform, synapse=self.tau_input_s, label="features"
@@ -164,30 +204,37 @@ class AdaptiveNetwork:
         return [(copy.neurons, self.encoder.w3 / self.committee) for copy in copies]
 
     def _scale(self, t: float, x: FloatArray) -> FloatArray:
-        """The state in [-1, 1]; without an encoder also within the unit ball, where tuning curves lie."""
+        """The state in [-1, 1]; without an encoder also within the unit ball."""
         if self.encoder is not None:
             return self.encoder.scaling(x)
-        scaled = self.scaling(x)
-        return scaled / max(1.0, float(np.linalg.norm(scaled)))
+        return _into_ball(t, self.scaling(x))
 
-    def _add_learning(self, ensemble: nengo.Ensemble, error: nengo.Node, learned: nengo.Node) -> None:
-        """Decoders that start at zero and follow the error."""
-        # PES divides by the neurons of its own ensemble: parts would otherwise learn faster than the whole.
-        rate = self.rate / self.n_ensembles
+    def _add_learning(
+        self, ensemble: nengo.Ensemble, rate: float, teacher: nengo.Node, learned: nengo.Node
+    ) -> None:
+        """Decoders that start at zero and follow what teaches them."""
+        # Rates are divided by the neurons of one ensemble: parts would otherwise learn faster than the whole.
+        rate = rate / self.n_ensembles
         connection = nengo.Connection(
             ensemble,
             learned,
             function=self._nothing,
             solver=NoSolver(np.zeros((ensemble.n_neurons, self.n_joints))),
             synapse=self.tau_output_s,
-            learning_rule_type=nengo.PES(rate, pre_synapse=nengo.Lowpass(self.tau_training_s)),
+            learning_rule_type=self.rule.rule_type(rate),
             label="learned",
         )
-        nengo.Connection(error, connection.learning_rule, transform=1.0 / self.torque_scale, synapse=None)
+        nengo.Connection(teacher, connection.learning_rule, transform=1.0 / self.torque_scale, synapse=None)
 
     def _nothing(self, x: FloatArray) -> FloatArray:
         """What the decoders represent before learning; gives the connection its size."""
         return np.zeros(self.n_joints)
+
+
+def _into_ball(_t: float, scaled: FloatArray) -> FloatArray:
+    """The scaled state within the unit ball, where tuning curves lie."""
+    inside: FloatArray = scaled / max(1.0, float(np.linalg.norm(scaled)))
+    return inside
 
 
 class ActiveArea(Distribution):

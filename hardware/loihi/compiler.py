@@ -49,6 +49,7 @@ def build_simulator(network: nengo.Network, config: LoihiConfig) -> Simulator:
         require_nxsdk()
     check_size(network)
     _check_neurons(network)
+    _check_rules(network)
     return _build(network, config)
 
 
@@ -122,3 +123,27 @@ def _check_neurons(network: nengo.Network) -> None:
                 f"ensemble {ensemble.label or str(ensemble)!r} has {kind.__name__} neurons; Loihi has "
                 f"{', '.join(k.__name__ for k in _ON_CHIP_NEURONS)}."
             )
+
+
+def _check_rules(network: nengo.Network) -> None:
+    """Only the learning that the chip's microcode is written for: exponential trace times error.
+
+    Raises:
+        ConfigError: A connection learns in another way.
+    """
+    for connection in network.all_connections:
+        rule = connection.learning_rule_type
+        if rule is None:
+            continue
+        if type(rule) is not nengo.PES:
+            has = f"learns by {type(rule).__name__}"
+        elif type(rule.pre_synapse) is not nengo.Lowpass:
+            has = f"filters the activities that learn by {rule.pre_synapse}"
+        else:
+            continue
+        raise ConfigError(
+            f"connection {connection.label or str(connection)!r} {has}; on Loihi a weight changes by an "
+            "exponential trace of its axon times an error, nengo.PES with a Lowpass pre_synapse. Compute "
+            "what else a rule needs in nodes in front of the error, as learning rule 'node-perturbation' "
+            "does, or use backend 'reference' or 'crossbar'."
+        )

@@ -26,6 +26,7 @@ from spikearm.launch.benchmark.jobs import Job
 from spikearm.launch.benchmark.rows import Variant, job_key
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.reaches import Targets
+from spikearm.models.rules import LEARNING_RULES
 
 WEIGHT = "weight"
 """The published perturbation; the others are families of which every session draws a member."""
@@ -58,7 +59,9 @@ class AdaptivePayload:
             a family of perturbations. By default the weight and the families that no encoder was trained on.
         backends: Substrates of the full-size networks.
         neurons: Sizes of the networks; the largest runs on all substrates, the others on the first one.
-        learning_rate: Of networks on the encoded state; by default the encoder's own.
+        learning_rules: Rules the networks learn by; the first for all rows, of each other one row more: the
+            largest network on the encoded state, on the first substrate.
+        learning_rate: Of networks on the encoded state, by the first rule; by default the encoder's own.
         raw_learning_rate: Of networks on the state itself; by default the best that was found for it.
         pid_ki: Integral gain of PID control in the task's axes [1/s^3]; by default the best of 500, 1000,
             1500 and 2000 under the weight and in the curl field, in sessions of other seeds.
@@ -74,6 +77,7 @@ class AdaptivePayload:
     perturbations: tuple[str, ...] = (WEIGHT, *HELD_OUT)
     backends: tuple[str, ...] = tuple(BACKENDS)
     neurons: tuple[int, ...] = (1000, 250)
+    learning_rules: tuple[str, ...] = tuple(LEARNING_RULES)
     learning_rate: float | None = None
     raw_learning_rate: float | None = None
     pid_ki: float = 1500.0
@@ -87,7 +91,11 @@ class AdaptivePayload:
             raise ConfigError(f"reach_s must be a positive number, not {self.reach_s!r}.")
         if self.last > self.trials:
             raise ConfigError(f"last={self.last} is more than the {self.trials} trials of a session.")
-        for name, known in (("perturbations", PERTURBATIONS), ("backends", BACKENDS)):
+        for name, known in (
+            ("perturbations", PERTURBATIONS),
+            ("backends", BACKENDS),
+            ("learning_rules", LEARNING_RULES),
+        ):
             for chosen in _some(name, getattr(self, name)):
                 if chosen not in known:
                     raise UnknownNameError(name, chosen, known)
@@ -116,7 +124,7 @@ def variants(settings: AdaptivePayload) -> list[Variant]:
             for state in ("raw", "encoded")
             for backend in backends
         ]
-    return rows
+    return rows + [_by_rule(settings, rule) for rule in settings.learning_rules[1:]]
 
 
 def _adaptive(settings: AdaptivePayload, backend: str, state: str, n_neurons: int) -> Variant:
@@ -124,10 +132,19 @@ def _adaptive(settings: AdaptivePayload, backend: str, state: str, n_neurons: in
     network = NetworkConfig(
         encoder="none" if raw else "shipped",
         n_neurons=n_neurons,
+        learning_rule=settings.learning_rules[0],
         learning_rate=settings.raw_learning_rate if raw else settings.learning_rate,
     )
     config = RunConfig(arm=settings.arm, controller="adaptive", backend=backend, network=network)
     return Variant(network_label(state, n_neurons, backend), config)
+
+
+def _by_rule(settings: AdaptivePayload, rule: str) -> Variant:
+    """The largest network on the encoded state, learning by another rule at that rule's own rate."""
+    n_neurons = max(settings.neurons)
+    config = _adaptive(settings, settings.backends[0], "encoded", n_neurons).config
+    network = dataclasses.replace(config.network, learning_rule=rule, learning_rate=None)
+    return Variant(f"{rule} {n_neurons}", dataclasses.replace(config, network=network))
 
 
 def network_label(state: str, n_neurons: int, backend: str) -> str:

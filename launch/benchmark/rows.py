@@ -43,6 +43,7 @@ class Variant:
             "backend": self.config.backend if self.has_network else None,
             "encoder": None if network is None else network.encoder,
             "n_neurons": None if network is None else network.n_neurons,
+            "learning_rule": None if network is None else network.learning_rule,
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tracemalloc
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
@@ -16,6 +16,7 @@ from spikearm.hardware.registry import BACKENDS, make_backend
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.encoder import StateEncoder, load_encoder, shipped_encoder_path
 from spikearm.models.network import InputPort, OutputPort, PortedNetwork
+from spikearm.models.rules import LEARNING_RULES
 from spikearm.models.scaling import StateScaling
 from spikearm.records import COUNT_NAMES, OpCounts
 
@@ -111,11 +112,25 @@ def _tiny_encoder() -> StateEncoder:
     )
 
 
-def _network(encoder: StateEncoder | None = None, n_neurons: int = 60) -> AdaptiveNetwork:
-    return AdaptiveNetwork(N_JOINTS, SCALING, encoder=encoder, n_neurons=n_neurons, learning_rate=2e-3)
+def _network(
+    encoder: StateEncoder | None = None, n_neurons: int = 60, state_share: float = 0.0
+) -> AdaptiveNetwork:
+    return AdaptiveNetwork(
+        N_JOINTS,
+        SCALING,
+        encoder=encoder,
+        n_neurons=n_neurons,
+        state_share=state_share,
+        learning_rate=2e-3,
+    )
 
 
-NETWORKS = {"state": _network(), "encoder": _network(_tiny_encoder())}
+NETWORKS = {
+    "state": _network(),
+    "encoder": _network(_tiny_encoder()),
+    "both": _network(_tiny_encoder(), state_share=0.5),
+    **{name: replace(_network(), rule=rule) for name, rule in LEARNING_RULES.items() if name != "pes"},
+}
 
 
 def test_every_backend_is_tested_or_left_out_for_a_reason():
@@ -261,7 +276,7 @@ def test_a_state_of_another_network_is_refused_and_changes_nothing(backend, comp
     program = compiled(backend, NETWORKS["state"])
     _run(program, 10)
     before = program.state_dict()
-    for other in (NETWORKS["encoder"], _network(n_neurons=70)):
+    for other in (NETWORKS["encoder"], NETWORKS["node-perturbation"], _network(n_neurons=70)):
         with pytest.raises(StateError):
             program.load_state_dict(compiled(backend, other).state_dict())
         _assert_same_state(program.state_dict(), before)

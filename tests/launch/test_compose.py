@@ -10,10 +10,18 @@ from spikearm.controller.laws.joint import JointPID
 from spikearm.controller.laws.osc import OperationalSpace
 from spikearm.envs.arms import ARMS, load_arm
 from spikearm.errors import TimeStepError, WeightsError
+from spikearm.hardware.registry import BACKENDS
 from spikearm.launch import compose as composing
-from spikearm.launch.compose import JOINT_INTEGRAL, adaptive_network, compose, state_scaling
+from spikearm.launch.compose import (
+    JOINT_INTEGRAL,
+    adaptive_network,
+    compose,
+    state_scaling,
+)
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.models.encoder import SHIPPED_FOR, load_encoder, save_encoder, shipped_encoder_path
+from spikearm.models.node_perturbation import NodePerturbation
+from spikearm.models.rules import Pes
 
 SHORT = RunConfig(controller="osc", trials=2, duration_s=0.1)
 
@@ -70,6 +78,25 @@ def test_network_has_the_settings_asked_for():
     assert network.n_joints == 3
     assert network.torque_scale == ARMS["planar3"].torque_scale_nm
     assert network.scaling == state_scaling(ARMS["planar3"])
+
+
+def test_network_learns_by_the_rule_asked_for():
+    network = adaptive_network(NetworkConfig(learning_rule="node-perturbation"), ARMS["planar2"])
+    assert network.rule == NodePerturbation()
+    assert adaptive_network(NetworkConfig(), ARMS["planar2"]).rule == Pes()
+
+
+def share(arm: str, **network) -> float:
+    return adaptive_network(NetworkConfig(**network), ARMS[arm]).state_share
+
+
+def test_half_of_the_neurons_see_the_state_where_that_pays():
+    assert {name: share(name) for name in SHIPPED_FOR} == {"iiwa14": 0.5, "planar2": 0.0, "planar3": 0.0}
+
+
+def test_share_asked_for_is_used_wherever_there_is_an_encoder():
+    assert share("iiwa14", state_share=0.25) == share("planar2", state_share=0.25) == 0.25
+    assert share("iiwa14", encoder="none", state_share=0.25) == share("ur5e", state_share=0.25) == 0.0
 
 
 @pytest.mark.parametrize("name", sorted(ARMS.keys() - set(SHIPPED_FOR)))

@@ -46,6 +46,17 @@ def test_lengths_and_times_must_be_positive(field, value):
         RunConfig(**{field: value})
 
 
+def test_unknown_learning_rule_is_refused():
+    with pytest.raises(UnknownNameError, match=r"no learning rule named 'pse'\. Known: .*'pes'"):
+        NetworkConfig(learning_rule="pse")
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_impossible_share_of_neurons_is_refused(share):
+    with pytest.raises(ConfigError, match="state_share must be from 0 up to but not 1, not "):
+        NetworkConfig(state_share=share)
+
+
 @pytest.mark.parametrize("field", ["learning_rate", "network_dt_s"])
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_network_settings_must_be_positive(field, value):

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from spikearm.errors import ConfigError
-from spikearm.models.adaptive import RAW_ACTIVE_AREA, RAW_LEARNING_RATE, ActiveArea, AdaptiveNetwork
+from spikearm.models.adaptive import (
+    MIXED_PACE,
+    RAW_ACTIVE_AREA,
+    RAW_LEARNING_RATE,
+    ActiveArea,
+    AdaptiveNetwork,
+)
 from spikearm.models.scaling import StateScaling
 
 N_JOINTS = 2
@@ -255,6 +261,64 @@ def test_committee_needs_members_and_an_encoder(network, encoder):
         dataclasses.replace(network, encoder=encoder, committee=0)
     with pytest.raises(ConfigError, match="committee=2 is of encoders, and this network has none"):
         dataclasses.replace(network, committee=2)
+
+
+def test_share_of_the_neurons_sees_the_state_itself(network, encoder):
+    both = dataclasses.replace(network, encoder=encoder, state_share=0.25, n_neurons=80)
+    sizes = {e.label: (e.n_neurons, e.dimensions) for e in both.build(seed=0).network.ensembles}
+    assert sizes["adapt0"] == (60, encoder.n_features)
+    assert sizes["direct0"] == (20, 2 * N_JOINTS)
+    split = dataclasses.replace(both, n_ensembles=2)
+    sizes = {e.label: e.n_neurons for e in split.build(seed=0).network.ensembles}
+    assert {k: n for k, n in sizes.items() if "encoder" not in k} == {
+        "adapt0": 30,
+        "adapt1": 30,
+        "direct0": 10,
+        "direct1": 10,
+    }
+
+
+def test_encoder_keeps_one_neuron_at_least(network, encoder):
+    one = dataclasses.replace(network, encoder=encoder, state_share=0.9, n_neurons=1)
+    learning = [e for e in one.build(seed=0).network.ensembles if "encoder" not in e.label]
+    assert [(e.label, e.n_neurons) for e in learning] == [("adapt0", 1)]
+
+
+def test_each_population_learns_at_its_own_rate_times_its_share(network, encoder):
+    encoder = dataclasses.replace(encoder, learning_rate=0.1)
+    both = dataclasses.replace(network, encoder=encoder, state_share=0.25, n_neurons=80)
+
+    def rates(spec):
+        learned = [c for c in spec.build(seed=0).network.all_connections if c.label == "learned"]
+        return {c.pre_obj.label: c.learning_rule_type.learning_rate for c in learned}
+
+    own = {"adapt0": 0.75 * 0.1, "direct0": 0.25 * RAW_LEARNING_RATE}
+    assert rates(both) == pytest.approx({label: MIXED_PACE * rate for label, rate in own.items()})
+    twice = dataclasses.replace(both, learning_rate=0.2)
+    assert rates(twice) == pytest.approx({"adapt0": 0.75 * 0.2, "direct0": 0.5 * RAW_LEARNING_RATE})
+
+
+def test_both_populations_learn_the_missing_torque_together(start, network, encoder):
+    """Each population alone, and both, with error = what is still missing."""
+    missing = np.array([3.0, -2.0])
+    both = dataclasses.replace(network, encoder=encoder, state_share=0.5, n_neurons=200)
+    running = start(both)
+    torque = np.zeros(N_JOINTS)
+    torques = [torque := running.run(STATE, torque - missing, 1) for _ in range(3000)]
+    np.testing.assert_allclose(np.mean(torques[-1000:], axis=0), missing, atol=0.1)
+    parts = [c for c in running.ported.network.all_connections if c.label == "learned"]
+    signals = running.simulator.model.sig
+    assert all(np.abs(running.simulator.signals[signals[c]["weights"]]).max() > 0 for c in parts)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_share_that_leaves_the_encoder_nothing_is_refused(network, encoder, share):
+    with pytest.raises(ConfigError, match=f"state_share={share:g} must be from 0 up to but not 1"):
+        dataclasses.replace(network, encoder=encoder, state_share=share)
+    with pytest.raises(
+        ConfigError, match=r"state_share=0\.5 .* need an encoder; without one all of them see"
+    ):
+        dataclasses.replace(network, state_share=0.5)
 
 
 def test_rate_and_active_area_are_the_encoders_own_unless_given(network, encoder):

@@ -64,6 +64,27 @@ def test_weights_beyond_the_chips_integers_are_refused():
         LoihiBackend().compile(_Built(fill), dt_s=0.001, seed=0)
 
 
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            nengo.RLS(),
+            "connection 'learned' learns by RLS; on Loihi a weight changes by an exponential trace",
+        ),
+        (nengo.PES(pre_synapse=nengo.Alpha(0.01)), "'learned' filters the activities that learn by Alpha"),
+    ],
+)
+def test_learning_the_chip_does_not_have_is_refused(rule, message):
+    def fill():
+        a, b = nengo.Ensemble(10, 1), nengo.Node(size_in=1)
+        learned = nengo.Connection(a, b, learning_rule_type=rule, label="learned")
+        nengo.Connection(b, learned.learning_rule)
+
+    with pytest.raises(ConfigError, match=message) as refused:
+        LoihiBackend().compile(_Built(fill), dt_s=0.001, seed=0)
+    assert "'node-perturbation' does, or use backend 'reference' or 'crossbar'" in str(refused.value)
+
+
 def test_a_synapse_the_chip_does_not_have_is_refused():
     def fill():
         a, b = nengo.Ensemble(10, 1), nengo.Ensemble(10, 1)

@@ -64,12 +64,23 @@ def test_rows_are_the_laws_and_both_states_on_every_substrate():
     labels = [variant.label for variant in variants(AdaptivePayload())]
     assert labels[:2] == [PD, PID]
     full = {f"{state} 1000 {backend}" for state in ("raw", "encoded") for backend in BACKENDS}
-    assert set(labels[2:]) == full | {"raw 250 reference", "encoded 250 reference"}
+    rule = "node-perturbation 1000"
+    assert set(labels[2:]) == full | {"raw 250 reference", "encoded 250 reference", rule}
+
+
+def test_other_rules_have_a_row_each_that_differs_in_nothing_else():
+    rows = {v.label: v.config for v in variants(AdaptivePayload(learning_rate=0.02))}
+    like = rows["encoded 1000 reference"]
+    network = dataclasses.replace(like.network, learning_rule="node-perturbation", learning_rate=None)
+    assert rows["node-perturbation 1000"] == dataclasses.replace(like, network=network)
+    alone = variants(AdaptivePayload(learning_rules=("node-perturbation",)))
+    assert {v.config.network.learning_rule for v in alone[2:]} == {"node-perturbation"}
+    assert len(alone) == 10
 
 
 def test_states_learn_at_their_own_rates():
     settings = AdaptivePayload(learning_rate=0.02, raw_learning_rate=0.03)
-    for variant in variants(settings)[2:]:
+    for variant in variants(settings)[2:-1]:
         raw = variant.label.startswith("raw")
         assert variant.config.network.encoder == ("none" if raw else "shipped")
         assert variant.config.network.learning_rate == (0.03 if raw else 0.02)
@@ -82,7 +93,7 @@ def test_pid_is_the_same_law_with_an_integral():
 
 def test_keys_are_unique_and_paths():
     keys = [job.key for job in jobs(AdaptivePayload())]
-    assert len(set(keys)) == len(keys) == 5 * (1 + 3 * 10)
+    assert len(set(keys)) == len(keys) == 5 * (1 + 3 * 11)
     assert all(len(key.split("/")) == 3 and " " not in key for key in keys)
 
 
@@ -120,7 +131,7 @@ def test_targets_are_the_same_for_every_controller():
         run = compose(dataclasses.replace(job.config, trials=4, duration_s=0.04))
         targets.append(np.array([target.pose.position for target in run.control.schedule]))
         run.close()
-    assert len(targets) == 7
+    assert len(targets) == 8
     for others in targets[1:]:
         np.testing.assert_array_equal(targets[0], others)
 
@@ -210,6 +221,7 @@ def test_quick_version_has_every_substrate_and_perturbation():
         ({"neurons": (0,)}, "neurons must be at least 1 each"),
         ({"neurons": ()}, "neurons needs at least one"),
         ({"backends": ()}, "backends needs at least one"),
+        ({"learning_rules": ()}, "learning_rules needs at least one"),
         ({"reach_s": 0.0}, "reach_s must be a positive number, not 0.0"),
     ],
 )

@@ -17,7 +17,7 @@ TINY = (
     *("benchmark", "adaptive-payload", "--sessions", 1, "--trials", 3, "--last", 2, "--reach-s", 0.1),
     *("--perturbations", "weight", "--backends", "reference", "--neurons", 100, "--processes", 1, "--json"),
 )
-N_JOBS = 5
+N_JOBS = 6
 PATIENCE_S = 120.0
 
 
@@ -88,7 +88,8 @@ def test_benchmark_prints_one_document_and_keeps_it(spikearm, finished):
     assert all(map(math.isfinite, numbers(document)))
     (block,) = document["blocks"]
     labels = [row["label"] for row in block["rows"]]
-    assert labels == ["PD, unperturbed", "PD", "PID", "raw 100 reference", "encoded 100 reference"]
+    adaptive = ["raw 100 reference", "encoded 100 reference", "node-perturbation 100"]
+    assert labels == ["PD, unperturbed", "PD", "PID", *adaptive]
     assert all(label in ended.err for label in labels)
     assert (finished / "learning.png").stat().st_size > 10_000
     assert document["settings"]["trials"] == 3
