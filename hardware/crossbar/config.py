@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.crossbar.checks import (
+    is_number,
+    require_not_negative,
+    require_positive,
+    require_whole,
+    require_within,
+)
 from spikearm.hardware.crossbar.device import Device
 from spikearm.hardware.crossbar.devices import make_device
 from spikearm.hardware.crossbar.pcm import PcmDevice
@@ -128,8 +134,11 @@ class CrossbarConfig:
             object.__setattr__(self, "device", make_device(self.device))
         if not isinstance(self.device, Device):
             raise ConfigError(f"device must be a Device or the name of one, not {self.device!r}.")
-        if isinstance(self.digital, str):
-            raise ConfigError(f"digital must be a tuple of labels, not the text {self.digital!r}.")
+        _labels(self.digital)
+        if not isinstance(self.overrides, Mapping):
+            raise ConfigError(f"overrides must be settings by name, by label, not {self.overrides!r}.")
+        if not (self.fault_map is None or isinstance(self.fault_map, str)):
+            raise ConfigError(f"fault_map must be the path of an .npz file or None, not {self.fault_map!r}.")
         _member("learning scheme", self.learning, SCHEMES)
         _member("drift compensation", self.drift_compensation, COMPENSATIONS)
         self._check_numbers()
@@ -145,27 +154,25 @@ class CrossbarConfig:
             self._overridden(label, changes)
 
     def _check_numbers(self) -> None:
-        _whole("tile_rows", self.tile_rows, 1, MAX_TILE)
-        _whole("tile_cols", self.tile_cols, 1, MAX_TILE)
-        _whole("devices_per_synapse", self.devices_per_synapse, 1, min(64, self.tile_cols))
-        _whole("adcs_per_tile", self.adcs_per_tile, 1, self.tile_cols)
-        _whole("max_pulses_per_step", self.max_pulses_per_step, 1, 10**9)
-        _whole("refresh_rows_per_step", self.refresh_rows_per_step, 0, MAX_TILE)
-        _whole("ageing_steps", self.ageing_steps, 1, 100_000)
-        _whole("program_rounds", self.program_rounds, 1, 100)
+        require_whole("tile_rows", self.tile_rows, 1, MAX_TILE)
+        require_whole("tile_cols", self.tile_cols, 1, MAX_TILE)
+        require_whole("devices_per_synapse", self.devices_per_synapse, 1, min(64, self.tile_cols))
+        require_whole("adcs_per_tile", self.adcs_per_tile, 1, self.tile_cols)
+        require_whole("max_pulses_per_step", self.max_pulses_per_step, 1, 10**9)
+        require_whole("refresh_rows_per_step", self.refresh_rows_per_step, 0, MAX_TILE)
+        require_whole("ageing_steps", self.ageing_steps, 1, 100_000)
+        require_whole("program_rounds", self.program_rounds, 1, 100)
         if self.fault_seed is not None:
-            _whole("fault_seed", self.fault_seed, 0, 2**63 - 1)
+            require_whole("fault_seed", self.fault_seed, 0, 2**63 - 1)
         for name in ("adc_bits", "dac_bits"):
             if getattr(self, name) is not None:
-                _whole(name, getattr(self, name), 2, 16)
+                require_whole(name, getattr(self, name), 2, 16)
         for name in ("adc_margin", "learned_output_range", "learned_headroom", "program_tolerance"):
-            _positive(name, getattr(self, name))
+            require_positive(name, getattr(self, name))
         if self.learned_weight_range is not None:
-            _positive("learned_weight_range", self.learned_weight_range)
+            require_positive("learned_weight_range", self.learned_weight_range)
         for name in ("programmed_s", "drift_compensation_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{name} must be 0 or a positive number of seconds, not {value!r}.")
+            require_not_negative(name, getattr(self, name), "seconds")
 
     def _check_wires(self) -> None:
         for name in ("row_wire_ohm", "column_wire_ohm"):
@@ -175,16 +182,14 @@ class CrossbarConfig:
                 raise ConfigError(f"{name} must be True or False, not {getattr(self, name)!r}.")
 
     def _check_shares(self) -> None:
-        if not 0.5 <= self.pulse_threshold <= 1:
-            raise ConfigError(f"pulse_threshold must lie in [0.5, 1], not {self.pulse_threshold!r}.")
+        require_within("pulse_threshold", self.pulse_threshold, 0.5, 1)
+        for name in ("refresh_lower", "refresh_upper", "stuck_at_min", "stuck_at_max", "half_select_disturb"):
+            require_within(name, getattr(self, name), 0, 1)
         if not 0 < self.refresh_lower < self.refresh_upper < 1:
             raise ConfigError(
                 f"refresh thresholds must be 0 < refresh_lower < refresh_upper < 1, "
                 f"not {self.refresh_lower!r} and {self.refresh_upper!r}; published values are 0.25 and 0.75."
             )
-        for name in ("stuck_at_min", "stuck_at_max", "half_select_disturb"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie in [0, 1], not {getattr(self, name)!r}.")
         if self.stuck_at_min + self.stuck_at_max > 1:
             raise ConfigError(
                 f"stuck_at_min and stuck_at_max are parts of the same devices and at most 1 together, "
@@ -234,24 +239,23 @@ class CrossbarConfig:
         return replace(self, **{"overrides": {}, **changes})
 
 
-def _member(kind: str, name: str, known: tuple[str, ...]) -> None:
+def _member(kind: str, name: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(name, str):
+        raise ConfigError(f"{kind} must be the name of one, {', '.join(map(repr, known))}; not {name!r}.")
     if name not in known:
         raise UnknownNameError(kind, name, known)
 
 
-def _whole(name: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+def _labels(digital: Any) -> None:
+    if isinstance(digital, str):
+        raise ConfigError(f"digital must be a tuple of labels, not the text {digital!r}.")
+    if not (isinstance(digital, tuple) and all(isinstance(label, str) for label in digital)):
+        raise ConfigError(f"digital must be a tuple of labels, not {digital!r}.")
 
 
 def _wire(name: str, value: float) -> None:
-    if not 0 <= value <= MAX_WIRE_OHM:
+    if not (is_number(value) and 0 <= value <= MAX_WIRE_OHM):
         raise ConfigError(
             f"{name} is the resistance from one cell to the next, from 0 to {MAX_WIRE_OHM:g} ohm, "
             f"not {value!r}; published values lie between 0.15 and 4.7 ohm."
         )
-
-
-def _positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{name} must be a positive number, not {value!r}.")

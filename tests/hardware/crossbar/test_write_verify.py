@@ -99,7 +99,7 @@ def test_columns_are_compensated_one_by_one():
         matrix.calibrate(np.ones((1, 100)))
         matrix.visit(0, matrix.cells.n_pairs, 86_400.0, 0)
         matrix.cells.refresh_all(86_400.0)
-        matrix.compensate(Ledger().counts)
+        matrix.compensate(Ledger())
         sums = matrix.weights_now().sum(axis=1)
         np.testing.assert_allclose(matrix.read(np.ones(100), Ledger().counts), sums, rtol=1e-6)
         errors[kind] = np.abs(sums / weights.sum(axis=1) - 1)
