@@ -99,7 +99,7 @@ def test_energy_and_time_of_conversions_follow_their_bits():
         with nengo.Network(seed=0) as network:
             a = nengo.Ensemble(20, 1, label="a")
             nengo.Connection(nengo.Node([0.5]), a)
-            nengo.Connection(a, nengo.Node(size_in=2), label="out")
+            nengo.Connection(a, nengo.Node(size_in=1), label="out")
         with CrossbarSimulator(network, config=config, progress_bar=False) as sim:
             sim.run_steps(20)
             while sim.counts.spikes == 0:
