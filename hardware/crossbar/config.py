@@ -8,19 +8,23 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from spikearm.errors import ConfigError, UnknownNameError
-from spikearm.hardware.crossbar.checks import (
+from spikearm.hardware.checks import (
     is_number,
     require_not_negative,
     require_positive,
     require_whole,
     require_within,
 )
+from spikearm.hardware.crossbar.cost import cost_of
 from spikearm.hardware.crossbar.device import Device
 from spikearm.hardware.crossbar.devices import make_device
 from spikearm.hardware.crossbar.pcm import PcmDevice
 
 MAX_TILE = 2048
 """No reliable array is known above 2048 x 2048 (Mehonic et al. 2020)."""
+
+MAX_PULSES = 1000
+"""Pulses of one device that follow one another in a step: at 1 us each they fill a control tick."""
 
 MAX_WIRE_OHM = 20.0
 """Largest resistance per cell that the ladders of :mod:`.ir_drop` were compared with Kirchhoff's law for."""
@@ -32,7 +36,7 @@ _IDEAL_RANGE, _IDEAL_STEP = 1e6, 1e-9
 SCHEMES = ("mixed-precision", "stochastic", "sign")
 COMPENSATIONS = ("global", "column")
 
-_WHOLE_SUBSTRATE = ("digital", "overrides", "ageing_steps", "drift_compensation_s", "fault_seed")
+_WHOLE_SUBSTRATE = ("digital", "overrides", "figures", "ageing_steps", "drift_compensation_s", "fault_seed")
 """Settings that cannot differ between connections."""
 
 
@@ -90,6 +94,8 @@ class CrossbarConfig:
         programmed_s: Time between programming and the start of a run [s].
         drift_compensation_s: Period of the reference read that rescales static matrices [s]; 0 for none.
         drift_compensation: Whether it gives one factor per matrix ("global") or per column ("column").
+        figures: Amounts of the cost model to replace, in joules or seconds per operation, by the count that
+            they multiply, such as ``{"set_pulses": 5e-12}``.
         overrides: Other settings for single connections and ensembles: settings by name, by label; ``*``
             in a label matches any text. Where several labels match, later ones win.
     """
@@ -127,6 +133,7 @@ class CrossbarConfig:
     programmed_s: float = 25.0
     drift_compensation_s: float = 10.0
     drift_compensation: Literal["global", "column"] = "global"
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -141,6 +148,9 @@ class CrossbarConfig:
             raise ConfigError(f"fault_map must be the path of an .npz file or None, not {self.fault_map!r}.")
         _member("learning scheme", self.learning, SCHEMES)
         _member("drift compensation", self.drift_compensation, COMPENSATIONS)
+        if not isinstance(self.figures, Mapping):
+            raise ConfigError(f"figures must be amounts by count, not {self.figures!r}.")
+        cost_of(self.device, self.learning, self.figures)
         self._check_numbers()
         self._check_wires()
         self._check_shares()
@@ -158,7 +168,7 @@ class CrossbarConfig:
         require_whole("tile_cols", self.tile_cols, 1, MAX_TILE)
         require_whole("devices_per_synapse", self.devices_per_synapse, 1, min(64, self.tile_cols))
         require_whole("adcs_per_tile", self.adcs_per_tile, 1, self.tile_cols)
-        require_whole("max_pulses_per_step", self.max_pulses_per_step, 1, 10**9)
+        require_whole("max_pulses_per_step", self.max_pulses_per_step, 1, MAX_PULSES)
         require_whole("refresh_rows_per_step", self.refresh_rows_per_step, 0, MAX_TILE)
         require_whole("ageing_steps", self.ageing_steps, 1, 100_000)
         require_whole("program_rounds", self.program_rounds, 1, 100)

@@ -163,6 +163,19 @@ TECHNOLOGIES: Mapping[str, Technology] = MappingProxyType(
 """Figures of writing by the name that devices give."""
 
 
-def cost_of(device: Device, learning: str = "mixed-precision") -> TableCost:
-    """The figures that apply to a device; those of PCM where its technology has none of its own."""
-    return crossbar_cost(TECHNOLOGIES.get(device.technology, PCM), learning=learning)
+def cost_of(
+    device: Device, learning: str = "mixed-precision", figures: Mapping[str, float] = MappingProxyType({})
+) -> TableCost:
+    """The figures that apply to a device; those of PCM where its technology has none of its own.
+
+    Args:
+        device: What most matrices are made of.
+        learning: The learning scheme, a key of :data:`LEARNING`.
+        figures: Amounts to use instead, by the count they multiply [J or s].
+
+    Raises:
+        UnknownNameError: There is no figure for such a count.
+        ConfigError: An amount is not 0 or a positive number.
+    """
+    technology = TECHNOLOGIES.get(device.technology, PCM)
+    return crossbar_cost(technology, learning=learning).with_figures(figures)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from spikearm.errors import ConfigError
-from spikearm.hardware.crossbar.checks import (
+from spikearm.hardware.checks import (
     require_not_negative,
     require_numbers,
     require_positive,
@@ -153,11 +153,12 @@ class Device:
 
     @property
     def bounds_siemens(self) -> tuple[float, float]:
-        """Smallest and largest conductance that any device ever has [S]."""
+        """Smallest and largest conductance that any device ever has [S]; drift has no end above 0."""
         ends = np.array([self.g_min_siemens, self.g_max_siemens])
         astray = _FARTHEST * self.scatter_siemens(ends, self.valid_age_s[1])
         upper, lower = (0.5 * _FARTHEST * s * self.range_siemens for s in self.bound_scatter)
-        return max(0.0, float(ends[0] - astray[0] - lower)), float(ends[1] + astray[1] + upper)
+        smallest = 0.0 if self.drift_scale > 0 else max(0.0, float(ends[0] - astray[0] - lower))
+        return smallest, float(ends[1] + astray[1] + upper)
 
     @property
     def learns(self) -> bool:

@@ -76,7 +76,7 @@ def pulses_for(target: FloatArray, device: Device) -> FloatArray:
     step, s = device.set_step, device.set_saturation
     if s == 0:
         return np.ceil(u / step)
-    needed: FloatArray = np.ceil(np.log1p(-s * u) / np.log1p(-s * step) - 1e-9)
+    needed: FloatArray = np.ceil(np.log1p(-s * u) / np.log1p(-min(s * step, _NEARLY_FULL)) - 1e-9)
     return needed
 
 

@@ -58,6 +58,11 @@ from spikearm.hardware.crossbar.simulator import CrossbarSimulator
         ({"digital": ["learned"]}, r"digital must be a tuple of labels, not \['learned'\]"),
         ({"digital": (3,)}, r"digital must be a tuple of labels, not \(3,\)"),
         ({"overrides": [("a", {})]}, "overrides must be settings by name, by label, not"),
+        ({"max_pulses_per_step": 10**9}, "max_pulses_per_step must be a whole number from 1 to 1000, not"),
+        ({"figures": {"set_pulse": 1e-12}}, r"no figure of 'PCM crossbar.* 'set_pulse'.*mean 'set_pulses'"),
+        ({"figures": {"set_pulses": "1 pJ"}}, r"figures\['set_pulses'\] must be 0 or a positive number"),
+        ({"figures": ("set_pulses", 1e-12)}, "figures must be amounts by count, not"),
+        ({"overrides": {"a": {"figures": {}}}}, "figures holds for the whole substrate"),
         ({"fault_map": 3}, "fault_map must be the path of an .npz file or None, not 3"),
     ],
 )

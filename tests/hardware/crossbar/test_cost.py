@@ -5,6 +5,7 @@ from dataclasses import replace
 import nengo
 import pytest
 
+from spikearm.hardware.crossbar.backend import CrossbarBackend
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.cost import PCM_COST, READ_TIME_S, READ_VOLTAGE_V, RERAM_COST, pcm_cost
 from spikearm.hardware.crossbar.simulator import CrossbarSimulator
@@ -113,6 +114,20 @@ def test_energy_and_time_of_conversions_follow_their_bits():
         assert counts.serial_decisions == bits * counts.serial_conversions
     assert PCM_COST.estimate(found[8], 1e-3).energy_j["dac"] == pytest.approx(3 * 1.5625e-12)
     assert found[None].conversion_steps == 2**8 * found[None].conversions  # no rounding: charged as 8 bits
+
+
+def test_own_figures_replace_published_ones_and_say_so():
+    backend = CrossbarBackend(CrossbarConfig(figures={"set_pulses": 5e-12, "serial_decisions": 0.0}))
+    counts = OpCounts(set_pulses=3.0, reset_pulses=1.0, serial_decisions=100.0)
+    cost = backend.cost_model.estimate(counts, 1e-3)
+    assert cost.energy_j["programming"] == pytest.approx(3 * 5e-12 + 12e-12, rel=1e-9, abs=0.0)
+    assert cost.latency_s == 0.0
+    assert backend.cost_model.name.endswith("own figures for serial_decisions, set_pulses")
+    lines = {line.figure.count: line for line in backend.cost_model.ledger(counts, 1e-3)}
+    assert lines["set_pulses"].figure.source.startswith("set by the user, instead of 2.2e-11: NVSim")
+    assert sum(line.joules for line in lines.values() if line.tier == "bottom-up") == pytest.approx(
+        cost.total_j, rel=1e-9, abs=0.0
+    )
 
 
 def test_every_figure_names_its_source():

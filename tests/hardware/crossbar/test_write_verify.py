@@ -58,6 +58,11 @@ def test_pulses_of_a_write_reach_the_target(name):
     assert n[0] == 0
 
 
+def test_a_step_as_large_as_the_range_writes_with_one_pulse():
+    device = replace(PCM, set_step=1.0)
+    np.testing.assert_array_equal(pulses_for(np.array([0.0, 1e-6, 25e-6]), device), [0, 1, 1])
+
+
 def test_neurram_writes_cost_what_was_measured():
     """104 pJ per cell in all, verify reads included."""
     target = np.full((50, 2), 20e-6)
