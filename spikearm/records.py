@@ -74,10 +74,10 @@ class OpCounts:
             square of its relative read voltage [S]; times V_read^2 t_read it is the energy of the cells.
         active_macs: Multiply-accumulates whose input is not zero, spikes and real values alike.
         conversions: Analog-to-digital conversions.
-        conversion_steps: Levels that all of them tell apart, 2^bits each.
-        dac_steps: Levels that all digital-to-analog conversions tell apart; spikes need none.
+        conversion_steps: Levels that analog-to-digital conversions tell apart, 2^bits each, summed.
+        dac_steps: The same of digital-to-analog conversions; spikes need none.
         serial_conversions: Conversions one after another on the longest chain (columns share converters).
-        serial_decisions: Bits decided one after another on that chain.
+        serial_decisions: Bits that these decide, one after another.
         digital_ops: Shift-adds and scalings behind the converters.
         set_pulses: SET pulses given to devices.
         reset_pulses: RESET pulses given to devices.

@@ -49,7 +49,8 @@ class CrossbarConfig:
         devices_per_synapse: Pairs of devices that share each weight; a weight is the sum of their
             differences. Learning pulses go round them (Boybat et al. 2018).
         tile_rows: Rows (inputs) of one tile.
-        tile_cols: Columns (outputs, each a pair of bit lines) of one tile.
+        tile_cols: Columns of one tile, each a differential pair and so two bit lines. A weight takes
+            ``devices_per_synapse`` of them, side by side.
         adc_bits: Resolution of the converters, or None for converters without rounding.
         adcs_per_tile: Converters of a tile, shared by its columns.
         adc_margin: ADC range at the start, relative to the largest current of the calibration samples.
