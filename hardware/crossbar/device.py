@@ -32,8 +32,8 @@ YEAR_S = 365 * 86_400.0
 
 _MOST_COEFFICIENTS = 5
 
-_LARGEST_SIEMENS = 0.01
-"""Conductance that no memristive device is known to have: 100 ohm."""
+_PLAUSIBLE_SIEMENS = (1e-15, 0.01)
+"""Range of the largest conductance of a device: 100 ohm to a petaohm, farther than any is known."""
 
 _FARTHEST = 6.0
 """Deviations that no device strays beyond: one in 10^9 would."""
@@ -133,9 +133,10 @@ class Device:
                 )
         for name in ("set_saturation", "learn_start", "corrupt", "corrupt_at"):
             require_within(name, getattr(self, name), 0, 1)
-        if self.g_max_siemens > _LARGEST_SIEMENS:
+        low, high = _PLAUSIBLE_SIEMENS
+        if not low <= self.g_max_siemens <= high:
             raise ConfigError(
-                f"g_max_siemens is in siemens (25e-6 for 25 uS) and at most {_LARGEST_SIEMENS:g}, "
+                f"g_max_siemens is in siemens (25e-6 for 25 uS), from {low:g} to {high:g}, "
                 f"not {self.g_max_siemens!r}."
             )
         if not self.g_min_siemens < self.g_max_siemens:

@@ -187,7 +187,11 @@ def test_strontium_titanate_pulses_count_on_from_any_resistance(n):
         ({"relaxed_us": (86_400.0,)}, "relaxed_us must be pairs of an age and a polynomial, not"),
         ({"relaxed_us": (("a day", (0.7,)),)}, "an age of relaxed_us must be a positive number, not 'a day'"),
         ({"g_max_siemens": "25e-6"}, "g_max_siemens must be a positive number, not '25e-6'"),
-        ({"g_max_siemens": 25.0}, r"g_max_siemens is in siemens \(25e-6 for 25 uS\) and at most 0.01, not"),
+        (
+            {"g_max_siemens": 25.0},
+            r"g_max_siemens is in siemens \(25e-6 for 25 uS\), from 1e-15 to 0.01, not",
+        ),
+        ({"g_max_siemens": 1e-300}, "g_max_siemens is in siemens .* from 1e-15 to 0.01, not 1e-300"),
         ({"set_scatter": None}, "set_scatter must be 0 or a positive number, not None"),
         ({"write_pulses": 2.5}, "write_pulses must be a whole number from 0"),
         ({"programming_us": (1.0, -3.0)}, "gives a negative or infinite scatter between g_min and g_max"),
