@@ -110,8 +110,8 @@ def _learn_constant(program) -> np.ndarray:
 def test_distance_to_the_reference_is_the_grain_of_learning(compiled, config, within_nm, late_within_nm):
     """A constant of 3 N m. Scatter, drift and noise of the encoders do nothing; finer pulses come closer.
 
-    Over eight draws of network and devices, PCM is up to 0.17 N m away, with a deviation of 0.04, late 0.15 with
-    0.03; with twice the range, and so twice the pulses' size, 0.33 with 0.03 and late 0.18 with 0.05.
+    Over eight draws of network and devices, PCM is up to 0.17 N m away, with a deviation of 0.04, late 0.15
+    with 0.03; with twice the range, and so twice the size of pulses, 0.33 with 0.03 and late 0.18 with 0.05.
     """
     reference = ReferenceBackend().compile(NETWORK, dt_s=DT_S, seed=0)
     expected = _learn_constant(reference)
