@@ -18,7 +18,7 @@ from spikearm.hardware.crossbar import flicker
 from spikearm.hardware.crossbar.device import Device
 from spikearm.hardware.crossbar.pcm import drift_exponent, read_noise_level
 from spikearm.hardware.crossbar.srtio3 import StrontiumTitanateDevice
-from spikearm.hardware.crossbar.write_verify import write_verify
+from spikearm.hardware.crossbar.write_verify import rewrite_around, write_verify
 from spikearm.records import FloatArray, OpCounts
 
 # Positions in the parameter array of compiled functions.
@@ -353,6 +353,25 @@ class Cells:
         self.g[stuck] = g[stuck]
         self.exponent[stuck] = 0.0
         self.level[stuck] = 0.0
+        self.refresh_all(0.0)
+
+    def write_around(self, wanted: FloatArray, programmed_s: float, rng: np.random.Generator) -> None:
+        """Write the good devices of weights that have stuck ones so that these stand for what they should.
+
+        Args:
+            wanted: Differences of conductance that the weights are [S], shape (n_pairs,).
+            programmed_s: Age of the devices [s].
+            rng: Source of randomness of the programming.
+        """
+        stuck = self.stuck != 0
+        found = rewrite_around(wanted, self.g, stuck, self.device, n_cols=self.n_cols)
+        written = stuck.any(axis=1, keepdims=True) & ~stuck
+        target = self.device.reachable(found.g, self.own[..., [OWN_HIGH, OWN_LOW]])[written]
+        self.g[written] = self.device.relax(self.device.program(target, rng), (0.0, programmed_s), rng)
+        x = self.g[written] / self.device.g_max_siemens
+        self.exponent[written] = self.device.drift_scale * drift_exponent(x, self.xi[written])
+        self.level[written] = read_noise_level(x, *self.device.noise_q) ** 2
+        self.programming += found.counts
         self.refresh_all(0.0)
 
     def refresh_all(self, now_s: float) -> None:

@@ -91,6 +91,9 @@ class CrossbarConfig:
         stuck_at_min: Part of all devices that are stuck at their smallest conductance.
         stuck_at_max: Part of all devices that are stuck at their largest conductance.
         fault_seed: Draws which ones, independently of all else; None leaves it to the simulator's seed.
+        write_around_faults: Whether the other devices of a static weight are written to make up for what its
+            stuck ones conduct (:func:`~spikearm.hardware.crossbar.write_verify.rewrite_around`). The reads of
+            program-and-verify find those.
         fault_map: .npz file of single faults; see :mod:`~spikearm.hardware.crossbar.faults`.
         programmed_s: Time between programming and the start of a run [s].
         drift_compensation_s: Period of the reference read that rescales static matrices [s]; 0 for none.
@@ -131,6 +134,7 @@ class CrossbarConfig:
     stuck_at_max: float = 0.0
     fault_seed: int | None = None
     fault_map: str | None = None
+    write_around_faults: bool = True
     programmed_s: float = 25.0
     drift_compensation_s: float = 10.0
     drift_compensation: Literal["global", "column"] = "global"
@@ -188,7 +192,7 @@ class CrossbarConfig:
     def _check_wires(self) -> None:
         for name in ("row_wire_ohm", "column_wire_ohm"):
             _wire(name, getattr(self, name))
-        for name in ("rows_gated", "exact_wires"):
+        for name in ("rows_gated", "exact_wires", "write_around_faults"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be True or False, not {getattr(self, name)!r}.")
 

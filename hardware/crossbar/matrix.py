@@ -63,8 +63,10 @@ class CrossbarMatrix:
         self.n_col_tiles = -(-self.n_outputs // self._tile_cols)
         self.full_siemens = config.devices_per_synapse * config.device.range_siemens
         self.weight = self._weight_per_siemens(weights, weight_range)
+        target = self._target(weights)
+        self._wanted: FloatArray = (target[..., ::2] - target[..., 1::2]).sum(axis=-1).ravel()
         self.cells = Cells(
-            self._target(weights),
+            target,
             config.device,
             hold_s=hold_s,
             programmed_s=config.programmed_s,
@@ -123,6 +125,20 @@ class CrossbarMatrix:
         if self._n_pairs > 1:
             counts["active_macs"] += (self._n_pairs - 1) * (counts["active_macs"] - macs)
         return out
+
+    def stick(self, stuck: NDArray[np.bool_], g: FloatArray) -> None:
+        """Make devices stick for good, before the first step; see :meth:`.cells.Cells.stick`.
+
+        A static matrix is then written around them if its configuration says so.
+
+        Args:
+            stuck: Which, shape (n_pairs, n_devices).
+            g: At which conductance [S], same shape.
+        """
+        self.cells.stick(stuck, g)
+        if self.config.write_around_faults and not self.learned:
+            # A child: whatever else is drawn stays what it was without.
+            self.cells.write_around(self._wanted, self.config.programmed_s, self.rng.spawn(1)[0])
 
     def visit(self, first: int, last: int, now_s: float, round_: int) -> None:
         """The ageing schedule's visit to a stretch of pairs; see :meth:`.cells.Cells.visit`."""
