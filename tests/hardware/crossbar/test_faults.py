@@ -117,6 +117,9 @@ def test_faults_leave_the_good_devices_as_they_were():
     with simulate(CrossbarConfig()) as good, simulate(CrossbarConfig(stuck_at_min=0.1)) as bad:
         for whole, damaged in zip(good.matrices, bad.matrices, strict=True):
             intact = damaged.cells.stuck == 0
+            if not damaged.learned:  # Partners of stuck devices are written anew.
+                intact &= ~damaged.cells.stuck.any(axis=1, keepdims=True)
+            assert intact.any()
             np.testing.assert_array_equal(damaged.cells.g[intact], whole.cells.g[intact])
 
 
