@@ -6,10 +6,13 @@ modelled chip-anchored (``Cost.energy_chip_j``) and measured (a meter, see ``spi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
+from spikearm.errors import UnknownNameError
+from spikearm.hardware.checks import require_not_negative
 from spikearm.records import COUNT_NAMES, Cost, OpCounts
 
 
@@ -72,6 +75,12 @@ class Figure:
         if self.count != "dt_s" and self.count not in COUNT_NAMES:
             raise ValueError(f"Figure counts {self.count!r}, which is no field of OpCounts: {COUNT_NAMES}")
 
+    def replaced(self, amount: float) -> Figure:
+        """The figure with another amount; what it was stays in its source."""
+        return Figure(
+            self.count, float(amount), f"set by the user, instead of {self.amount:g}: {self.source}"
+        )
+
     def number(self, counts: OpCounts, dt_s: float) -> float:
         """How often this operation happened (or for how many seconds)."""
         n: float = dt_s if self.count == "dt_s" else getattr(counts, self.count)
@@ -115,6 +124,36 @@ class TableCost:
     def terms(self) -> tuple[str, ...]:
         """Names of the energy terms."""
         return tuple(self.energy)
+
+    def with_figures(self, amounts: Mapping[str, float]) -> Self:
+        """The same table with figures of your own.
+
+        Args:
+            amounts: Joules or seconds per operation, by the count they multiply.
+
+        Raises:
+            UnknownNameError: The table has no figure for such a count; the message lists those it has.
+            ConfigError: An amount is not 0 or a positive number.
+        """
+        if not amounts:
+            return self
+        every = (*itertools.chain(*self.energy.values()), *self.latency, *self.chip)
+        known = {figure.count for figure in every}
+        for count, amount in amounts.items():
+            if count not in known:
+                raise UnknownNameError(f"figure of {self.name!r}", count, known)
+            require_not_negative(f"figures[{count!r}]", amount)
+
+        def replaced(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
+            return tuple(f.replaced(amounts[f.count]) if f.count in amounts else f for f in figures)
+
+        return replace(
+            self,
+            name=f"{self.name}; own figures for {', '.join(sorted(amounts))}",
+            energy={term: replaced(figures) for term, figures in self.energy.items()},
+            latency=replaced(self.latency),
+            chip=replaced(self.chip),
+        )
 
     def estimate(self, counts: OpCounts, dt_s: float) -> Cost:
         """Latency [s] and energy [J] of work that took ``dt_s`` seconds of network time."""

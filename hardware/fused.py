@@ -19,11 +19,12 @@ from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import Copy, ElementwiseInc, Reset, SimPyFunc
 from nengo.builder.processes import SimProcess
 from nengo.synapses import LinearFilter
-from numba import carray, njit, types
+from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.hardware.nengo_state import step_functions
 from spikearm.models.network import InputPort, OutputPort
 from spikearm.records import FloatArray
@@ -101,13 +102,13 @@ def _pointer(_typing_context: Any, _address: Any) -> Any:
     return types.voidptr(types.int64), generate
 
 
-@njit
+@kernel
 def _vector(address: int, n: int) -> FloatArray:
     """The numbers at an address."""
     return carray(_pointer(address), n, np.float64)  # type: ignore[no-any-return]
 
 
-@njit
+@kernel
 def _filter_step(target: FloatArray, source: FloatArray, state: FloatArray, a: float, b: float) -> None:
     for k in range(target.size):
         state[k] *= a
@@ -115,7 +116,7 @@ def _filter_step(target: FloatArray, source: FloatArray, state: FloatArray, a: f
         target[k] = state[k]
 
 
-@njit
+@kernel
 def _rectify_step(
     target: FloatArray, source: FloatArray, voltage: FloatArray, dt_s: float, height: float
 ) -> None:
@@ -126,7 +127,7 @@ def _rectify_step(
         voltage[k] -= spikes
 
 
-@njit(cache=True)
+@kernel
 def _carry_out(rows: NDArray[np.int64], numbers: FloatArray) -> None:
     for i in range(rows.shape[0]):
         kind, n = rows[i, 0], rows[i, 4]

@@ -74,7 +74,10 @@ class OpCounts:
             square of its relative read voltage [S]; times V_read^2 t_read it is the energy of the cells.
         active_macs: Multiply-accumulates whose input is not zero, spikes and real values alike.
         conversions: Analog-to-digital conversions.
+        conversion_steps: Levels that analog-to-digital conversions tell apart, 2^bits each, summed.
+        dac_steps: The same of digital-to-analog conversions; spikes need none.
         serial_conversions: Conversions one after another on the longest chain (columns share converters).
+        serial_decisions: Bits that these decide, one after another.
         digital_ops: Shift-adds and scalings behind the converters.
         set_pulses: SET pulses given to devices.
         reset_pulses: RESET pulses given to devices.
@@ -104,7 +107,10 @@ class OpCounts:
     read_conductance_siemens: float = 0.0
     active_macs: float = 0.0
     conversions: float = 0.0
+    conversion_steps: float = 0.0
+    dac_steps: float = 0.0
     serial_conversions: float = 0.0
+    serial_decisions: float = 0.0
     digital_ops: float = 0.0
     set_pulses: float = 0.0
     reset_pulses: float = 0.0

@@ -49,6 +49,7 @@ EXCEPTIONS = {
     "launch/video_frames.py": {"imageio_ffmpeg"},
     "launch/view.py": {"mjviser", "viser"},
     "hardware/loihi/*.py": {"nengo_loihi"},
+    "spikearm/compiled.py": {"numba"},
 }
 """Libraries that only some modules may import."""
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.records import FloatArray
 
 # Columns of a segment: its frame in its parent's, the hinge, and the mass that hangs on it.
@@ -72,7 +72,7 @@ def chain_of(model: Any, site_id: int, *, without: int = -1) -> Chain:
     return Chain(np.array(rows), np.array(tree, dtype=np.int64), tool, segment)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def rotate(w, x, y, z, vx, vy, vz):  # type: ignore[no-untyped-def]
     """``q v q*`` for a unit quaternion; in scalars: temporary arrays would cost more."""
     tx = 2.0 * (y * vz - z * vy)
@@ -81,7 +81,7 @@ def rotate(w, x, y, z, vx, vy, vz):  # type: ignore[no-untyped-def]
     return vx + w * tx + y * tz - z * ty, vy + w * ty + z * tx - x * tz, vz + w * tz + x * ty - y * tx
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def multiply(aw, ax, ay, az, bw, bx, by, bz):  # type: ignore[no-untyped-def]
     """The quaternion ``a b``."""
     return (
@@ -92,7 +92,7 @@ def multiply(aw, ax, ay, az, bw, bx, by, bz):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@kernel
 def place(segments, tree, e, q, frames, hinges):  # type: ignore[no-untyped-def]
     """Frames of all segments of one arm, and its hinges in the world.
 
@@ -131,7 +131,7 @@ def place(segments, tree, e, q, frames, hinges):  # type: ignore[no-untyped-def]
         f[0], f[1], f[2], f[3], f[4], f[5], f[6] = px, py, pz, w, x, y, z
 
 
-@njit(cache=True)
+@kernel
 def moves(tree, tool_segment, joints):  # type: ignore[no-untyped-def]
     """Mark the joints between the world and a segment in ``joints``, shape (n_joints,)."""
     joints[:] = False
@@ -142,7 +142,7 @@ def moves(tree, tool_segment, joints):  # type: ignore[no-untyped-def]
         s = tree[s, 0]
 
 
-@njit(cache=True)
+@kernel
 def locate(segments, tree, tools, tool_segment, q, position, quaternion, jacobian):  # type: ignore[no-untyped-def]
     """End effectors of many arms.
 

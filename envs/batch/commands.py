@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from spikearm.compiled import kernel
 
 # Action modes, as numbers for the kernels.
 TORQUE, POSITION, POSE = 0, 1, 2
 
 
-@njit(cache=True)
+@kernel
 def next_commands(mode, actions, scale, low, high, jacobian, axes, rate_limit, history):  # type: ignore[no-untyped-def]
     """Put the command of each arm's action in front of its history.
 
@@ -49,7 +50,7 @@ def next_commands(mode, actions, scale, low, high, jacobian, axes, rate_limit, h
     return True
 
 
-@njit(cache=True)
+@kernel
 def _all_finite(values):  # type: ignore[no-untyped-def]
     total = 0.0
     for value in values.flat:
@@ -57,7 +58,7 @@ def _all_finite(values):  # type: ignore[no-untyped-def]
     return total == 0.0
 
 
-@njit(cache=True)
+@kernel
 def _resolve(action, scale, jacobian, axes, rate_limit, step):  # type: ignore[no-untyped-def]
     """Resolved motion by damped least squares, ``J^T (J J^T + l I)^-1 dx`` (Nakamura and Hanafusa 1986)."""
     n_axes, n_joints = axes.shape[0], jacobian.shape[1]
@@ -80,7 +81,7 @@ def _resolve(action, scale, jacobian, axes, rate_limit, step):  # type: ignore[n
             step[j] *= rate_limit / fastest
 
 
-@njit(cache=True)
+@kernel
 def _solve(a, b):  # type: ignore[no-untyped-def]
     """Solve ``a x = b`` in place for a positive definite matrix, by elimination without pivots."""
     n = b.shape[0]
@@ -96,7 +97,7 @@ def _solve(a, b):  # type: ignore[no-untyped-def]
         b[i] /= a[i, i]
 
 
-@njit(cache=True)
+@kernel
 def spread(history, delay, interpolate, actuator_of_joint, control):  # type: ignore[no-untyped-def]
     """What the drives are told in each physics step of one control step.
 
@@ -120,7 +121,7 @@ def spread(history, delay, interpolate, actuator_of_joint, control):  # type: ig
                 control[e, k, actuator_of_joint[j]] = value
 
 
-@njit(cache=True)
+@kernel
 def summarise(trace, forces, limits, physics_dt_s, state, work, torque, saturated, sane):  # type: ignore[no-untyped-def]
     """What a control step came to; an arm whose physics diverged stays in the state before.
 

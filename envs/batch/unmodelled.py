@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from spikearm.compiled import kernel
 from spikearm.envs.batch.chain import COM, MASS, moves, place, rotate
 
 
-@njit(cache=True)
+@kernel
 def unmodelled(  # type: ignore[no-untyped-def]
     segments, tree, tools, tool_segment, q, dq, force, field, tilt, gain, frequency, phase, out
 ):
@@ -61,7 +61,7 @@ def unmodelled(  # type: ignore[no-untyped-def]
         _add_waves(gain, frequency, phase, q, out, e)
 
 
-@njit(cache=True)
+@kernel
 def _add_weight(segments, tree, frames, hinges, tilt, point, pull, out, e):  # type: ignore[no-untyped-def]
     """What an acceleration does to every mass of an arm."""
     for s in range(tree.shape[0]):
@@ -73,7 +73,7 @@ def _add_weight(segments, tree, frames, hinges, tilt, point, pull, out, e):  # t
         _lever(hinges, tree, s, point, pull, out, e)
 
 
-@njit(cache=True)
+@kernel
 def _add_waves(gain, frequency, phase, q, out, e):  # type: ignore[no-untyped-def]
     """The unknown function of an arm's angles."""
     n_joints = q.shape[1]
@@ -86,7 +86,7 @@ def _add_waves(gain, frequency, phase, q, out, e):  # type: ignore[no-untyped-de
             out[e, j] += gain[e, j, w] * height
 
 
-@njit(cache=True)
+@kernel
 def _lever(hinges, tree, segment, point, pull, out, e):  # type: ignore[no-untyped-def]
     """Add the torques of a force at a point of a segment to all joints between it and the world."""
     s = segment

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.envs.batch.arms import ArmBatch
 from spikearm.envs.gym.config import EnvConfig
 from spikearm.records import FloatArray
@@ -86,7 +86,7 @@ def _costs(info: Any, shape: tuple[int, ...]) -> Any:
     return 0.0
 
 
-@njit(cache=True)
+@kernel
 def _goal_terms(achieved, desired, radius, sparse, distance_weight, success_weight):  # type: ignore[no-untyped-def]
     """Distance, success and their reward, row by row, in an order of summation that rows do not change."""
     n = achieved.shape[0]

@@ -59,7 +59,7 @@ class Ageing:
         if n >= self.next_compensation[0]:
             self.next_compensation[0] = n + self._compensation_steps
             for matrix in self._static:
-                matrix.compensate(self._ledger.counts)
+                matrix.compensate(self._ledger)
 
     def rest(self, seconds: float) -> None:
         """Let time pass for the devices alone; the next step begins with a compensating read."""

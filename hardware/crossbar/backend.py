@@ -19,7 +19,8 @@ class CrossbarBackend:
     Attributes:
         config: Devices, tiles, converters, learning circuits.
         cost_model: Energy and latency of the counted operations; by default that of the devices'
-            technology and the learning scheme. Connections that override them are charged like all others.
+            technology and the learning scheme, with the configuration's own figures. Connections that
+            override devices or scheme are charged like all others.
     """
 
     name: str = field(default="crossbar", init=False)
@@ -28,7 +29,8 @@ class CrossbarBackend:
 
     def __post_init__(self) -> None:
         if self.cost_model is None:
-            object.__setattr__(self, "cost_model", cost_of(self.config.device, self.config.learning))
+            config = self.config
+            object.__setattr__(self, "cost_model", cost_of(config.device, config.learning, config.figures))
 
     def compile(self, spec: NetworkSpec, *, dt_s: float, seed: int) -> CrossbarProgram:
         """Build the network and program its devices.

@@ -11,14 +11,14 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.hardware.crossbar import flicker
 from spikearm.hardware.crossbar.device import Device
 from spikearm.hardware.crossbar.pcm import drift_exponent, read_noise_level
 from spikearm.hardware.crossbar.srtio3 import StrontiumTitanateDevice
-from spikearm.hardware.crossbar.write_verify import write_verify
+from spikearm.hardware.crossbar.write_verify import rewrite_around, write_verify
 from spikearm.records import FloatArray, OpCounts
 
 # Positions in the parameter array of compiled functions.
@@ -83,7 +83,7 @@ class Devices(NamedTuple):
     n_cols: int
 
 
-@njit(cache=True)
+@kernel
 def _set_moment(elapsed_s, p, m):  # type: ignore[no-untyped-def]
     """Work out what depends on age alone; most devices of a matrix have the same age.
 
@@ -111,7 +111,7 @@ def _set_moment(elapsed_s, p, m):  # type: ignore[no-untyped-def]
         m[_SLOW + k] = math.sqrt(m[_SLOW + k] / total)
 
 
-@njit(cache=True)
+@kernel
 def _drift(g, exponent, elapsed_s, p, m):  # type: ignore[no-untyped-def]
     """Drifted conductance without noise [S]; ``pcm.drift_factor`` in logarithms."""
     if elapsed_s != m[_ELAPSED]:
@@ -119,7 +119,7 @@ def _drift(g, exponent, elapsed_s, p, m):  # type: ignore[no-untyped-def]
     return g * math.exp(-exponent * m[_LOG_DRIFT])
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _conductance(pair, k, now_s, p, m, g, born_s, exponent, level, z):  # type: ignore[no-untyped-def]
     """What one device conducts at one moment.
 
@@ -143,7 +143,7 @@ def _conductance(pair, k, now_s, p, m, g, born_s, exponent, level, z):  # type: 
     return max(noisy, 0.0), p[WHITE] + scale * scale * (white + correlated * m[_FAST]) * now * now
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g):  # type: ignore[no-untyped-def]
     """Bring the derived values of one pair up to date, and its row's sum with them.
 
@@ -163,20 +163,20 @@ def _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, diff, va
     total[pair] = sum_
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def drifted(pair, side, now_s, d):  # type: ignore[no-untyped-def]
     """Conductance of one device now, drifted but without noise [S]."""
     elapsed_s = now_s - d.born_s[pair, side]
     return _drift(d.g[pair, side], d.exponent[pair, side], elapsed_s, d.p, d.moment)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def place(pair, side, now_s, d):  # type: ignore[no-untyped-def]
     """Where a device stands in its range: 0 at g_min, 1 at g_max; drift may take it a little below 0."""
     return (drifted(pair, side, now_s, d) - d.p[G_MIN]) / (d.p[G_MAX] - d.p[G_MIN])
 
 
-@njit(cache=True)
+@kernel
 def update_pair(pair, now_s, d):  # type: ignore[no-untyped-def]
     """Bring the derived values of one pair up to date after a pulse."""
     row = pair // d.n_cols
@@ -184,7 +184,7 @@ def update_pair(pair, now_s, d):  # type: ignore[no-untyped-def]
     _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, d.diff, d.var, d.total, d.row_g)
 
 
-@njit(cache=True)
+@kernel
 def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
     """A device has a new conductance [S]: its drift and its noise begin anew. A stuck device has not."""
     if d.stuck[pair, side] != 0:
@@ -196,7 +196,7 @@ def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
     d.level[pair, side] = read_noise_level(x, d.p[NOISE_Q], d.p[NOISE_POWER], d.p[NOISE_LARGEST]) ** 2
 
 
-@njit(cache=True)
+@kernel
 def wear_out(pair, side, n_set, n_reset, d):  # type: ignore[no-untyped-def]
     """Count pulses on a device; one that has had all it can take sticks from now on."""
     d.set_count[pair, side] += n_set
@@ -205,7 +205,7 @@ def wear_out(pair, side, n_set, n_reset, d):  # type: ignore[no-untyped-def]
         d.stuck[pair, side] = 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _age(first, last, now_s, keep, kick, xi, d):  # type: ignore[no-untyped-def]
     """Advance the slow noise of a stretch of pairs and bring their conductances up to date.
 
@@ -353,6 +353,25 @@ class Cells:
         self.g[stuck] = g[stuck]
         self.exponent[stuck] = 0.0
         self.level[stuck] = 0.0
+        self.refresh_all(0.0)
+
+    def write_around(self, wanted: FloatArray, programmed_s: float, rng: np.random.Generator) -> None:
+        """Write the good devices of weights that have stuck ones so that these stand for what they should.
+
+        Args:
+            wanted: Differences of conductance that the weights are [S], shape (n_pairs,).
+            programmed_s: Age of the devices [s].
+            rng: Source of randomness of the programming.
+        """
+        stuck = self.stuck != 0
+        found = rewrite_around(wanted, self.g, stuck, self.device, n_cols=self.n_cols)
+        written = stuck.any(axis=1, keepdims=True) & ~stuck
+        target = self.device.reachable(found.g, self.own[..., [OWN_HIGH, OWN_LOW]])[written]
+        self.g[written] = self.device.relax(self.device.program(target, rng), (0.0, programmed_s), rng)
+        x = self.g[written] / self.device.g_max_siemens
+        self.exponent[written] = self.device.drift_scale * drift_exponent(x, self.xi[written])
+        self.level[written] = read_noise_level(x, *self.device.noise_q) ** 2
+        self.programming += found.counts
         self.refresh_all(0.0)
 
     def refresh_all(self, now_s: float) -> None:

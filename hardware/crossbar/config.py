@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.checks import (
+    is_number,
+    require_not_negative,
+    require_positive,
+    require_whole,
+    require_within,
+)
+from spikearm.hardware.crossbar.cost import cost_of
 from spikearm.hardware.crossbar.device import Device
 from spikearm.hardware.crossbar.devices import make_device
 from spikearm.hardware.crossbar.pcm import PcmDevice
 
 MAX_TILE = 2048
 """No reliable array is known above 2048 x 2048 (Mehonic et al. 2020)."""
+
+MAX_PULSES = 1000
+"""Pulses of one device that follow one another in a step: at 1 us each they fill a control tick."""
 
 MAX_WIRE_OHM = 20.0
 """Largest resistance per cell that the ladders of :mod:`.ir_drop` were compared with Kirchhoff's law for."""
@@ -26,7 +36,7 @@ _IDEAL_RANGE, _IDEAL_STEP = 1e6, 1e-9
 SCHEMES = ("mixed-precision", "stochastic", "sign")
 COMPENSATIONS = ("global", "column")
 
-_WHOLE_SUBSTRATE = ("digital", "overrides", "ageing_steps", "drift_compensation_s", "fault_seed")
+_WHOLE_SUBSTRATE = ("digital", "overrides", "figures", "ageing_steps", "drift_compensation_s", "fault_seed")
 """Settings that cannot differ between connections."""
 
 
@@ -39,7 +49,8 @@ class CrossbarConfig:
         devices_per_synapse: Pairs of devices that share each weight; a weight is the sum of their
             differences. Learning pulses go round them (Boybat et al. 2018).
         tile_rows: Rows (inputs) of one tile.
-        tile_cols: Columns (outputs, each a pair of bit lines) of one tile.
+        tile_cols: Columns of one tile, each a differential pair and so two bit lines. A weight takes
+            ``devices_per_synapse`` of them, side by side.
         adc_bits: Resolution of the converters, or None for converters without rounding.
         adcs_per_tile: Converters of a tile, shared by its columns.
         adc_margin: ADC range at the start, relative to the largest current of the calibration samples.
@@ -80,10 +91,15 @@ class CrossbarConfig:
         stuck_at_min: Part of all devices that are stuck at their smallest conductance.
         stuck_at_max: Part of all devices that are stuck at their largest conductance.
         fault_seed: Draws which ones, independently of all else; None leaves it to the simulator's seed.
+        write_around_faults: Whether the other devices of a static weight are written to make up for what its
+            stuck ones conduct (:func:`~spikearm.hardware.crossbar.write_verify.rewrite_around`). The reads of
+            program-and-verify find those.
         fault_map: .npz file of single faults; see :mod:`~spikearm.hardware.crossbar.faults`.
         programmed_s: Time between programming and the start of a run [s].
         drift_compensation_s: Period of the reference read that rescales static matrices [s]; 0 for none.
         drift_compensation: Whether it gives one factor per matrix ("global") or per column ("column").
+        figures: Amounts of the cost model to replace, in joules or seconds per operation, by the count that
+            they multiply, such as ``{"set_pulses": 5e-12}``.
         overrides: Other settings for single connections and ensembles: settings by name, by label; ``*``
             in a label matches any text. Where several labels match, later ones win.
     """
@@ -118,9 +134,11 @@ class CrossbarConfig:
     stuck_at_max: float = 0.0
     fault_seed: int | None = None
     fault_map: str | None = None
+    write_around_faults: bool = True
     programmed_s: float = 25.0
     drift_compensation_s: float = 10.0
     drift_compensation: Literal["global", "column"] = "global"
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -128,10 +146,16 @@ class CrossbarConfig:
             object.__setattr__(self, "device", make_device(self.device))
         if not isinstance(self.device, Device):
             raise ConfigError(f"device must be a Device or the name of one, not {self.device!r}.")
-        if isinstance(self.digital, str):
-            raise ConfigError(f"digital must be a tuple of labels, not the text {self.digital!r}.")
+        _labels(self.digital)
+        if not isinstance(self.overrides, Mapping):
+            raise ConfigError(f"overrides must be settings by name, by label, not {self.overrides!r}.")
+        if not (self.fault_map is None or isinstance(self.fault_map, str)):
+            raise ConfigError(f"fault_map must be the path of an .npz file or None, not {self.fault_map!r}.")
         _member("learning scheme", self.learning, SCHEMES)
         _member("drift compensation", self.drift_compensation, COMPENSATIONS)
+        if not isinstance(self.figures, Mapping):
+            raise ConfigError(f"figures must be amounts by count, not {self.figures!r}.")
+        cost_of(self.device, self.learning, self.figures)
         self._check_numbers()
         self._check_wires()
         self._check_shares()
@@ -145,46 +169,42 @@ class CrossbarConfig:
             self._overridden(label, changes)
 
     def _check_numbers(self) -> None:
-        _whole("tile_rows", self.tile_rows, 1, MAX_TILE)
-        _whole("tile_cols", self.tile_cols, 1, MAX_TILE)
-        _whole("devices_per_synapse", self.devices_per_synapse, 1, min(64, self.tile_cols))
-        _whole("adcs_per_tile", self.adcs_per_tile, 1, self.tile_cols)
-        _whole("max_pulses_per_step", self.max_pulses_per_step, 1, 10**9)
-        _whole("refresh_rows_per_step", self.refresh_rows_per_step, 0, MAX_TILE)
-        _whole("ageing_steps", self.ageing_steps, 1, 100_000)
-        _whole("program_rounds", self.program_rounds, 1, 100)
+        require_whole("tile_rows", self.tile_rows, 1, MAX_TILE)
+        require_whole("tile_cols", self.tile_cols, 1, MAX_TILE)
+        require_whole("devices_per_synapse", self.devices_per_synapse, 1, min(64, self.tile_cols))
+        require_whole("adcs_per_tile", self.adcs_per_tile, 1, self.tile_cols)
+        require_whole("max_pulses_per_step", self.max_pulses_per_step, 1, MAX_PULSES)
+        require_whole("refresh_rows_per_step", self.refresh_rows_per_step, 0, MAX_TILE)
+        require_whole("ageing_steps", self.ageing_steps, 1, 100_000)
+        require_whole("program_rounds", self.program_rounds, 1, 100)
         if self.fault_seed is not None:
-            _whole("fault_seed", self.fault_seed, 0, 2**63 - 1)
+            require_whole("fault_seed", self.fault_seed, 0, 2**63 - 1)
         for name in ("adc_bits", "dac_bits"):
             if getattr(self, name) is not None:
-                _whole(name, getattr(self, name), 2, 16)
+                require_whole(name, getattr(self, name), 2, 16)
         for name in ("adc_margin", "learned_output_range", "learned_headroom", "program_tolerance"):
-            _positive(name, getattr(self, name))
+            require_positive(name, getattr(self, name))
         if self.learned_weight_range is not None:
-            _positive("learned_weight_range", self.learned_weight_range)
+            require_positive("learned_weight_range", self.learned_weight_range)
         for name in ("programmed_s", "drift_compensation_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{name} must be 0 or a positive number of seconds, not {value!r}.")
+            require_not_negative(name, getattr(self, name), "seconds")
 
     def _check_wires(self) -> None:
         for name in ("row_wire_ohm", "column_wire_ohm"):
             _wire(name, getattr(self, name))
-        for name in ("rows_gated", "exact_wires"):
+        for name in ("rows_gated", "exact_wires", "write_around_faults"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be True or False, not {getattr(self, name)!r}.")
 
     def _check_shares(self) -> None:
-        if not 0.5 <= self.pulse_threshold <= 1:
-            raise ConfigError(f"pulse_threshold must lie in [0.5, 1], not {self.pulse_threshold!r}.")
+        require_within("pulse_threshold", self.pulse_threshold, 0.5, 1)
+        for name in ("refresh_lower", "refresh_upper", "stuck_at_min", "stuck_at_max", "half_select_disturb"):
+            require_within(name, getattr(self, name), 0, 1)
         if not 0 < self.refresh_lower < self.refresh_upper < 1:
             raise ConfigError(
                 f"refresh thresholds must be 0 < refresh_lower < refresh_upper < 1, "
                 f"not {self.refresh_lower!r} and {self.refresh_upper!r}; published values are 0.25 and 0.75."
             )
-        for name in ("stuck_at_min", "stuck_at_max", "half_select_disturb"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie in [0, 1], not {getattr(self, name)!r}.")
         if self.stuck_at_min + self.stuck_at_max > 1:
             raise ConfigError(
                 f"stuck_at_min and stuck_at_max are parts of the same devices and at most 1 together, "
@@ -234,24 +254,23 @@ class CrossbarConfig:
         return replace(self, **{"overrides": {}, **changes})
 
 
-def _member(kind: str, name: str, known: tuple[str, ...]) -> None:
+def _member(kind: str, name: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(name, str):
+        raise ConfigError(f"{kind} must be the name of one, {', '.join(map(repr, known))}; not {name!r}.")
     if name not in known:
         raise UnknownNameError(kind, name, known)
 
 
-def _whole(name: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+def _labels(digital: Any) -> None:
+    if isinstance(digital, str):
+        raise ConfigError(f"digital must be a tuple of labels, not the text {digital!r}.")
+    if not (isinstance(digital, tuple) and all(isinstance(label, str) for label in digital)):
+        raise ConfigError(f"digital must be a tuple of labels, not {digital!r}.")
 
 
 def _wire(name: str, value: float) -> None:
-    if not 0 <= value <= MAX_WIRE_OHM:
+    if not (is_number(value) and 0 <= value <= MAX_WIRE_OHM):
         raise ConfigError(
             f"{name} is the resistance from one cell to the next, from 0 to {MAX_WIRE_OHM:g} ohm, "
             f"not {value!r}; published values lie between 0.15 and 4.7 ohm."
         )
-
-
-def _positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{name} must be a positive number, not {value!r}.")

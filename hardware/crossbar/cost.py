@@ -19,9 +19,21 @@ READ_VOLTAGE_V = 0.2
 READ_TIME_S = 100e-9
 """Duration of one read of a tile (ISAAC, Shafiee et al. 2016); 133 ns measured on the HERMES core."""
 
+STEP_J = 2e-3 / 1.28e9 / 2**8
+"""Energy of a converter per conversion step, Walden's figure of merit: ISAAC's at its nominal 8 bits."""
+
 SET_TIME_S, PULSE_GAP_S = 150e-9, 50e-9
 
 _ISAAC = "ISAAC, Shafiee et al. 2016 (32 nm)"
+_WALDEN = (
+    f"{_ISAAC}: 8 bit, 2 mW at 1.28 GS/s; other resolutions in proportion to 2^bits (Walden 1999), which "
+    "holds to about 10 bits; beyond them thermal noise asks for up to twice as much again per bit"
+)
+_SAR = f"{_ISAAC}: 8 bit at 1.28 GS/s; a converter by successive approximation decides one bit after another"
+_DAC = (
+    "a converter by successive approximation contains a DAC of its own resolution, so its figure is taken; "
+    "driving the row comes on top, holding an exact voltage on it is left out for want of a figure"
+)
 _PUMA = "PUMA, Ankit et al. 2019 (32 nm)"
 _NVSIM = "NVSim, Dong et al. 2012: PCM"
 _LOIHI = "Davies et al. 2018, Table 2: digital neuron, pre-silicon"
@@ -52,7 +64,9 @@ class Technology:
     chip_scope: str = ""
 
 
-_VERIFY = Figure("verify_reads", 1.56e-12, f"{_ISAAC}: one conversion; the cell itself is negligible")
+_VERIFY = Figure(
+    "verify_reads", 1.56e-12, f"{_ISAAC}: one conversion of 8 bits; the cell itself is negligible"
+)
 _NVSIM_RERAM = "NVSim, Dong et al. 2012: ReRAM, 2 V, 10 ns"
 
 PCM = Technology(
@@ -64,7 +78,7 @@ PCM = Technology(
     ),
     Figure("rows_programmed", SET_TIME_S + PULSE_GAP_S, f"{_NVSIM}: SET pulse; 50 ns to the next"),
     (Figure("tile_reads", 12.5e-9, _HERMES),),
-    "matrix-vector products only, with their converters, each tile taken as a full 256 x 256 core; "
+    "matrix-vector products only, with their converters as built, each tile taken as a full 256 x 256 core; "
     "no neurons, no learning, no programming, no communication.",
 )
 
@@ -73,7 +87,7 @@ RERAM = Technology(
     (Figure("set_pulses", 0.6e-12, _NVSIM_RERAM), Figure("reset_pulses", 0.6e-12, _NVSIM_RERAM), _VERIFY),
     Figure("rows_programmed", 10e-9 + PULSE_GAP_S, f"{_NVSIM_RERAM}; 50 ns to the next"),
     (Figure("active_macs", 23e-15, _NEURRAM),),
-    "matrix-vector products only, active cells with their share of the converters; "
+    "matrix-vector products only, active cells with their share of the converters as built; "
     "no neurons, no learning, no programming, no communication.",
 )
 
@@ -115,7 +129,8 @@ def crossbar_cost(
         energy={
             "cell_read": (Figure("read_conductance_siemens", read_voltage_v**2 * read_time_s, cell),),
             "row_driver": (Figure("row_activations", driver, f"{_PUMA}: 1-bit DAC, 0.39 pJ in 100 ns"),),
-            "adc": (Figure("conversions", 1.56e-12, f"{_ISAAC}: 8 bit, 2 mW at 1.28 GS/s"),),
+            "dac": (Figure("dac_steps", STEP_J, _DAC),),
+            "adc": (Figure("conversion_steps", STEP_J, _WALDEN),),
             "digital": (Figure("digital_ops", 0.05e-12, f"{_PUMA}: shift-add"),),
             "neurons": (Figure("neuron_updates", 81e-12, _LOIHI),),
             "learning": (LEARNING[learning],),
@@ -123,7 +138,7 @@ def crossbar_cost(
         },
         latency=(
             Figure("serial_tile_reads", read_time_s, "rows driven and currents integrated"),
-            Figure("serial_conversions", 0.78e-9, f"{_ISAAC}: one conversion at 1.28 GS/s"),
+            Figure("serial_decisions", 1 / 1.28e9 / 8, _SAR),
             technology.pulse_s,
         ),
         chip=technology.chip,
@@ -148,6 +163,19 @@ TECHNOLOGIES: Mapping[str, Technology] = MappingProxyType(
 """Figures of writing by the name that devices give."""
 
 
-def cost_of(device: Device, learning: str = "mixed-precision") -> TableCost:
-    """The figures that apply to a device; those of PCM where its technology has none of its own."""
-    return crossbar_cost(TECHNOLOGIES.get(device.technology, PCM), learning=learning)
+def cost_of(
+    device: Device, learning: str = "mixed-precision", figures: Mapping[str, float] = MappingProxyType({})
+) -> TableCost:
+    """The figures that apply to a device; those of PCM where its technology has none of its own.
+
+    Args:
+        device: What most matrices are made of.
+        learning: The learning scheme, a key of :data:`LEARNING`.
+        figures: Amounts to use instead, by the count they multiply [J or s].
+
+    Raises:
+        UnknownNameError: There is no figure for such a count.
+        ConfigError: An amount is not 0 or a positive number.
+    """
+    technology = TECHNOLOGIES.get(device.technology, PCM)
+    return crossbar_cost(technology, learning=learning).with_figures(figures)

@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from spikearm.errors import ConfigError
+from spikearm.hardware.checks import (
+    require_not_negative,
+    require_numbers,
+    require_positive,
+    require_whole,
+    require_within,
+)
 from spikearm.records import FloatArray
 
 LINEAR, POWER = 0, 1
@@ -24,6 +31,9 @@ YEAR_S = 365 * 86_400.0
 """How far any law is extrapolated; none was measured for longer."""
 
 _MOST_COEFFICIENTS = 5
+
+_PLAUSIBLE_SIEMENS = (1e-15, 0.01)
+"""Range of the largest conductance of a device: 100 ohm to a petaohm, farther than any is known."""
 
 _FARTHEST = 6.0
 """Deviations that no device strays beyond: one in 10^9 would."""
@@ -101,9 +111,7 @@ class Device:
 
     def __post_init__(self) -> None:
         for name in ("g_max_siemens", "drift_t0_s", "noise_t_read_s", "endurance_cycles"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"{name} must be positive, not {value!r}.")
+            require_positive(name, getattr(self, name))
         for name in (
             "g_min_siemens",
             "programming_scale",
@@ -116,17 +124,21 @@ class Device:
             "set_scatter",
             "device_scatter",
         ):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{name} must be 0 or positive, not {value!r}.")
+            require_not_negative(name, getattr(self, name))
+        require_whole("write_pulses", self.write_pulses, 0, 10**9)
         for name in ("set_step", "reset_step"):
             if not getattr(self, name) <= 1:
                 raise ConfigError(
                     f"{name} is relative to the device's range and at most 1, not {getattr(self, name)!r}."
                 )
         for name in ("set_saturation", "learn_start", "corrupt", "corrupt_at"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie in [0, 1], not {getattr(self, name)!r}.")
+            require_within(name, getattr(self, name), 0, 1)
+        low, high = _PLAUSIBLE_SIEMENS
+        if not low <= self.g_max_siemens <= high:
+            raise ConfigError(
+                f"g_max_siemens is in siemens (25e-6 for 25 uS), from {low:g} to {high:g}, "
+                f"not {self.g_max_siemens!r}."
+            )
         if not self.g_min_siemens < self.g_max_siemens:
             raise ConfigError(
                 f"g_min_siemens must be smaller than g_max_siemens, not {self.g_min_siemens!r} and "
@@ -142,11 +154,12 @@ class Device:
 
     @property
     def bounds_siemens(self) -> tuple[float, float]:
-        """Smallest and largest conductance that any device ever has [S]."""
+        """Smallest and largest conductance that any device ever has [S]; drift has no end above 0."""
         ends = np.array([self.g_min_siemens, self.g_max_siemens])
         astray = _FARTHEST * self.scatter_siemens(ends, self.valid_age_s[1])
         upper, lower = (0.5 * _FARTHEST * s * self.range_siemens for s in self.bound_scatter)
-        return max(0.0, float(ends[0] - astray[0] - lower)), float(ends[1] + astray[1] + upper)
+        smallest = 0.0 if self.drift_scale > 0 else max(0.0, float(ends[0] - astray[0] - lower))
+        return smallest, float(ends[1] + astray[1] + upper)
 
     @property
     def learns(self) -> bool:
@@ -275,22 +288,23 @@ class Device:
 
     def _check_laws(self) -> None:
         """Read noise must be a deviation, and there must be an age at which the device is described."""
+        require_numbers("valid_age_s", self.valid_age_s, 2, 2)
+        require_numbers("noise_q", self.noise_q, 3, 3)
         low, high = self.valid_age_s
         if not 0 <= low <= high < math.inf:
             raise ConfigError(
                 f"valid_age_s must be two ages, 0 <= shortest <= longest, not {self.valid_age_s!r}."
             )
-        if not all(math.isfinite(value) and value >= 0 for value in self.noise_q):
+        if not all(value >= 0 for value in self.noise_q):
             raise ConfigError(f"noise_q must be three numbers, 0 or positive, not {self.noise_q!r}.")
 
     def _check_scatter(self) -> None:
         """The polynomial must be one that compiled code can hold, and a deviation over the whole range."""
-        if not all(0 <= s <= 1 for s in self.bound_scatter):
-            raise ConfigError(f"bound_scatter must be two numbers in [0, 1], not {self.bound_scatter!r}.")
-        if not 1 <= len(self.programming_us) <= _MOST_COEFFICIENTS:
-            raise ConfigError(
-                f"programming_us needs 1 to {_MOST_COEFFICIENTS} numbers, not {len(self.programming_us)}."
-            )
+        require_numbers("bound_scatter", self.bound_scatter, 2, 2)
+        for share in self.bound_scatter:
+            require_within("bound_scatter", share, 0, 1)
+        require_numbers("programming_us", self.programming_us, 1, _MOST_COEFFICIENTS)
+        _require_relaxed(self.relaxed_us)
         ages = [self.valid_age_s[0], *(age for age, _ in self.relaxed_us)]
         if self.relaxed_us and not (np.diff([0.0, *ages]) > 0).all():
             raise ConfigError(
@@ -302,3 +316,11 @@ class Device:
                 f"programming_us = {self.programming_us!r} gives a negative or infinite scatter between "
                 f"g_min and g_max; a fit holds for the range it was made for only."
             )
+
+
+def _require_relaxed(relaxed_us: Any) -> None:
+    if not isinstance(relaxed_us, tuple) or not all(isinstance(r, tuple) and len(r) == 2 for r in relaxed_us):
+        raise ConfigError(f"relaxed_us must be pairs of an age and a polynomial, not {relaxed_us!r}.")
+    for age, polynomial in relaxed_us:
+        require_positive("an age of relaxed_us", age)
+        require_numbers("a polynomial of relaxed_us", polynomial, 1, _MOST_COEFFICIENTS)

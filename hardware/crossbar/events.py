@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.hardware.crossbar.pulses import carry_over
 from spikearm.records import FloatArray
 
@@ -39,7 +39,7 @@ def suits(tau_s: float, dt_s: float) -> bool:
     return window(tau_s, dt_s) >= 8
 
 
-@njit(cache=True)
+@kernel
 def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
     """Add to row ``i`` of chi what has accrued up to step ``k``; list pairs that are due."""
     if trace[i] == 0.0:
@@ -68,7 +68,7 @@ def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dic
     return n_due
 
 
-@njit(cache=True)
+@kernel
 def advance(  # type: ignore[no-untyped-def]
     x,
     kick,
@@ -148,7 +148,7 @@ def advance(  # type: ignore[no-untyped-def]
     return n_due, n_rows + settled
 
 
-@njit(cache=True)
+@kernel
 def _settle_some(  # type: ignore[no-untyped-def]
     first,
     last,
@@ -183,7 +183,7 @@ def _settle_some(  # type: ignore[no-untyped-def]
     return n_due, n_rows
 
 
-@njit(cache=True)
+@kernel
 def settle_all(floor, now, trace, *rest):  # type: ignore[no-untyped-def]
     """Bring all rows up to date; returns pairs listed and rows settled."""
     return _settle_some(0, len(trace), floor, now, trace, *rest)

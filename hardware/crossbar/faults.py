@@ -48,7 +48,7 @@ class Faults:
             mapped = self._from_file(config.fault_map, label or "", (*matrix.shape, cells.n_devices))
             kind = np.where(mapped == 0, kind, np.where(mapped < 0, _AT_MIN, _AT_MAX))
         if kind.any():
-            cells.stick(kind > 0, _levels(config)[kind])
+            matrix.stick(kind > 0, _levels(config)[kind])
 
     def require_all_used(self) -> None:
         """Refuse a fault map with a name that no matrix has.

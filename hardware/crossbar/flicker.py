@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from spikearm.compiled import kernel
 from spikearm.records import FloatArray
 
 TIME_CONSTANTS_S = np.array([1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4])
@@ -22,7 +22,7 @@ _DEVELOPED = 20.0
 _UNDEVELOPED = 1e-4
 
 
-@njit(cache=True)
+@kernel
 def development(age_s, tau_s):  # type: ignore[no-untyped-def]
     """How far a component has developed at this age, in variance: ``1 - exp(-2 t / tau)``.
 

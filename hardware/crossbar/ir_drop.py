@@ -19,16 +19,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.records import FloatArray
 
 LINES_PER_PAIR = 2
 """Bit lines of a pair: one for G+, one for G-; a row passes both."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def row_ladder(row, row_ohm, n_cols, tile_cols, total, h):  # type: ignore[no-untyped-def]
     """Voltage at every pair of a row relative to its driver's, with all columns at ground.
 
@@ -60,7 +60,7 @@ def row_ladder(row, row_ohm, n_cols, tile_cols, total, h):  # type: ignore[no-un
     return seen
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def column_ladders(first, last, column_ohm, n_cols, tile_rows, diff, total, t_plus, t_minus):  # type: ignore[no-untyped-def]
     """Part of every cell's current that arrives at the converter, with all rows connected.
 
@@ -95,7 +95,7 @@ def column_ladders(first, last, column_ohm, n_cols, tile_rows, diff, total, t_pl
                 t_minus[i * n_cols + j] *= t_minus[(i + 1) * n_cols + j]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def gated_currents(rows, n, last, drive, pulse, column_ohm, diff, total, var, h, up, currents):  # type: ignore[no-untyped-def]
     """Currents of one row of tiles in which spikes connect their rows, each for one read pulse.
 
@@ -150,7 +150,7 @@ def gated_currents(rows, n, last, drive, pulse, column_ohm, diff, total, var, h,
     return power
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def connected_power(first, last, drive, column_ohm, lines, row_seen):  # type: ignore[no-untyped-def]
     """Power out of the drivers of one row of tiles whose rows are all connected [S at unit voltage].
 
@@ -238,7 +238,7 @@ class Wires:
         return {"h": self.h, "t_plus": self.t_plus, "t_minus": self.t_minus, "row_seen": self.row_seen}
 
 
-@njit(cache=True)
+@kernel
 def _row_ladders(first, last, row_ohm, n_cols, tile_cols, total, h, row_seen):  # type: ignore[no-untyped-def]
     for row in range(first, last):
         row_seen[row] = row_ladder(row, row_ohm, n_cols, tile_cols, total, h)

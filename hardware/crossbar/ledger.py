@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.records import COUNT_NAMES, FloatArray, OpCounts
 
 CountArray: TypeAlias = NDArray[np.void]
@@ -20,7 +20,11 @@ for other counts, or for another order, is never taken from its cache.
 COUNTS = np.dtype([(name, np.float64) for name in COUNT_NAMES])
 
 
-@njit(cache=True)
+REFERENCE = -1
+"""Level of the reference reads."""
+
+
+@kernel
 def count_spikes(outputs, per_spike):  # type: ignore[no-untyped-def]
     """Spikes in one step of a population; a neuron that can fire more than once, or negatively, may."""
     total = 0.0
@@ -33,21 +37,23 @@ class Ledger:
     """Counts of the present step.
 
     Matrices of one level do not wait for one another; those of the next level wait for them. The
-    longest chain of a step is therefore the sum over levels that were read at all.
+    longest chain of a step is therefore the sum over levels that were read at all. Reference reads have a
+    level of their own, :data:`REFERENCE`.
 
     Attributes:
         counts: One field per field of :class:`~spikearm.records.OpCounts`, shape (1,).
-        waits: Conversions one after another on the busiest matrix of each level, shape (n_levels,).
+        waits: Conversions one after another on the busiest matrix of each level, and the bits that these
+            decide, shape (2, n_levels + 1).
     """
 
     def __init__(self) -> None:
         self.counts: CountArray = np.zeros(1, dtype=COUNTS)
-        self.waits: FloatArray = np.zeros(1)
+        self.waits: FloatArray = np.zeros((2, 1))
         self._every_step: CountArray = np.zeros(1, dtype=COUNTS)
 
     def prepare(self, n_levels: int, every_step: OpCounts) -> None:
         """Set the number of levels and what happens in every step whatever the input."""
-        self.waits = np.zeros(n_levels)
+        self.waits = np.zeros((2, n_levels + 1))
         self._every_step[0] = tuple(getattr(every_step, name) for name in COUNT_NAMES)
 
     def start(self) -> None:
@@ -55,8 +61,16 @@ class Ledger:
         self.counts[:] = self._every_step
         self.waits[:] = 0.0
 
+    def wait(self, level: int, conversions: float, bits: float) -> None:
+        """A matrix of a level was read, with this many conversions of these bits one after another."""
+        waits = self.waits
+        if waits[0, level] < conversions:
+            waits[0, level] = conversions
+        if waits[1, level] < conversions * bits:
+            waits[1, level] = conversions * bits
+
     def total(self) -> OpCounts:
         """The counts of the step just made."""
-        self.counts["serial_tile_reads"] = np.count_nonzero(self.waits)
-        self.counts["serial_conversions"] = self.waits.sum()
+        self.counts["serial_tile_reads"] = np.count_nonzero(self.waits[0])
+        self.counts["serial_conversions"], self.counts["serial_decisions"] = self.waits.sum(axis=1)
         return OpCounts(*self.counts[0].item())

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from spikearm.hardware.crossbar.cells import Cells
 from spikearm.hardware.crossbar.config import CrossbarConfig
-from spikearm.hardware.crossbar.ledger import CountArray
-from spikearm.hardware.crossbar.readout import Readout
+from spikearm.hardware.crossbar.ledger import REFERENCE, CountArray, Ledger
+from spikearm.hardware.crossbar.readout import Readout, charged_bits, conversion_steps
 from spikearm.records import FloatArray
 
 
@@ -63,8 +63,10 @@ class CrossbarMatrix:
         self.n_col_tiles = -(-self.n_outputs // self._tile_cols)
         self.full_siemens = config.devices_per_synapse * config.device.range_siemens
         self.weight = self._weight_per_siemens(weights, weight_range)
+        target = self._target(weights)
+        self._wanted: FloatArray = (target[..., ::2] - target[..., 1::2]).sum(axis=-1).ravel()
         self.cells = Cells(
-            self._target(weights),
+            target,
             config.device,
             hold_s=hold_s,
             programmed_s=config.programmed_s,
@@ -124,6 +126,20 @@ class CrossbarMatrix:
             counts["active_macs"] += (self._n_pairs - 1) * (counts["active_macs"] - macs)
         return out
 
+    def stick(self, stuck: NDArray[np.bool_], g: FloatArray) -> None:
+        """Make devices stick for good, before the first step; see :meth:`.cells.Cells.stick`.
+
+        A static matrix is then written around them if its configuration says so.
+
+        Args:
+            stuck: Which, shape (n_pairs, n_devices).
+            g: At which conductance [S], same shape.
+        """
+        self.cells.stick(stuck, g)
+        if self.config.write_around_faults and not self.learned:
+            # A child: whatever else is drawn stays what it was without.
+            self.cells.write_around(self._wanted, self.config.programmed_s, self.rng.spawn(1)[0])
+
     def visit(self, first: int, last: int, now_s: float, round_: int) -> None:
         """The ageing schedule's visit to a stretch of pairs; see :meth:`.cells.Cells.visit`."""
         if self.config.device.changes_by_itself:
@@ -147,17 +163,49 @@ class CrossbarMatrix:
         diff = self.cells.diff.reshape(self.n_inputs, self.n_outputs)
         return np.ascontiguousarray((diff * per_row * self.gain).T)
 
-    def compensate(self, counts: CountArray) -> None:
-        """Rescale by one read with all rows driven (Joshi et al. 2020): what has drifted away comes back."""
-        now = self.cells.total.reshape(self.shape).sum(axis=0)
-        reference = now if len(self.gain) > 1 else now.sum(keepdims=True)
-        np.divide(self._fresh_g, reference, out=self.gain, where=reference > 0)
-        tiles = self.n_row_tiles * self.n_col_tiles
+    def compensate(self, ledger: Ledger) -> None:
+        """Rescale by one read with all rows driven (Joshi et al. 2020): what has drifted away comes back.
+
+        The bit lines of a pair are sensed together. The read has the noise of its devices and the rounding
+        of its converters, whose range is set for it; what is compared with, measured once and at leisure,
+        has neither. Wires take nearly the same part of both, which is left out.
+        """
+        now, fresh = self._reference_read(), self._fresh_g.sum(axis=0)
+        if len(self.gain) == 1:
+            now, fresh = now.sum(keepdims=True), fresh.sum(keepdims=True)
+        np.divide(fresh, now, out=self.gain, where=now > 0)
+        counts, tiles = ledger.counts, self.n_row_tiles * self.n_col_tiles
+        n_conversions = self.n_row_tiles * self.n_outputs
         counts["tile_reads"] += tiles
         counts["row_activations"] += self.n_inputs * self.n_col_tiles
         counts["read_conductance_siemens"] += self.readout.all_rows_siemens()
-        counts["conversions"] += self.n_row_tiles * self.n_outputs
+        counts["conversions"] += n_conversions
+        counts["conversion_steps"] += n_conversions * conversion_steps(self.config.adc_bits)
         counts["active_macs"] += self.cells.n_pairs * self._n_pairs
+        ledger.wait(REFERENCE, self.serial_conversions, charged_bits(self.config.adc_bits))
+
+    def _reference_read(self) -> FloatArray:
+        """Sum of both devices of all pairs of a column as it is read [S], shape (n_outputs,)."""
+        cells, bits = self.cells, self.config.adc_bits
+        totals = self._by_tile(cells.total.reshape(self.shape))
+        if self.config.device.noise_scale > 0:
+            deviation = np.sqrt(self._by_tile(cells.var.reshape(self.shape)))
+            totals += deviation * self.rng.standard_normal(totals.shape)
+        if bits is not None:
+            edges = np.arange(0, self.n_outputs, self._tile_cols)
+            widest = np.maximum.reduceat(self._fresh_g, edges, axis=1)
+            full = np.repeat(widest, self._tile_cols, axis=1)[:, : self.n_outputs] * self.config.adc_margin
+            step = full / ((1 << bits) - 1)
+            np.divide(totals, step, out=totals, where=step > 0)
+            totals = np.clip(np.rint(totals), 0, (1 << bits) - 1) * step
+        columns: FloatArray = totals.sum(axis=0)
+        return columns
+
+    def _by_tile(self, by_pair: FloatArray) -> FloatArray:
+        """Sums over the rows of each tile, shape (n_row_tiles, n_outputs)."""
+        edges = np.arange(0, self.n_inputs, self.config.tile_rows)
+        sums: FloatArray = np.add.reduceat(by_pair, edges, axis=0)
+        return sums
 
     def calibrate(self, drives: FloatArray, typical_g: float | None = None) -> None:
         """Set the converters' ranges from sample inputs.
@@ -198,10 +246,8 @@ class CrossbarMatrix:
         return self.n_inputs, self.n_outputs
 
     def _reference_g(self) -> FloatArray:
-        """Conductance right after programming that the compensating reads are compared with [S]."""
-        columns: FloatArray = self.cells.g.reshape(self.n_inputs, self.n_outputs, -1).sum(axis=(0, 2))
-        by_column = self.config.drift_compensation == "column"
-        return columns if by_column else columns.sum(keepdims=True)
+        """Conductance of each column right after programming, which reference reads are compared with [S]."""
+        return self._by_tile(self.cells.g.reshape(self.n_inputs, self.n_outputs, -1).sum(axis=2))
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running."""

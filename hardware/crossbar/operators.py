@@ -11,6 +11,7 @@ from nengo.builder.operator import Operator
 from spikearm.hardware.crossbar.learning import PulseLearning
 from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
+from spikearm.hardware.crossbar.readout import charged_bits
 from spikearm.records import FloatArray
 
 Step = Callable[[], None]
@@ -39,13 +40,13 @@ class CrossbarRead(Operator):
         x, y = _column(signals[self.reads[1]]), _column(signals[self.incs[0]])
         matrix, ledger = self.matrix, self.ledger
         counts, tile_reads = ledger.counts, ledger.counts["tile_reads"]
-        wait = float(matrix.serial_conversions)
+        wait = (float(matrix.serial_conversions), float(charged_bits(matrix.config.adc_bits)))
 
         def step_crossbar_read() -> None:
             before = tile_reads[0]
             y[...] += matrix.read(np.ascontiguousarray(x, dtype=np.float64), counts)
-            if tile_reads[0] > before and ledger.waits[self.level] < wait:
-                ledger.waits[self.level] = wait
+            if tile_reads[0] > before:
+                ledger.wait(self.level, *wait)
 
         return step_crossbar_read
 

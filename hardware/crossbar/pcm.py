@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numba import njit
 
+from spikearm.compiled import kernel
 from spikearm.hardware.crossbar.device import Device
 
 _FOR_EVER_S = 1e12
@@ -28,7 +28,7 @@ _SMALLEST_X = 1e-9
 """Keeps logarithms and powers finite; the clips of every formula make the value irrelevant."""
 
 
-@njit(cache=True)
+@kernel
 def polynomial(x, c):  # type: ignore[no-untyped-def]
     """Value at ``x`` of ``c[0] + c[1] x + c[2] x^2 + ...``."""
     value = 0.0
@@ -37,7 +37,7 @@ def polynomial(x, c):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit(cache=True)
+@kernel
 def drift_exponent(x, xi):  # type: ignore[no-untyped-def]
     """Exponent of the power-law drift of one device.
 
@@ -54,19 +54,19 @@ def drift_exponent(x, xi):  # type: ignore[no-untyped-def]
     return np.abs(mean + scatter * xi)
 
 
-@njit(cache=True)
+@kernel
 def drift_factor(elapsed_s, exponent, t0_s):  # type: ignore[no-untyped-def]
     """Fraction of the programmed conductance left after ``elapsed_s`` [s]: ``((t + t0) / t0)^-nu``."""
     return ((elapsed_s + t0_s) / t0_s) ** (-exponent)
 
 
-@njit(cache=True)
+@kernel
 def read_noise_level(x, level=0.0088, exponent=0.65, largest=0.2):  # type: ignore[no-untyped-def]
     """Relative noise per square root of e-fold of bandwidth, ``Q(x)`` (PCM: Joshi et al. 2020)."""
     return np.minimum(level / np.maximum(np.maximum(x, _SMALLEST_X) ** exponent, 1e-3), largest)
 
 
-@njit(cache=True)
+@kernel
 def read_noise_variance(x, age_s, t_read_s):  # type: ignore[no-untyped-def]
     """Relative variance of 1/f noise accumulated since programming, ``Q^2 ln((t + t_r) / (2 t_r))``.
 
@@ -79,7 +79,7 @@ def read_noise_variance(x, age_s, t_read_s):  # type: ignore[no-untyped-def]
     return q * q * np.log((age_s + t_read_s) / (2.0 * t_read_s))
 
 
-@njit(cache=True)
+@kernel
 def set_increment(x, xi, step, scatter, saturation):  # type: ignore[no-untyped-def]
     """Change of relative conductance by one SET pulse: ``step (1 - saturation x) (1 + scatter xi)``.
 

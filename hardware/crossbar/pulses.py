@@ -21,8 +21,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from spikearm.compiled import kernel
 from spikearm.hardware.crossbar.cells import (
     EXPONENT,
     G_HIGH,
@@ -57,7 +57,7 @@ _NO_XI = np.zeros(0)
 """For pulses of devices that do not scatter from pulse to pulse."""
 
 
-@njit(cache=True)
+@kernel
 def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
     """Pulses due for an accumulated change, at most ``most`` of either sign.
 
@@ -70,7 +70,7 @@ def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
     return max(-most, min(most, n))
 
 
-@njit(cache=True)
+@kernel
 def carry_over(waiting, step, threshold, most, random):  # type: ignore[no-untyped-def]
     """Pulses due for the sum that waits for one weight, and what of it goes on waiting.
 
@@ -87,7 +87,7 @@ def carry_over(waiting, step, threshold, most, random):  # type: ignore[no-untyp
     return n, 0.0 if random else waiting - n * step
 
 
-@njit(cache=True)
+@kernel
 def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
     """Add a rank-one change to chi and list the pairs that are due.
 
@@ -125,7 +125,7 @@ def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pu
     return n_due, n_rows
 
 
-@njit(cache=True)
+@kernel
 def accumulate_dense(delta, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
     """As :func:`accumulate_pes` for any change of weights, ``delta`` of shape (n_cols, n_rows)."""
     n_rows, n_cols = chi.shape
@@ -144,7 +144,7 @@ def accumulate_dense(delta, per_column, chi, step, threshold, most, dice, pairs,
     return n_due, n_rows
 
 
-@njit(cache=True)
+@kernel
 def list_signs(acts, per_column, error, pairs, pulses):  # type: ignore[no-untyped-def]
     """One pulse for every weight of the active rows, by the sign of its change (mPES).
 
@@ -174,7 +174,7 @@ def list_signs(acts, per_column, error, pairs, pulses):  # type: ignore[no-untyp
     return n_due, n_rows
 
 
-@njit(cache=True)
+@kernel
 def list_dense_signs(delta, pairs, pulses):  # type: ignore[no-untyped-def]
     """One pulse for every weight that is to change, ``delta`` of shape (n_cols, n_rows)."""
     n_cols, n_rows = delta.shape
@@ -188,7 +188,7 @@ def list_dense_signs(delta, pairs, pulses):  # type: ignore[no-untyped-def]
     return n_due, n_rows
 
 
-@njit(cache=True)
+@kernel
 def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
     """Change of the place in the range by a pulse upwards; none beyond the device's own upper end.
 
@@ -198,14 +198,14 @@ def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
     return set_increment(1.0 - left, xi, p[SET_STEP] * own[OWN_UP], p[SET_SCATTER], p[SET_SATURATION])
 
 
-@njit(cache=True)
+@kernel
 def _step_down(u, xi, own, p):  # type: ignore[no-untyped-def]
     """Change of the place in the range by a pulse downwards, as :func:`_step_up`."""
     left = max(0.5 * (u - own[OWN_LOW]) / (0.5 - own[OWN_LOW]), 0.0)
     return -set_increment(1.0 - left, xi, p[RESET_STEP] * own[OWN_DOWN], p[SET_SCATTER], p[SET_SATURATION])
 
 
-@njit(cache=True)
+@kernel
 def _pulsed(u, g, n, up, xi, used, own, p):  # type: ignore[no-untyped-def]
     """Place in the range after ``n`` pulses on a device at place ``u``, conductance ``g`` [S].
 
@@ -224,7 +224,7 @@ def _pulsed(u, g, n, up, xi, used, own, p):  # type: ignore[no-untyped-def]
     return u
 
 
-@njit(cache=True)
+@kernel
 def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-def]
     """Give ``n`` pulses to one device."""
     g = drifted(pair, side, now_s, d)
@@ -237,7 +237,7 @@ def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-de
         wear_out(pair, side, 0, n, d)
 
 
-@njit(cache=True)
+@kernel
 def _disturb(pair, side, n, up, part, now_s, d):  # type: ignore[no-untyped-def]
     """Half-selected devices of a passive array move a little with every pulse nearby.
 
@@ -257,7 +257,7 @@ def _disturb(pair, side, n, up, part, now_s, d):  # type: ignore[no-untyped-def]
             update_pair(other, now_s, d)
 
 
-@njit(cache=True)
+@kernel
 def _disturb_device(pair, side, n, up, part, d):  # type: ignore[no-untyped-def]
     if d.stuck[pair, side] != 0:
         return
@@ -272,7 +272,7 @@ def _disturb_device(pair, side, n, up, part, d):  # type: ignore[no-untyped-def]
     d.g[pair, side] = d.p[G_MIN] + u * span
 
 
-@njit(cache=True)
+@kernel
 def give_pulses(n_due, pairs, pulses, counter, xi, part, now_s, d, counts):  # type: ignore[no-untyped-def]
     """Give the listed pulses, with one normal number of ``xi`` for each; equal steps need none.
 
@@ -315,7 +315,7 @@ def give_pulses(n_due, pairs, pulses, counter, xi, part, now_s, d, counts):  # t
     counts[0].rows_programmed += longest_up + longest_down
 
 
-@njit(cache=True)
+@kernel
 def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max):  # type: ignore[no-untyped-def]
     """Whether a pair of a row may have to be refreshed, for the price of a look at it.
 
@@ -330,7 +330,7 @@ def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max):  # type: ignore[
     return False
 
 
-@njit(cache=True)
+@kernel
 def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
     """Reset pairs of a row that have both grown and write their difference anew.
 
@@ -371,7 +371,7 @@ def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-unt
     return refreshed
 
 
-@njit(cache=True)
+@kernel
 def _rewrite(pair, k, target, xi, now_s, d):  # type: ignore[no-untyped-def]
     """Reset both devices of a pair and write ``target`` on one of them; returns the SET pulses it took."""
     side = 2 * k if target > 0 else 2 * k + 1
@@ -393,7 +393,7 @@ def _rewrite(pair, k, target, xi, now_s, d):  # type: ignore[no-untyped-def]
     return n_set
 
 
-@njit(cache=True)
+@kernel
 def pulses_to_reach(x, step, saturation):  # type: ignore[no-untyped-def]
     """SET pulses that bring a device from 0 to the place ``x`` of its range on average, rounded up.
 

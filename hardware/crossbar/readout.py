@@ -25,9 +25,23 @@ _CROSS_LOSS = 0.02
 """Product of the losses in rows and columns from which on a warning is due: about the error of the model."""
 
 
+UNROUNDED_BITS = 8
+"""Resolution that converters without rounding are charged as."""
+
+
 def half_levels(bits: int | None) -> int:
     """Levels of a signed converter on either side of zero; 0 stands for no rounding."""
     return 0 if bits is None else (1 << (bits - 1)) - 1
+
+
+def charged_bits(bits: int | None) -> int:
+    """Resolution that a converter is charged as."""
+    return UNROUNDED_BITS if bits is None else bits
+
+
+def conversion_steps(bits: int | None) -> float:
+    """Levels that a converter tells apart."""
+    return float(1 << charged_bits(bits))
 
 
 class Readout:
@@ -90,7 +104,9 @@ class Readout:
         buffers = (drive[0], drive[1], rows, self._xi, currents, self._out)
         levels = half_levels(config.adc_bits)
         self._nominal, self.weight = weight, weight.copy()
-        converters = (tile_cols, levels, self.weight, self.adc_range, self.clipped)
+        dac_steps = 0.0 if per_spike is not None else conversion_steps(config.dac_bits)
+        steps = (conversion_steps(config.adc_bits), dac_steps)
+        converters = (tile_cols, levels, self.weight, self.adc_range, self.clipped, steps)
         per_spike = 0.0 if per_spike is None else float(per_spike)
         self._coding = (per_spike, half_levels(config.dac_bits), self.dac_range)
         self._array = (config.tile_rows, converters, buffers)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from spikearm.compiled import kernel
 from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, connected_power, gated_currents
 
 
-@njit(cache=True)
+@kernel
 def encode_spikes(x, per_spike, drive):  # type: ignore[no-untyped-def]
     """Spikes as read pulses on their rows; returns what one pulse stands for."""
     for i in range(len(x)):
@@ -18,7 +18,7 @@ def encode_spikes(x, per_spike, drive):  # type: ignore[no-untyped-def]
     return per_spike
 
 
-@njit(cache=True)
+@kernel
 def encode_analog(x, levels, dac_range, drive):  # type: ignore[no-untyped-def]
     """Numbers as read voltages in [-1, 1].
 
@@ -50,13 +50,13 @@ def encode_analog(x, levels, dac_range, drive):  # type: ignore[no-untyped-def]
     return unit
 
 
-@njit(cache=True)
+@kernel
 def _encode(x, coding, drive):  # type: ignore[no-untyped-def]
     per_spike, levels, dac_range = coding
     return encode_spikes(x, per_spike, drive) if per_spike > 0 else encode_analog(x, levels, dac_range, drive)
 
 
-@njit(cache=True)
+@kernel
 def _driven(block, tile_rows, drive, rows):  # type: ignore[no-untyped-def]
     """List the driven rows of a row of tiles; returns its first row, one past its last, and how many."""
     first, last = block * tile_rows, min((block + 1) * tile_rows, len(drive))
@@ -67,14 +67,14 @@ def _driven(block, tile_rows, drive, rows):  # type: ignore[no-untyped-def]
     return first, last, n
 
 
-@njit(cache=True, fastmath={"contract", "reassoc"})
+@kernel(fastmath={"contract", "reassoc"})
 def _add_1(v, x, y):  # type: ignore[no-untyped-def]
     """``y += v x``; functions of their own, so that the compiler sees it may use vector instructions."""
     for j in range(len(y)):
         y[j] += v * x[j]
 
 
-@njit(cache=True, fastmath={"contract", "reassoc"})
+@kernel(fastmath={"contract", "reassoc"})
 def _add_4(v, x, y):  # type: ignore[no-untyped-def]
     """``y += v . x`` over four rows at once, which halves the traffic to and from ``y``."""
     a, b, c, d = x
@@ -83,7 +83,7 @@ def _add_4(v, x, y):  # type: ignore[no-untyped-def]
         y[j] += (v0 * a[j] + v1 * b[j]) + (v2 * c[j] + v3 * d[j])
 
 
-@njit(cache=True)
+@kernel
 def _add_rows(rows, n, v, matrix, n_cols, y):  # type: ignore[no-untyped-def]
     """``y += sum over rows of v[row] matrix[row]``, for a flat matrix."""
     k = 0
@@ -102,7 +102,7 @@ def _add_rows(rows, n, v, matrix, n_cols, y):  # type: ignore[no-untyped-def]
         k += 1
 
 
-@njit(cache=True)
+@kernel
 def _convert(current, tile_cols, adc_range, levels):  # type: ignore[no-untyped-def]
     """Round currents to the converter's levels, tile by tile; returns how many were clipped.
 
@@ -124,10 +124,10 @@ def _convert(current, tile_cols, adc_range, levels):  # type: ignore[no-untyped-
     return n_clipped
 
 
-@njit(cache=True)
+@kernel
 def _finish_block(block, n_rows, converters, xi, currents, out, counts):  # type: ignore[no-untyped-def]
     """What comes after the currents of one row of tiles: noise, conversion, sum with the other tiles."""
-    tile_cols, levels, weight, adc_range, clipped = converters
+    tile_cols, levels, weight, adc_range, clipped, (adc_steps, dac_steps) = converters
     n_cols = len(out)
     current = currents[0]
     if len(xi) > 0:
@@ -142,11 +142,13 @@ def _finish_block(block, n_rows, converters, xi, currents, out, counts):  # type
     counts[0].row_activations += n_rows * tiles_wide
     counts[0].active_macs += n_rows * n_cols
     counts[0].conversions += n_cols
+    counts[0].conversion_steps += n_cols * adc_steps
+    counts[0].dac_steps += n_rows * tiles_wide * dac_steps
     # One scaling per conversion, and the sum over rows of tiles.
     counts[0].digital_ops += 2 * n_cols
 
 
-@njit(cache=True)
+@kernel
 def _finish(n_read, unit, spiking, drive, out, counts):  # type: ignore[no-untyped-def]
     """Scale the products and close the count."""
     out *= unit
@@ -160,7 +162,7 @@ def _finish(n_read, unit, spiking, drive, out, counts):  # type: ignore[no-untyp
         counts[0].synaptic_ops += pulses * n_cols
 
 
-@njit(cache=True)
+@kernel
 def _squares(rows, n, spiking, drive, power, row_g):  # type: ignore[no-untyped-def]
     """What the energy and the noise of a row are proportional to; returns the sum over conductances.
 
@@ -175,7 +177,7 @@ def _squares(rows, n, spiking, drive, power, row_g):  # type: ignore[no-untyped-
     return total
 
 
-@njit(cache=True)
+@kernel
 def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, noise, row_g, column_ohm):  # type: ignore[no-untyped-def]
     """Read an array whose wires take nothing, or whose cells have been weakened by them beforehand.
 
@@ -184,7 +186,8 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
         coding: What one spike stands for, or 0 for analog inputs; steps of their converter, and its range.
         gain: Factor on the result.
         tile_rows: Rows of one tile.
-        converters: Pairs of columns of a tile, steps of a converter, weight per siemens, ranges, clips.
+        converters: Pairs of columns of a tile, steps of a converter, weight per siemens, ranges, clips; and
+            what one conversion of a column, and one of a row, is counted as.
         buffers: Relative voltage of each row, what its energy goes with, driven rows, a normal number for
             each conversion (or none), currents and variances, shape (2, n_cols), and the result.
         counts: Counts of the present step, added to.
@@ -214,7 +217,7 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
     _finish(n_read, unit, spiking, drive, out, counts)
 
 
-@njit(cache=True)
+@kernel
 def read_gated(x, coding, gain, tile_rows, converters, buffers, counts, cells, wires):  # type: ignore[no-untyped-def]
     """Read an array of resistive wires in which spikes connect their rows.
 
@@ -251,7 +254,7 @@ def read_gated(x, coding, gain, tile_rows, converters, buffers, counts, cells, w
     _finish(n_read, unit, True, drive, out, counts)
 
 
-@njit(cache=True)
+@kernel
 def read_connected(x, coding, gain, tile_rows, converters, buffers, counts, cells, wires):  # type: ignore[no-untyped-def]
     """Read an array of resistive wires whose rows are always connected.
 
@@ -295,7 +298,7 @@ def read_connected(x, coding, gain, tile_rows, converters, buffers, counts, cell
     _finish(n_read, unit, spiking, drive, out, counts)
 
 
-@njit(cache=True)
+@kernel
 def weaken(first, last, diff, total, var, h, t_plus, t_minus, signal, noise):  # type: ignore[no-untyped-def]
     """Work out ahead what a stretch of pairs contributes at the converter, for :func:`read_plain`."""
     for pair in range(first, last):

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numba import njit
 
+from spikearm.compiled import kernel
 from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.device import POWER, Device
 from spikearm.records import FloatArray
@@ -39,7 +39,7 @@ def resistance_ohm(n: float, r0: float = R0_OHM, r1: float = R1_OHM, c: float = 
     return float(r0 + r1 * n**c)
 
 
-@njit(cache=True)
+@kernel
 def after_pulses(g, n_pulses, r0, r1, c):  # type: ignore[no-untyped-def]
     """Conductance after some more pulses [S]."""
     n = max(((max(1.0 / g - r0, 1e-3)) / r1) ** (1.0 / c), 1.0)

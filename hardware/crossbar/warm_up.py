@@ -21,7 +21,8 @@ _DT_S = 1e-3
 @functools.cache
 def load_compiled() -> None:
     """Run everything once, on a small matrix that is thrown away; takes effect once per process."""
-    config, rng, counts = CrossbarConfig(), np.random.default_rng(0), Ledger().counts
+    config, rng, ledger = CrossbarConfig(), np.random.default_rng(0), Ledger()
+    counts = ledger.counts
     clock = DeviceClock(_DT_S)
     weights, x = rng.normal(size=(3, 8)), np.ones(8) / _DT_S
     count_spikes(x, 1.0 / _DT_S)
@@ -36,7 +37,7 @@ def load_compiled() -> None:
         matrix.calibrate(np.ones((1, 8)))
         matrix.read(x, counts)
         matrix.visit(0, 1, 0.0, 0)
-        matrix.compensate(counts)
+        matrix.compensate(ledger)
     traces = EventTraces(8, 3, tau_s=0.01, dt_s=_DT_S, per_spike=1.0 / _DT_S)
     for learned in (None, traces):
         matrix = CrossbarMatrix("", weights, np.ones(3), config, hold_s=0.256, per_spike=1.0 / _DT_S, rng=rng)

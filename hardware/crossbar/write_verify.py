@@ -3,6 +3,9 @@
 A device's published scatter is what is left after one write-verify and the relaxation that follows. Where
 that is too much, the array is read again and devices that have strayed are written again; NeuRRAM does so
 three times (Wan et al. 2022). Each such round costs a read of every device.
+
+What the reads also find are devices that are stuck. A weight is a difference: what one of its devices
+conducts too much, or too little, the others can make up for, as far as their range goes.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikearm.hardware.crossbar.device import Device
 from spikearm.records import FloatArray, OpCounts
@@ -76,8 +80,38 @@ def pulses_for(target: FloatArray, device: Device) -> FloatArray:
     step, s = device.set_step, device.set_saturation
     if s == 0:
         return np.ceil(u / step)
-    needed: FloatArray = np.ceil(np.log1p(-s * u) / np.log1p(-s * step) - 1e-9)
+    needed: FloatArray = np.ceil(np.log1p(-s * u) / np.log1p(-min(s * step, _NEARLY_FULL)) - 1e-9)
     return needed
+
+
+def rewrite_around(
+    wanted: FloatArray, g: FloatArray, stuck: NDArray[np.bool_], device: Device, *, n_cols: int
+) -> Written:
+    """Targets of the good devices of weights that have stuck ones, and what it takes to write them.
+
+    Devices of one sign share what there is to make up for; those of the other stay at their smallest.
+
+    Args:
+        wanted: Differences of conductance that the weights are [S], shape (n_weights,).
+        g: Conductances [S], shape (n_weights, n_devices): plus, minus, plus, minus, ...
+        stuck: Which devices are stuck, same shape.
+        device: Kind of device.
+        n_cols: Weights in a row.
+
+    Returns:
+        Conductances to write [S], those of devices that are left alone unchanged, and what writing takes.
+        Which devices are stuck is known from the reads of the first writing.
+    """
+    signs = np.where(np.arange(g.shape[1]) % 2 == 0, 1.0, -1.0)
+    low, high = device.g_min_siemens, device.g_max_siemens
+    missing = wanted - (signs * g * stuck).sum(axis=1)
+    n_plus, n_minus = (((signs == sign) & ~stuck).sum(axis=1) for sign in (1.0, -1.0))
+    plus = np.where(missing > 0, (missing + n_minus * low) / np.maximum(n_plus, 1), low)
+    minus = np.where(missing < 0, (n_plus * low - missing) / np.maximum(n_minus, 1), low)
+    target = np.clip(np.where(signs > 0, plus[:, None], minus[:, None]), low, high)
+    written = stuck.any(axis=1, keepdims=True) & ~stuck
+    pulses = pulses_for(target, device) * written
+    return Written(np.where(written, target, g), _counts(pulses, written, n_cols))
 
 
 def _counts(pulses: FloatArray, written: np.ndarray, n_cols: int) -> OpCounts:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from spikearm.compiled import kernel
 from spikearm.errors import ConfigError
 from spikearm.hardware.link.wire import Stop
 from spikearm.records import FloatArray, JointState
@@ -114,7 +114,7 @@ class Limits:
         return allowed
 
 
-@njit(cache=True)
+@kernel
 def _outside(values: FloatArray, low: FloatArray, high: FloatArray) -> bool:
     """Whether any value is below its lowest or above its highest."""
     outside = False
@@ -123,7 +123,7 @@ def _outside(values: FloatArray, low: FloatArray, high: FloatArray) -> bool:
     return outside
 
 
-@njit(cache=True)
+@kernel
 def _clamped(torque: FloatArray, before: FloatArray, limit: FloatArray, rate: float) -> FloatArray:
     """Within the limit, and then within the rate of the one before."""
     allowed = np.empty_like(torque)

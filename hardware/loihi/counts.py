@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.hardware.loihi.cost import LEARNING_UPDATE_S, NEURON_UPDATE_S, SYNAPTIC_OP_S
 from spikearm.hardware.loihi.decoders import error_targets
 from spikearm.hardware.loihi.emulator.interface import CompiledEmulator
@@ -88,7 +88,7 @@ class LoihiCounter:
         )
 
 
-@njit(cache=True)
+@kernel
 def _by_core(
     operations: NDArray[np.int64],
     core_of: NDArray[np.int64],
@@ -106,7 +106,7 @@ def _by_core(
     return total, learning
 
 
-@njit(cache=True)
+@kernel
 def _slowest(
     operations: FloatArray, sizes: FloatArray, learning: FloatArray, figures_s: tuple[float, float, float]
 ) -> int:
@@ -115,7 +115,7 @@ def _slowest(
     return int(core_s.argmax())
 
 
-@njit(cache=True)
+@kernel
 def _add_up(
     spiked: NDArray[np.bool_], received: NDArray[Any], routes: FloatArray
 ) -> tuple[float, float, float, float, float]:

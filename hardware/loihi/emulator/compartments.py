@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.hardware.loihi.emulator.stream import (
     Words,
     fill_words,
@@ -92,7 +92,7 @@ def compartments_of(state: Any) -> Compartments:
     )
 
 
-@njit
+@kernel
 def _draw_bytes(c: Compartments, stream: Words) -> None:
     """Noise of the discretised mode; numbers that no compartment uses are drawn all the same."""
     if not c.is_noisy[0]:
@@ -103,7 +103,7 @@ def _draw_bytes(c: Compartments, stream: Words) -> None:
         c.noise[i] = (c.noise[i] + c.noise_offset[i]) * c.noise_gain[i]
 
 
-@njit
+@kernel
 def _draw_uniform(c: Compartments, stream: Words, words: Words) -> None:
     """Noise of the real mode."""
     fill_words(stream, words, 2 * c.noise.size)
@@ -114,14 +114,14 @@ def _draw_uniform(c: Compartments, stream: Words, words: Words) -> None:
         c.noise[i] = (draw + c.noise_offset[i]) * c.noise_gain[i]
 
 
-@njit
+@kernel
 def _wrap(x: np.int32, bits: int) -> np.int32:
     """The value of ``x`` in a register of ``bits`` bits and a sign."""
     size = np.int32(1 << bits)
     return np.int32(np.int32(x & np.int32(size - 1)) - np.int32(x & size))
 
 
-@njit
+@kernel
 def _decayed(x: np.int32, keep: np.int32) -> np.int32:
     """``x * keep / 4096``, rounded towards zero, in 32 bits."""
     size = np.int32(abs(x))
@@ -133,14 +133,14 @@ def _decayed(x: np.int32, keep: np.int32) -> np.int32:
 # The loops below each write one array and read few: only such loops become vector instructions.
 
 
-@njit
+@kernel
 def _add_noise(to: NDArray[Any], noise: NDArray[Any], on_membrane: NDArray[np.bool_], membrane: bool) -> None:
     for i in range(to.size):
         if on_membrane[i] == membrane:
             to[i] += noise[i]
 
 
-@njit
+@kernel
 def _wrap_all(x: NDArray[Any], bits: int) -> int:
     over = np.int32(0)
     for i in range(x.size):
@@ -151,7 +151,7 @@ def _wrap_all(x: NDArray[Any], bits: int) -> int:
     return int(over)
 
 
-@njit
+@kernel
 def _filter(x: NDArray[Any], decay: NDArray[Any], offset: int, to: NDArray[Any]) -> None:
     """Let ``to`` decay and add ``x``."""
     whole = np.int32(4096 - offset)
@@ -159,7 +159,7 @@ def _filter(x: NDArray[Any], decay: NDArray[Any], offset: int, to: NDArray[Any])
         to[i] = np.int32(_decayed(np.int32(to[i]), np.int32(whole - decay[i])) + x[i])
 
 
-@njit
+@kernel
 def _tile(c: Compartments, start: int) -> Compartments:
     """The next compartments, as views: so few that they stay in the cache until they are done with."""
     part = slice(start, min(start + TILE, c.q.size))
@@ -188,7 +188,7 @@ def _tile(c: Compartments, start: int) -> Compartments:
     )
 
 
-@njit
+@kernel
 def update_discrete(c: Compartments, stream: Words, overflows: NDArray[np.int64]) -> None:
     """One step of all compartments in whole numbers.
 
@@ -206,7 +206,7 @@ def update_discrete(c: Compartments, stream: Words, overflows: NDArray[np.int64]
         _spike(tile)
 
 
-@njit
+@kernel
 def _drive_discrete(c: Compartments, overflows: NDArray[np.int64]) -> None:
     """Currents from inputs, with bias and noise."""
     if c.is_noisy[0]:
@@ -221,7 +221,7 @@ def _drive_discrete(c: Compartments, overflows: NDArray[np.int64]) -> None:
     overflows[2] += _wrap_all(c.drive, U_BITS)
 
 
-@njit
+@kernel
 def update_real(c: Compartments, stream: Words, words: Words) -> None:
     """One step of all compartments in float32, without registers that could overflow.
 
@@ -241,7 +241,7 @@ def update_real(c: Compartments, stream: Words, words: Words) -> None:
         _spike(tile)
 
 
-@njit
+@kernel
 def _drive_real(c: Compartments) -> None:
     """Currents from inputs, with bias and noise."""
     if c.is_noisy[0]:
@@ -254,7 +254,7 @@ def _drive_real(c: Compartments) -> None:
         _add_noise(c.drive, c.noise, c.noise_on_membrane, True)
 
 
-@njit
+@kernel
 def _limit(c: Compartments) -> None:
     """Keep voltages in their range, and at 0 during the refractory period."""
     for i in range(c.voltage.size):
@@ -262,7 +262,7 @@ def _limit(c: Compartments) -> None:
         c.voltage[i] = 0 if c.ref_count[i] > 0 else v
 
 
-@njit
+@kernel
 def _spike(c: Compartments) -> None:
     """Spike above the threshold, and begin or go on with the refractory period."""
     for i in range(c.voltage.size):

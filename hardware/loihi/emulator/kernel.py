@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.experimental import structref
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.hardware.loihi.emulator.compartments import Compartments, update_discrete, update_real
 from spikearm.hardware.loihi.emulator.learning import Learning, update_traces, update_weights
 from spikearm.hardware.loihi.emulator.stream import Words
@@ -57,7 +56,7 @@ class HostSpikes(NamedTuple):
     neurons: Ints
 
 
-@njit
+@kernel
 def _record(records: Records, step: int, c: Compartments) -> None:
     for k in range(records.current_of.size):
         records.current[step, k] = c.current[records.current_of[k]]
@@ -82,24 +81,16 @@ class _Chip(structref.StructRefProxy):
 structref.define_proxy(_Chip, _ChipType, ["compartments", "wiring", "learning", "stream", "records"])
 
 
-@njit(cache=True)
+@kernel
 def pack(c: Compartments, wiring: Wiring, learning: Learning, stream: Words, records: Records) -> Any:
     """The parts of a chip as one object; they stay shared."""
     return _Chip(c, wiring, learning, stream, records)
 
 
-def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
-    """The kernel, the only large one that is cached, with all it calls.
+def _make_run(*, discrete: bool) -> Callable[..., tuple[int, bool]]:
+    """The kernel for whole numbers, or for float32; numba keeps the two apart by what they close over."""
 
-    Numba looks at a function's own file and at what it closes over, not at the files of what it calls: those
-    must not be cached on their own, lest an old one be built into a new kernel.
-
-    Args:
-        revision: Changes with the source of every kernel.
-        discrete: Whole numbers, or float32.
-    """
-
-    @njit(cache=True)
+    @kernel
     def run(
         chip: Any,
         spike_start: Ints,
@@ -108,8 +99,6 @@ def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
         t: int,
         strict: bool,
     ) -> tuple[int, bool]:
-        if revision < 0:
-            return 0, False
         c, wiring, learning, stream = chip.compartments, chip.wiring, chip.learning, chip.stream
         eventful = False
         for step in range(events.shape[0]):
@@ -139,33 +128,7 @@ def _make_run(revision: int, discrete: bool) -> Callable[..., tuple[int, bool]]:
     return run  # type: ignore[no-any-return]
 
 
-def _make_carry(revision: int) -> Callable[..., None]:
-    """The way of spikes alone, cached as the kernel is."""
-
-    @njit(cache=True)
-    def carry(
-        wiring: Wiring,
-        spiked: NDArray[np.bool_],
-        sent: HostSpikes,
-        arriving: NDArray[Any],
-        pending: NDArray[np.bool_],
-    ) -> None:
-        if revision < 0:
-            return
-        arriving[:] = 0
-        find_fired(wiring, spiked)
-        deliver(wiring, sent.start[0], sent.neurons, arriving, pending)
-
-    return carry  # type: ignore[no-any-return]
-
-
-def _revision() -> int:
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources))
-    return int(digest.hexdigest()[:8], 16)
-
-
-run_discrete = _make_run(_revision(), discrete=True)
+run_discrete = _make_run(discrete=True)
 """Advance the chip by ``events.shape[0]`` steps after step ``t``.
 
 Returns the number of steps made, fewer if ``strict`` and something happened that must not, and whether there
@@ -173,13 +136,27 @@ were any events. The number is -1 if a spike came from a neuron, or would have g
 does not exist.
 """
 
-run_real = _make_run(_revision(), discrete=False)
+run_real = _make_run(discrete=False)
 """The same in float32."""
 
-carry = _make_carry(_revision())
-"""What one step brings to all synapses, without the step itself: the wiring counts operations.
 
-Takes the network, the compartments that spiked in the step before, the spikes from the host that arrive in
-this one, the input of all compartments, which is overwritten, and for each axon with a trace whether it has
-spiked.
-"""
+@kernel
+def carry(
+    wiring: Wiring,
+    spiked: NDArray[np.bool_],
+    sent: HostSpikes,
+    arriving: NDArray[Any],
+    pending: NDArray[np.bool_],
+) -> None:
+    """What one step brings to all synapses, without the step itself: the wiring counts operations.
+
+    Args:
+        wiring: The network.
+        spiked: The compartments that spiked in the step before.
+        sent: The spikes from the host that arrive in this one.
+        arriving: The input of all compartments, overwritten.
+        pending: For each axon with a trace whether it has spiked.
+    """
+    arriving[:] = 0
+    find_fired(wiring, spiked)
+    deliver(wiring, sent.start[0], sent.neurons, arriving, pending)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.hardware.loihi.emulator.stream import Words, fill_words, uniform
 
 Ints = NDArray[np.int64]
@@ -65,7 +65,7 @@ class Learning(NamedTuple):
     product: NDArray[np.int32]
 
 
-@njit
+@kernel
 def update_traces(learning: Learning, t: int, stream: Words, discrete: bool) -> int:
     """Let traces decay and add the spikes that arrived, where it is time.
 
@@ -88,13 +88,13 @@ def update_traces(learning: Learning, t: int, stream: Words, discrete: bool) -> 
     return clipped
 
 
-@njit
+@kernel
 def _moved(learning: Learning, g: int, trace: Any, spiked: Any) -> Any:
     moved = learning.decay[g] * trace
     return moved + learning.magnitude[g] if spiked else moved
 
 
-@njit
+@kernel
 def _round_traces(learning: Learning, g: int, trace: NDArray[Any], pending: NDArray[np.bool_]) -> bool:
     """Stochastic rounding; the fraction is the chance to round up."""
     clipped = False
@@ -110,7 +110,7 @@ def _round_traces(learning: Learning, g: int, trace: NDArray[Any], pending: NDAr
     return clipped
 
 
-@njit
+@kernel
 def update_weights(learning: Learning, weights: NDArray[Any], t: int, stream: Words, discrete: bool) -> int:
     """Learn, where it is time.
 
@@ -136,7 +136,7 @@ def update_weights(learning: Learning, weights: NDArray[Any], t: int, stream: Wo
     return clipped
 
 
-@njit
+@kernel
 def _multiply(trace: NDArray[Any], error: NDArray[Any], rate: int, product: NDArray[np.int32]) -> None:
     """Trace times error times the mantissa of the rate, row by row."""
     n = error.size
@@ -150,13 +150,13 @@ def _multiply(trace: NDArray[Any], error: NDArray[Any], rate: int, product: NDAr
                 row[j] = factor * np.int32(error[j])
 
 
-@njit
+@kernel
 def _right(x: np.int32, bits: np.int32) -> np.int32:
     """``x`` shifted to the right; by less than 32 bits, and the compiler may know it."""
     return np.int32(x >> np.int32(bits & 31))
 
 
-@njit
+@kernel
 def _learn_discrete(
     learning: Learning, g: int, product: NDArray[np.int32], words: Words, weights: NDArray[Any]
 ) -> int:
@@ -185,13 +185,13 @@ def _learn_discrete(
     return int(clipped)
 
 
-@njit
+@kernel
 def _learn_real(rate: float, trace: Any, error: NDArray[Any], row: NDArray[Any]) -> None:
     for j in range(row.size):
         row[j] += np.float32(rate) * np.float32(trace * error[j])
 
 
-@njit(cache=True)
+@kernel
 def scale_errors(values: NDArray[np.float64], scale: float, error: NDArray[Any]) -> int:
     """Add errors to the chip's, scaled, rounded and clipped to what fits.
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikearm.compiled import kernel
 from spikearm.errors import StateError
 
 Words = NDArray[np.uint32]
@@ -46,13 +46,13 @@ def shared_state(rng: np.random.RandomState) -> Words:
     return words
 
 
-@njit(cache=True)
+@kernel
 def _mix(upper: np.uint32, lower: np.uint32, far: np.uint32) -> np.uint32:
     y = (upper & _UPPER) | (lower & _LOWER)
     return far ^ (y >> np.uint32(1)) ^ (np.uint32(0) - (y & np.uint32(1)) & _TWIST)
 
 
-@njit(cache=True)
+@kernel
 def _refill(state: Words) -> None:
     """The next 624 words of the recurrence."""
     for k in range(_N - _M):
@@ -63,7 +63,7 @@ def _refill(state: Words) -> None:
     state[_N] = 0
 
 
-@njit(cache=True)
+@kernel
 def _temper(y: np.uint32) -> np.uint32:
     y ^= y >> np.uint32(11)
     y ^= (y << np.uint32(7)) & _TEMPER_B
@@ -72,7 +72,7 @@ def _temper(y: np.uint32) -> np.uint32:
     return y
 
 
-@njit(cache=True)
+@kernel
 def fill_words(state: Words, out: Words, n: int) -> None:
     """The next ``n`` words of the stream, into the start of ``out``."""
     done = 0
@@ -87,7 +87,7 @@ def fill_words(state: Words, out: Words, n: int) -> None:
         done += m
 
 
-@njit(cache=True)
+@kernel
 def uniform(words: Words, i: int) -> float:
     """The ``i``-th number in [0, 1) of ``rand``, which takes two words for 53 bits."""
     high = np.int64(words[2 * i] >> np.uint32(5))
@@ -95,7 +95,7 @@ def uniform(words: Words, i: int) -> float:
     return (high * 67108864.0 + low) / 9007199254740992.0
 
 
-@njit(cache=True)
+@kernel
 def signed_bytes(state: Words, out: NDArray[np.int32]) -> None:
     """What ``randint(-127, 128, dtype=np.int32)`` gives: the low byte of a word, again if it is 255."""
     for i in range(out.size):
@@ -108,7 +108,7 @@ def signed_bytes(state: Words, out: NDArray[np.int32]) -> None:
         out[i] = np.int32(byte) - 127
 
 
-@njit(cache=True)
+@kernel
 def skip_signed_bytes(state: Words, n: int) -> None:
     """Move on as :func:`signed_bytes` would for ``n`` numbers nobody looks at."""
     while n > 0:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from spikearm.compiled import kernel
 
 Ints = NDArray[np.int64]
 
@@ -56,7 +57,7 @@ class Wiring(NamedTuple):
     arrivals: Ints
 
 
-@njit
+@kernel
 def find_fired(wiring: Wiring, spiked: NDArray[np.bool_]) -> None:
     """List the compartments of each block that spiked."""
     n = 0
@@ -70,7 +71,7 @@ def find_fired(wiring: Wiring, spiked: NDArray[np.bool_]) -> None:
     wiring.fired_start[-1] = n
 
 
-@njit
+@kernel
 def _add_weights(wiring: Wiring, link: int, target: NDArray[Any]) -> None:
     """Add the weights of one link to the compartments they lead to."""
     n, start, index = wiring.links[link, LENGTH], wiring.links[link, WEIGHT], wiring.links[link, INDEX]
@@ -86,7 +87,7 @@ def _add_weights(wiring: Wiring, link: int, target: NDArray[Any]) -> None:
             target[base + indices[k]] += weights[k]
 
 
-@njit
+@kernel
 def _carry(
     wiring: Wiring,
     group: int,
@@ -119,7 +120,7 @@ def _carry(
     return lost
 
 
-@njit
+@kernel
 def deliver(
     wiring: Wiring,
     input_start: Ints,

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import nengo
 import pytest
 
+from spikearm.hardware.crossbar.backend import CrossbarBackend
+from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.cost import PCM_COST, READ_TIME_S, READ_VOLTAGE_V, RERAM_COST, pcm_cost
+from spikearm.hardware.crossbar.simulator import CrossbarSimulator
 from spikearm.records import OpCounts
 
 
@@ -20,6 +26,8 @@ def test_a_full_tile_is_the_measured_core_within_the_known_factor():
         row_activations=256,
         active_macs=256 * 256,
         conversions=256,
+        conversion_steps=256 * 2**8,
+        dac_steps=256 * 2**8,
         digital_ops=256,
         read_conductance_siemens=256 * 256 * 2.5e-6,
     )
@@ -35,6 +43,7 @@ def test_a_product_of_1_bit_inputs_is_the_measured_reram_chip_within_the_known_f
         row_activations=256,
         active_macs=256 * 256,
         conversions=256,
+        conversion_steps=256 * 2**8,
         digital_ops=256,
         read_conductance_siemens=256 * 256 * 2 * 4e-6,
     )
@@ -53,7 +62,8 @@ def test_pulses_times_energy_is_the_programming_term():
     ("operation", "joules"),
     [
         ("row_activations", 0.39e-12),
-        ("conversions", 1.56e-12),
+        ("conversion_steps", 2e-3 / 1.28e9 / 256),
+        ("dac_steps", 2e-3 / 1.28e9 / 256),
         ("digital_ops", 0.05e-12),
         ("neuron_updates", 81e-12),
         ("set_pulses", 22e-12),
@@ -77,8 +87,47 @@ def test_a_longer_read_at_a_higher_voltage_costs_more():
 
 
 def test_latency_adds_reads_conversions_and_writes():
-    cost = PCM_COST.estimate(OpCounts(serial_tile_reads=2, serial_conversions=17, rows_programmed=3), 1e-3)
-    assert cost.latency_s == pytest.approx(2 * 100e-9 + 17 * 0.78e-9 + 3 * 200e-9, rel=1e-9, abs=0.0)
+    counts = OpCounts(serial_tile_reads=2, serial_decisions=17 * 8, rows_programmed=3)
+    latency_s = 2 * 100e-9 + 17 / 1.28e9 + 3 * 200e-9
+    assert PCM_COST.estimate(counts, 1e-3).latency_s == pytest.approx(latency_s, rel=1e-9, abs=0.0)
+
+
+def test_energy_and_time_of_conversions_follow_their_bits():
+    """Twice the energy for each bit of a column's converter, and of an analog row's; as much more time."""
+    found = {}
+    for bits in (6, 8, None):
+        config = replace(CrossbarConfig.ideal(), adc_bits=bits, dac_bits=bits, tile_cols=8, adcs_per_tile=2)
+        with nengo.Network(seed=0) as network:
+            a = nengo.Ensemble(20, 1, label="a")
+            nengo.Connection(nengo.Node([0.5]), a)
+            nengo.Connection(a, nengo.Node(size_in=1), label="out")
+        with CrossbarSimulator(network, config=config, progress_bar=False) as sim:
+            sim.run_steps(20)
+            while sim.counts.spikes == 0:
+                sim.step()
+            sim.step()
+            found[bits] = sim.counts
+    for bits in (6, 8):
+        counts = found[bits]
+        assert counts.conversion_steps == 2**bits * counts.conversions
+        assert counts.dac_steps == 2**bits * 3  # one row, on three tiles; rows of spikes have no converter
+        assert counts.serial_decisions == bits * counts.serial_conversions
+    assert PCM_COST.estimate(found[8], 1e-3).energy_j["dac"] == pytest.approx(3 * 1.5625e-12)
+    assert found[None].conversion_steps == 2**8 * found[None].conversions  # no rounding: charged as 8 bits
+
+
+def test_own_figures_replace_published_ones_and_say_so():
+    backend = CrossbarBackend(CrossbarConfig(figures={"set_pulses": 5e-12, "serial_decisions": 0.0}))
+    counts = OpCounts(set_pulses=3.0, reset_pulses=1.0, serial_decisions=100.0)
+    cost = backend.cost_model.estimate(counts, 1e-3)
+    assert cost.energy_j["programming"] == pytest.approx(3 * 5e-12 + 12e-12, rel=1e-9, abs=0.0)
+    assert cost.latency_s == 0.0
+    assert backend.cost_model.name.endswith("own figures for serial_decisions, set_pulses")
+    lines = {line.figure.count: line for line in backend.cost_model.ledger(counts, 1e-3)}
+    assert lines["set_pulses"].figure.source.startswith("set by the user, instead of 2.2e-11: NVSim")
+    assert sum(line.joules for line in lines.values() if line.tier == "bottom-up") == pytest.approx(
+        cost.total_j, rel=1e-9, abs=0.0
+    )
 
 
 def test_every_figure_names_its_source():

@@ -9,6 +9,7 @@ import pytest
 from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.devices import make_device
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.simulator import CrossbarSimulator
 
 N_NEURONS = 400
@@ -49,6 +50,35 @@ def test_drawn_faults_have_the_shares_asked_for(at_min, at_max):
     assert np.mean(stuck & (cells.g == g_max)) == pytest.approx(at_max, abs=0.02)
 
 
+@pytest.mark.parametrize("n_pairs", [1, 3])
+def test_weights_are_written_around_stuck_devices(n_pairs):
+    """As far as the good devices' ranges go: no farther can they take back what stuck ones conduct."""
+    weights = np.random.default_rng(0).uniform(-1, 1, (40, 100))
+    config = replace(CrossbarConfig.ideal(), devices_per_synapse=n_pairs)
+    rng = np.random.default_rng(1)
+    matrix = CrossbarMatrix("", weights, None, config, hold_s=0.256, per_spike=None, rng=rng)
+    before = matrix.cells.programming
+    kind = rng.choice(3, size=matrix.cells.g.shape, p=[0.9, 0.05, 0.05])
+    stuck, g_max = kind > 0, config.device.g_max_siemens
+    matrix.stick(stuck, np.where(kind == 2, g_max, 0.0))
+    np.testing.assert_array_equal(matrix.cells.g[kind == 2], g_max)
+    np.testing.assert_array_equal(matrix.cells.g[kind == 1], 0.0)
+    wanted = matrix._wanted / g_max
+    signs = np.tile([1.0, -1.0], n_pairs)
+    fixed = (signs * matrix.cells.g * stuck).sum(axis=1) / g_max
+    low, high = fixed - ((signs < 0) & ~stuck).sum(axis=1), fixed + ((signs > 0) & ~stuck).sum(axis=1)
+    np.testing.assert_allclose(matrix.cells.diff / g_max, np.clip(wanted, low, high), atol=1e-9)
+    assert matrix.cells.programming.reset_pulses - before.reset_pulses == np.count_nonzero(
+        stuck.any(axis=1)[:, None] & ~stuck
+    )
+
+
+def test_learned_matrices_are_not_written_around():
+    faulty = CrossbarConfig(stuck_at_max=0.1)
+    with simulate(faulty) as sim, simulate(replace(faulty, write_around_faults=False)) as other:
+        np.testing.assert_array_equal(learned(sim).g, learned(other).g)
+
+
 def test_corrupt_devices_of_an_array_are_stuck_in_the_middle():
     with simulate(CrossbarConfig(device=make_device("reram-optimised"))) as sim:
         cells = learned(sim)
@@ -87,6 +117,9 @@ def test_faults_leave_the_good_devices_as_they_were():
     with simulate(CrossbarConfig()) as good, simulate(CrossbarConfig(stuck_at_min=0.1)) as bad:
         for whole, damaged in zip(good.matrices, bad.matrices, strict=True):
             intact = damaged.cells.stuck == 0
+            if not damaged.learned:  # Partners of stuck devices are written anew.
+                intact &= ~damaged.cells.stuck.any(axis=1, keepdims=True)
+            assert intact.any()
             np.testing.assert_array_equal(damaged.cells.g[intact], whole.cells.g[intact])
 
 

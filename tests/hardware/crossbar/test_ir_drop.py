@@ -114,8 +114,9 @@ def test_power_of_equal_pulses_is_the_sum_of_all_currents():
 
 def test_a_compensating_read_pays_for_what_its_rows_draw():
     matrix = _matrix((64, 8), ohm=5.0, spiking=False, tile_rows=32)
-    counts = Ledger().counts
-    matrix.compensate(counts)
+    ledger = Ledger()
+    counts = ledger.counts
+    matrix.compensate(ledger)
     g = matrix.cells.g.reshape(64, 16)
     wanted = 0.0
     for part in (g[:32], g[32:]):

@@ -136,6 +136,18 @@ def test_conductance_stays_in_the_device_range_for_ever():
     np.testing.assert_allclose(cells.row_g, sums, rtol=1e-9)
 
 
+def test_a_device_that_drifted_below_its_smallest_target_stays_in_its_bounds_when_it_is_pulsed():
+    device = PcmDevice(g_min_siemens=20e-6, reset_step=0.1)
+    learning = _learning(CrossbarConfig(device=device))
+    cells, rng = learning.matrix.cells, np.random.default_rng(1)
+    learning.clock.rested_s[0] = 86_400.0
+    learning.matrix.jump(86_400.0, learning.clock.now_s)
+    learning.add(rng.normal(scale=0.5, size=(N_OUT, N_IN)), Ledger().counts)
+    low, _ = device.bounds_siemens
+    assert cells.g.min() < 15e-6
+    assert cells.g.min() >= low
+
+
 def test_pulses_leave_a_device_where_it_is_that_was_written_beyond_the_largest_target():
     learning = _learning(CrossbarConfig())
     cells = learning.matrix.cells

@@ -165,6 +165,44 @@ def test_compensation_brings_back_what_has_drifted_away():
     drifted = matrix.read(x, Ledger().counts).copy()
     assert drifted.sum() < 0.75 * exact.sum()
     ledger = Ledger()
-    matrix.compensate(ledger.counts)
+    matrix.compensate(ledger)
     np.testing.assert_allclose(matrix.read(x, Ledger().counts).sum(), exact.sum(), rtol=0.02)
     assert ledger.total().tile_reads > 0
+
+
+def test_a_reference_read_has_the_noise_and_the_rounding_of_one_read():
+    """Read noise averages over the devices of a column; rounding is half a step of its range at most."""
+    weights = np.abs(_weights(40, 200))
+    device = PcmDevice(programming_scale=0.0, drift_scale=0.0, noise_q=(0.0, 0.0, 0.0))
+    base = replace(IDEAL, device=device, drift_compensation="column", tile_rows=100)
+
+    def gains(**changes) -> np.ndarray:
+        matrix = _matrix(weights, replace(base, **changes))
+        found = []
+        for _ in range(50):
+            matrix.compensate(Ledger())
+            found.append(matrix.gain.copy())
+        return np.array(found)
+
+    matrix = _matrix(weights, base)
+    total, var = (x.reshape(200, 40).sum(axis=0) for x in (matrix.cells.total, matrix.cells.var))
+    np.testing.assert_allclose(gains().std(axis=0).mean(), (np.sqrt(var) / total).mean(), rtol=0.1)
+    assert np.sqrt(var).mean() < 0.2 * device.short_time_noise * total.mean()
+    exact = gains(device=replace(device, noise_scale=0.0))
+    np.testing.assert_allclose(exact, 1.0, rtol=1e-12)
+    rounded = gains(device=replace(device, noise_scale=0.0), adc_bits=6)
+    largest = matrix.cells.total.reshape(2, 100, 40).sum(axis=1).max()
+    assert 0 < np.abs(rounded - 1).max() < 2 * 0.5 * 1.25 * largest / 63 / total.min() * 1.1
+
+
+def test_a_reference_read_takes_time_and_energy():
+    matrix, ledger = _matrix(_weights(30, 50), replace(IDEAL, tile_rows=20, adc_bits=7)), Ledger()
+    ledger.prepare(2, OpCounts())
+    ledger.start()
+    matrix.compensate(ledger)
+    counts = ledger.total()
+    assert (counts.tile_reads, counts.serial_tile_reads) == (3, 1)
+    assert counts.conversion_steps == 2**7 * counts.conversions == 2**7 * 3 * 30
+    assert counts.serial_decisions == 7 * counts.serial_conversions == 7 * matrix.serial_conversions
+    assert counts.row_activations == 50
+    assert counts.dac_steps == 0  # full voltage, or none

@@ -84,9 +84,9 @@ def test_an_ideal_device_reaches_every_target():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"g_max_siemens": -25e-6}, "g_max_siemens must be positive, not -2.5e-05"),
-        ({"drift_t0_s": float("nan")}, "drift_t0_s must be positive, not nan"),
-        ({"noise_scale": -1.0}, "noise_scale must be 0 or positive, not -1.0"),
+        ({"g_max_siemens": -25e-6}, "g_max_siemens must be a positive number, not -2.5e-05"),
+        ({"drift_t0_s": float("nan")}, "drift_t0_s must be a positive number, not nan"),
+        ({"noise_scale": -1.0}, "noise_scale must be 0 or a positive number, not -1.0"),
         ({"set_step": 1.5}, "set_step is relative to the device's range and at most 1, not 1.5"),
         ({"set_saturation": 2.0}, r"set_saturation must lie in \[0, 1\], not 2.0"),
     ],

@@ -102,13 +102,17 @@ def _learn_constant(program) -> np.ndarray:
         (CrossbarConfig(digital=("learned",)), 0.1, 0.1),
         (CrossbarConfig(device=PcmDevice(set_step=0.003)), 0.2, 0.2),
         (CrossbarConfig(devices_per_synapse=4), 0.2, 0.2),
-        (CrossbarConfig(learned_headroom=2.0), 0.4, 0.2),
+        (CrossbarConfig(learned_headroom=2.0), 0.4, 0.32),
         (CrossbarConfig(), 0.3, 0.25),
     ],
     ids=["ideal", "encoders on PCM", "fine pulses", "4 pairs", "PCM with room above", "PCM"],
 )
 def test_distance_to_the_reference_is_the_grain_of_learning(compiled, config, within_nm, late_within_nm):
-    """A constant of 3 N m. Scatter, drift and noise of the encoders do nothing; finer pulses come closer."""
+    """A constant of 3 N m. Scatter, drift and noise of the encoders do nothing; finer pulses come closer.
+
+    Over eight draws of network and devices, PCM is up to 0.17 N m away, with a deviation of 0.04, late 0.15
+    with 0.03; with twice the range, and so twice the size of pulses, 0.33 with 0.03 and late 0.18 with 0.05.
+    """
     reference = ReferenceBackend().compile(NETWORK, dt_s=DT_S, seed=0)
     expected = _learn_constant(reference)
     reference.close()

@@ -58,6 +58,11 @@ def test_pulses_of_a_write_reach_the_target(name):
     assert n[0] == 0
 
 
+def test_a_step_as_large_as_the_range_writes_with_one_pulse():
+    device = replace(PCM, set_step=1.0)
+    np.testing.assert_array_equal(pulses_for(np.array([0.0, 1e-6, 25e-6]), device), [0, 1, 1])
+
+
 def test_neurram_writes_cost_what_was_measured():
     """104 pJ per cell in all, verify reads included."""
     target = np.full((50, 2), 20e-6)
@@ -99,7 +104,7 @@ def test_columns_are_compensated_one_by_one():
         matrix.calibrate(np.ones((1, 100)))
         matrix.visit(0, matrix.cells.n_pairs, 86_400.0, 0)
         matrix.cells.refresh_all(86_400.0)
-        matrix.compensate(Ledger().counts)
+        matrix.compensate(Ledger())
         sums = matrix.weights_now().sum(axis=1)
         np.testing.assert_allclose(matrix.read(np.ones(100), Ledger().counts), sums, rtol=1e-6)
         errors[kind] = np.abs(sums / weights.sum(axis=1) - 1)
