@@ -89,7 +89,7 @@ def train_osc(
     rng = np.random.default_rng(config.seed)
     modes = _modes(samples, config.n_modes)
     problem = _Problem(samples, gains, modes)
-    network = _Network(scaling.size, config, problem)
+    network = _Network(scaling(samples.state).std(axis=0), config, problem)
     _descend(network, problem, scaling, config, rng, progress)
     w1, b1, w2, b2 = _normalised(network, scaling(samples.state))
     h2 = np.maximum(np.maximum(scaling(samples.state) @ w1.T + b1, 0.0) @ w2.T + b2, 0.0)
@@ -166,9 +166,11 @@ class _Problem:
 class _Network(nn.Module):
     """Two hidden layers with the noise of spikes on their activations."""
 
-    def __init__(self, n_state: int, config: OscTrainingConfig, problem: _Problem) -> None:
+    def __init__(self, deviation: FloatArray, config: OscTrainingConfig, problem: _Problem) -> None:
         super().__init__()
-        self.h1 = nn.Linear(n_state, config.n_hidden1)
+        # Layers are drawn for inputs of deviation 1; the states of reaches span a fraction of their range.
+        self.deviation = torch.tensor(deviation, dtype=torch.float32)
+        self.h1 = nn.Linear(len(deviation), config.n_hidden1)
         self.h2 = nn.Linear(config.n_hidden1, config.n_hidden2)
         self.out = nn.Linear(config.n_hidden2, len(problem.spread))
         self._noise = config.spike_noise
@@ -176,7 +178,7 @@ class _Network(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scaled outputs, and activations of the second layer."""
-        h2 = self._noisy(torch.relu(self.h2(self._noisy(torch.relu(self.h1(x))))))
+        h2 = self._noisy(torch.relu(self.h2(self._noisy(torch.relu(self.h1(x / self.deviation))))))
         return self.out(h2) * self._spread, h2
 
     def _noisy(self, activation: torch.Tensor) -> torch.Tensor:
@@ -213,7 +215,7 @@ def _normalised(network: _Network, x: FloatArray) -> tuple[FloatArray, ...]:
     """Weights of both layers with units whose largest activation is 1; units that never fire are left out."""
     w1, b1, w2, b2 = (
         np.asarray(p.detach().numpy(), dtype=np.float64)
-        for p in (network.h1.weight, network.h1.bias, network.h2.weight, network.h2.bias)
+        for p in (network.h1.weight / network.deviation, network.h1.bias, network.h2.weight, network.h2.bias)
     )
     h1 = np.maximum(x @ w1.T + b1, 0.0)
     full, kept = _ranges(h1, w1)
