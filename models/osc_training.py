@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spikearm.models.osc_products import product_neurons
+from spikearm.models.osc_rates import DEAD_TIME_S, hidden_rates
 from spikearm.models.osc_readout import LeastSquares, random_accelerations
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
@@ -88,20 +89,17 @@ def train_osc(
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     modes = _modes(samples, config.n_modes)
-    problem = _Problem(samples, gains, modes)
-    network = _Network(scaling(samples.state).std(axis=0), config, problem)
-    _descend(network, problem, scaling, config, rng, progress)
+    problem = _Problem(samples, scaling, gains, modes)
+    network = _Network(config, problem)
+    _descend(network, problem, config, rng, progress)
     w1, b1, w2, b2 = _normalised(network, scaling(samples.state))
-    h2 = np.maximum(np.maximum(scaling(samples.state) @ w1.T + b1, 0.0) @ w2.T + b2, 0.0)
     wanted = np.concatenate((samples.arm_share(gains.kp, gains.damping), modes.coefficients(samples.task)), 1)
     reduce_bias = wanted.mean(axis=0)
-    fit = LeastSquares(len(b2), wanted.shape[1])
-    fit.add(h2, wanted - reduce_bias)
-    reduce = fit.solve(config.decoder_noise * _SOFTER)
+    unknown = np.zeros((wanted.shape[1], len(b2)))
     encoders, product_bias = product_neurons(
         random_accelerations(len(samples), rng), wanted[:, TASK_SIZE:], n_per_diagonal=config.n_per_diagonal
     )
-    return OscWeights(
+    weights = OscWeights(
         arm=arm,
         kp=gains.kp,
         damping=gains.damping,
@@ -112,7 +110,8 @@ def train_osc(
         b1=b1,
         w2=w2,
         b2=b2,
-        reduce=reduce,
+        reduce=unknown,
+        reduce_dead=unknown,
         reduce_bias=reduce_bias,
         encoders=encoders,
         product_bias=product_bias,
@@ -120,6 +119,24 @@ def train_osc(
         task_modes=modes.matrices(modes.components),
         readouts={},
     )
+    reduce, reduce_dead = (
+        _reduction(weights, samples.state, wanted - reduce_bias, config, dead_time_s)
+        for dead_time_s in (0.0, DEAD_TIME_S)
+    )
+    return replace(weights, reduce=reduce, reduce_dead=reduce_dead)
+
+
+def _reduction(
+    weights: OscWeights,
+    state: FloatArray,
+    wanted: FloatArray,
+    config: OscTrainingConfig,
+    dead_time_s: float,
+) -> FloatArray:
+    """Decoders of the second layer."""
+    fit = LeastSquares(len(weights.b2), wanted.shape[1])
+    fit.add(hidden_rates(weights, state, dead_time_s=dead_time_s), wanted)
+    return fit.solve(config.decoder_noise * _SOFTER)
 
 
 _SOFTER = 0.3
@@ -137,40 +154,47 @@ def _modes(samples: OscSamples, n_modes: int) -> _Modes:
 class _Problem:
     """What the perceptron should say, in units of the errors that are still tolerable."""
 
-    def __init__(self, samples: OscSamples, gains: TaskGains, modes: _Modes) -> None:
-        self._samples, self._gains, self._modes = samples, gains, modes
+    def __init__(self, samples: OscSamples, scaling: StateScaling, gains: TaskGains, modes: _Modes) -> None:
         task = gains.kp * _POSITION_M * np.repeat((1.0, 1.0 / _LEVER_M), 3)
         support = gains.kp * _POSITION_M / _LEVER_M * samples.inertia.mean(axis=0)
-        mode = np.full(len(modes.components), _MODE_ERROR)
-        self._scale = np.concatenate((task, support, support, mode))
-        wanted = self._wanted(samples)
-        self._mean = wanted.mean(axis=0)
-        self.spread = ((wanted - self._mean) / self._scale).std(axis=0)
+        scale = np.concatenate((task, support, support, np.full(len(modes.components), _MODE_ERROR)))
+        wanted = _wanted(samples, gains, modes)
+        mean = wanted.mean(axis=0)
+        self.deviation = scaling(samples.state).std(axis=0)
+        self.spread = ((wanted - mean) / scale).std(axis=0)
+        moved = [samples.moving(np.full(len(samples), factor)) for factor in _MOTIONS]
+        self._states = torch.tensor(np.array([scaling(s.state) for s in moved]), dtype=torch.float32)
+        targets = np.array([(_wanted(s, gains, modes) - mean) / scale for s in moved])
+        self._targets = torch.tensor(targets, dtype=torch.float32)
 
-    def draw(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        """States, and scaled targets."""
-        chosen = self._samples[rng.integers(len(self._samples), size=n)]
-        chosen = chosen.moving(rng.choice((1.0, -1.0, 0.0), size=n, p=(0.6, 0.2, 0.2)))
-        return chosen.state, (self._wanted(chosen) - self._mean) / self._scale
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scaled states, and scaled targets."""
+        motion = torch.from_numpy(rng.choice(len(_MOTIONS), size=n, p=tuple(_MOTIONS.values())))
+        chosen = torch.from_numpy(rng.integers(self._states.shape[1], size=n))
+        return self._states[motion, chosen], self._targets[motion, chosen]
 
-    def _wanted(self, samples: OscSamples) -> FloatArray:
-        gains = self._gains
-        supports = [
-            samples.support_torque(feedforward=form, damping=gains.damping, null_damping=gains.null_damping)
-            for form in (False, True)
-        ]
-        share = samples.arm_share(gains.kp, gains.damping)
-        return np.concatenate((share, *supports, self._modes.coefficients(samples.task)), axis=1)
+
+_MOTIONS = {1.0: 0.6, -1.0: 0.2, 0.0: 0.2}
+"""Share of the states that are seen with their velocity, the opposite one, and none."""
+
+
+def _wanted(samples: OscSamples, gains: TaskGains, modes: _Modes) -> FloatArray:
+    supports = [
+        samples.support_torque(feedforward=form, damping=gains.damping, null_damping=gains.null_damping)
+        for form in (False, True)
+    ]
+    share = samples.arm_share(gains.kp, gains.damping)
+    return np.concatenate((share, *supports, modes.coefficients(samples.task)), axis=1)
 
 
 class _Network(nn.Module):
     """Two hidden layers with the noise of spikes on their activations."""
 
-    def __init__(self, deviation: FloatArray, config: OscTrainingConfig, problem: _Problem) -> None:
+    def __init__(self, config: OscTrainingConfig, problem: _Problem) -> None:
         super().__init__()
         # Layers are drawn for inputs of deviation 1; the states of reaches span a fraction of their range.
-        self.deviation = torch.tensor(deviation, dtype=torch.float32)
-        self.h1 = nn.Linear(len(deviation), config.n_hidden1)
+        self.deviation = torch.tensor(problem.deviation, dtype=torch.float32)
+        self.h1 = nn.Linear(len(problem.deviation), config.n_hidden1)
         self.h2 = nn.Linear(config.n_hidden1, config.n_hidden2)
         self.out = nn.Linear(config.n_hidden2, len(problem.spread))
         self._noise = config.spike_noise
@@ -189,7 +213,6 @@ class _Network(nn.Module):
 def _descend(
     network: _Network,
     problem: _Problem,
-    scaling: StateScaling,
     config: OscTrainingConfig,
     rng: np.random.Generator,
     progress: Callable[[int, float], None] | None,
@@ -200,8 +223,8 @@ def _descend(
     )
     for step in range(config.n_steps):
         state, wanted = problem.draw(config.batch, rng)
-        out, h2 = network(torch.tensor(scaling(state), dtype=torch.float32))
-        error = (out - torch.tensor(wanted, dtype=torch.float32)).pow(2).mean()
+        out, h2 = network(state)
+        error = (out - wanted).pow(2).mean()
         loss = error + 0.2 * torch.relu(h2 - 1.0).pow(2).mean()
         optimizer.zero_grad()
         loss.backward()

@@ -38,6 +38,7 @@ class OscWeights:
         command_range: Largest commanded acceleration [m/s^2, rad/s^2], shape (6,).
         w1: First hidden layer, shape (n1, n_state). ``w2``, ``b1``, ``b2`` accordingly.
         reduce: From the second hidden layer to ``kp x + kd dx`` and the modes, shape (6 + n_modes, n2).
+        reduce_dead: The same for neurons with the dead time of Loihi's.
         reduce_bias: Shape (6 + n_modes,).
         encoders: From acceleration and modes to the product neurons, shape (n_products, 6 + n_modes).
         product_bias: Shape (n_products,).
@@ -57,6 +58,7 @@ class OscWeights:
     w2: FloatArray
     b2: FloatArray
     reduce: FloatArray
+    reduce_dead: FloatArray
     reduce_bias: FloatArray
     encoders: FloatArray
     product_bias: FloatArray
@@ -79,6 +81,10 @@ class OscWeights:
         """Neurons that are decoded."""
         return len(self.b2) + len(self.product_bias)
 
+    def reduction(self, *, dead_time: bool) -> FloatArray:
+        """Decoders of the second layer for neurons with or without dead time, shape (6 + n_modes, n2)."""
+        return self.reduce_dead if dead_time else self.reduce
+
     def readout(self, name: str) -> FloatArray:
         """Decoders of this name, shape (n_joints, n_units).
 
@@ -94,9 +100,10 @@ class OscWeights:
         return replace(self, readouts={**self.readouts, **readouts})
 
 
-def readout_name(*, feedforward: bool) -> str:
-    """Name of the decoders for a form of the law."""
-    return "feedforward" if feedforward else "published"
+def readout_name(*, feedforward: bool, dead_time: bool = False) -> str:
+    """Name of the decoders for a form of the law and neurons with or without dead time."""
+    form = "feedforward" if feedforward else "published"
+    return f"{form}, dead time" if dead_time else form
 
 
 def shipped_osc_path(arm: str) -> Path:
@@ -174,6 +181,7 @@ def _check(weights: OscWeights, path: Path) -> None:
         "w2": (n2, n1),
         "b2": (n2,),
         "reduce": (TASK_SIZE + n_modes, n2),
+        "reduce_dead": (TASK_SIZE + n_modes, n2),
         "reduce_bias": (TASK_SIZE + n_modes,),
         "encoders": (n_products, TASK_SIZE + n_modes),
         "product_bias": (n_products,),

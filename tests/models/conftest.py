@@ -48,7 +48,9 @@ def osc_weights(rng: np.random.Generator) -> OscWeights:
     def draw(*shape: int, size: float = 1.0) -> np.ndarray:
         return rng.normal(0.0, size / np.sqrt(shape[-1]), shape).astype(np.float32).astype(np.float64)
 
-    names = [readout_name(feedforward=form) for form in (False, True)]
+    names = [
+        readout_name(feedforward=form, dead_time=dead) for form in (False, True) for dead in (False, True)
+    ]
     return OscWeights(
         arm="planar2",
         kp=100.0,
@@ -61,6 +63,7 @@ def osc_weights(rng: np.random.Generator) -> OscWeights:
         w2=draw(20, 12),
         b2=draw(20, 1)[:, 0],
         reduce=draw(9, 20),
+        reduce_dead=draw(9, 20),
         reduce_bias=draw(9, 1)[:, 0],
         encoders=draw(14, 9),
         product_bias=draw(14, 1)[:, 0],
