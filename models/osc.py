@@ -229,10 +229,10 @@ class SpikingOSC:
     ) -> Node:
         """A function of what a node gives, several times, each copy off by its part of a level."""
         offsets = _DITHER * ((np.arange(self.copies) + 0.5) / self.copies - 0.5)
-        spread = np.repeat(offsets, size)
+        spread = offsets[:, None]
 
         def output(_t: float, x: FloatArray) -> FloatArray:
-            copies: FloatArray = np.tile(function(x), self.copies) + spread
+            copies: FloatArray = (function(x) + spread).ravel()
             return copies
 
         node = Node(output, size_in=size, size_out=size * self.copies, label=label)
