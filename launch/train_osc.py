@@ -23,15 +23,17 @@ from spikearm.launch.display import console
 from spikearm.launch.model_card import osc_card
 from spikearm.launch.osc_data import Reaching, draw_samples
 from spikearm.launch.train_common import command_line, require_torch, require_writable
-from spikearm.models.osc_rates import DEAD_TIME_S, hidden_rates, rates
+from spikearm.models.osc_rates import hidden_rates, rates
 from spikearm.models.osc_readout import LeastSquares, random_commands, wanted_torque
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
-from spikearm.models.osc_weights import TASK_SIZE, OscWeights, readout_name, save_osc
+from spikearm.models.osc_weights import NEURONS, TASK_SIZE, Neurons, OscWeights, readout_name, save_osc
 from spikearm.records import FloatArray
 
 _STILL = 0.25
 """Share of the states that are used without their velocity for the decoders."""
+_DECODED = 60_000
+"""States that decoders are fitted to at most, many for each of them."""
 _PART = 4096
 """States whose rates are computed at a time."""
 
@@ -55,7 +57,7 @@ class TrainOscCommand:
     arm: str = "iiwa14"
     out: Path = Path()
     kp: float = 150.0
-    n_reaches: int = 1200
+    n_reaches: int = 1500
     training: Annotated[OscTrainingConfig, tyro.conf.OmitArgPrefixes] = field(
         default_factory=OscTrainingConfig
     )
@@ -155,10 +157,8 @@ def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
                 bar, completed=step + 1, description=f"training, loss {loss:.2f}"
             ),
         )
-        for dead_time in (False, True):
-            readouts = _decoders(
-                samples, weights, decoder_rng, null_damping, command.training, dead_time=dead_time
-            )
+        for kind in NEURONS:
+            readouts = _decoders(samples, weights, decoder_rng, null_damping, command.training, kind)
             weights = weights.with_readouts(readouts)
         errors = _torque_errors(samples, weights, decoder_rng, null_damping)
     return TrainedOsc(weights, _pose_error(samples, weights), errors, perf_counter() - start)
@@ -170,20 +170,19 @@ def _decoders(
     rng: np.random.Generator,
     null_damping: float,
     training: OscTrainingConfig,
-    *,
-    dead_time: bool,
+    neurons: Neurons,
 ) -> dict[str, FloatArray]:
     """Decoders for both forms of the law, from rates in all states with random commands."""
     squares = LeastSquares(weights.n_units, 2 * weights.n_joints)
-    moved = samples.moving(rng.choice((1.0, 0.0), size=len(samples), p=(1.0 - _STILL, _STILL)))
+    some = samples[rng.permutation(len(samples))[:_DECODED]]
+    moved = some.moving(rng.choice((1.0, 0.0), size=len(some), p=(1.0 - _STILL, _STILL)))
     command = random_commands(moved, weights, rng)
     torques = _wanted_torques(moved, weights, command, null_damping)
-    dead_time_s = DEAD_TIME_S if dead_time else 0.0
     for part in np.array_split(np.arange(len(moved)), -(-len(moved) // _PART)):
-        activity = rates(weights, moved.state[part], command[part], dead_time_s=dead_time_s)
+        activity = rates(weights, moved.state[part], command[part], neurons)
         squares.add(activity, np.concatenate([torque[part] for torque in torques.values()], axis=1))
     decoders = np.split(squares.solve(training.decoder_noise), len(torques))
-    names = (readout_name(feedforward=form, dead_time=dead_time) for form in torques)
+    names = (readout_name(neurons, feedforward=form) for form in torques)
     return dict(zip(names, decoders, strict=True))
 
 
@@ -195,7 +194,7 @@ def _torque_errors(
     command = random_commands(some, weights, rng)
     activity = rates(weights, some.state, command)
     wanted = _wanted_torques(some, weights, command, null_damping)
-    names = {form: readout_name(feedforward=form) for form in wanted}
+    names = {form: readout_name("rates", feedforward=form) for form in wanted}
     return {
         names[form]: _rms(activity @ weights.readout(names[form]).T - torque)
         for form, torque in wanted.items()
@@ -213,7 +212,7 @@ def _wanted_torques(
 
 
 def _pose_error(samples: OscSamples, weights: OscWeights) -> FloatArray:
-    reduced = hidden_rates(weights, samples.state) @ weights.reduce.T + weights.reduce_bias
+    reduced = hidden_rates(weights, samples.state) @ weights.reduction("rates").T + weights.reduce_bias
     return _rms(reduced[:, :TASK_SIZE] - samples.arm_share(weights.kp, weights.damping)) / weights.kp
 
 

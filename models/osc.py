@@ -14,8 +14,8 @@ from nengo import Connection, Ensemble, Node
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.models.encoder import relu_layer
 from spikearm.models.network import InputPort, OutputPort, PortedNetwork
-from spikearm.models.osc_rates import DEAD_TIME_S, HIDDEN_HZ, PRODUCT_HZ, amplitude
-from spikearm.models.osc_weights import TASK_SIZE, OscWeights, readout_name
+from spikearm.models.osc_rates import HIDDEN_HZ, PRODUCT_HZ, TAU_S, amplitude
+from spikearm.models.osc_weights import TASK_SIZE, Neurons, OscWeights, readout_name
 from spikearm.records import FloatArray
 
 Stage = Literal["nodes", "rate", "spiking", "hardware"]
@@ -61,8 +61,8 @@ class SpikingOSC:
         tau_s: Synapses between neurons [s].
         tau_output_s: Filter of the torque [s].
         lead_s: Time by which the joint angles are extrapolated, to arrive when the target does [s].
-        dead_time: Whether neurons lose time at each spike, as Loihi's do: decoders of their own, and every
-            spike counts more (:mod:`~spikearm.models.osc_rates`).
+        dead_time: Whether neurons lose time at each spike, as Loihi's do; every spike counts more
+            (:mod:`~spikearm.models.osc_rates`).
     """
 
     weights: OscWeights
@@ -72,7 +72,7 @@ class SpikingOSC:
     reduction: Reduction | None = None
     observed: bool = False
     copies: int = 4
-    tau_s: float = 0.005
+    tau_s: float = TAU_S
     tau_output_s: float = 0.005
     lead_s: float = 0.012
     dead_time: bool = False
@@ -103,6 +103,13 @@ class SpikingOSC:
     def outputs(self) -> Mapping[str, int]:
         """Size of each output port."""
         return {"activity": self.weights.n_units} if self.observed else {"torque": self.weights.n_joints}
+
+    @property
+    def neurons(self) -> Neurons:
+        """The kind of neurons, each with decoders of its own."""
+        if self.stage == "rate":
+            return "rates"
+        return "dead time" if self.dead_time else "spikes"
 
     def build(self, *, seed: int) -> PortedNetwork:
         """A fresh network and its ports."""
@@ -163,9 +170,9 @@ class SpikingOSC:
         drive = self._add_copies(command, lambda x: np.clip(x, -1.0, 1.0), TASK_SIZE, "drive")
         h1 = self._layer(weights.b1, HIDDEN_HZ, "osc.h1")
         Connection(scaled, h1.neurons, transform=self._shared(weights.w1), synapse=None, label="osc.w1")
-        reduced = Node(size_in=len(weights.reduce), label="reduced")
+        reduced = Node(size_in=len(weights.reduce_bias), label="reduced")
         signs = np.repeat((-1.0, 1.0), (TASK_SIZE, weights.n_modes))[:, None]
-        reduce = signs * weights.reduction(dead_time=self.dead_time)
+        reduce = signs * weights.reduction(self.neurons)
         decoded = []
         for i, part in enumerate(_parts(len(weights.b2), _MAX_H2)):
             h2 = self._layer(weights.b2[part], HIDDEN_HZ, f"osc.h2.{i}")
@@ -206,12 +213,12 @@ class SpikingOSC:
         """Those given, or those trained for the stage."""
         if self.decoders is not None:
             return self.decoders
-        return self.weights.readout(readout_name(feedforward=self.feedforward, dead_time=self.dead_time))
+        return self.weights.readout(readout_name(self.neurons, feedforward=self.feedforward))
 
     def _layer(self, bias: FloatArray, rate_hz: float, label: str) -> Ensemble:
         layer = relu_layer(bias, rate_hz, label)
         kind = nengo.RectifiedLinear if self.stage == "rate" else nengo.SpikingRectifiedLinear
-        layer.neuron_type = kind(amplitude=amplitude(rate_hz, DEAD_TIME_S if self.dead_time else 0.0))
+        layer.neuron_type = kind(amplitude=amplitude(rate_hz, self.neurons))
         return layer
 
     def _synapse(self, tau_s: float) -> float | None:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spikearm.models.osc_products import product_neurons
-from spikearm.models.osc_rates import DEAD_TIME_S, hidden_rates
+from spikearm.models.osc_rates import hidden_rates
 from spikearm.models.osc_readout import LeastSquares, random_accelerations
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
-from spikearm.models.osc_weights import TASK_SIZE, OscWeights
+from spikearm.models.osc_weights import NEURONS, TASK_SIZE, Neurons, OscWeights
 from spikearm.models.scaling import StateScaling
 from spikearm.records import FloatArray
 
@@ -95,9 +95,9 @@ def train_osc(
     w1, b1, w2, b2 = _normalised(network, scaling(samples.state))
     wanted = np.concatenate((samples.arm_share(gains.kp, gains.damping), modes.coefficients(samples.task)), 1)
     reduce_bias = wanted.mean(axis=0)
-    unknown = np.zeros((wanted.shape[1], len(b2)))
+    accelerations = random_accelerations(len(samples), np.random.default_rng((config.seed, _LAYOUT)))
     encoders, product_bias = product_neurons(
-        random_accelerations(len(samples), rng), wanted[:, TASK_SIZE:], n_per_diagonal=config.n_per_diagonal
+        accelerations, wanted[:, TASK_SIZE:], n_per_diagonal=config.n_per_diagonal
     )
     weights = OscWeights(
         arm=arm,
@@ -110,35 +110,33 @@ def train_osc(
         b1=b1,
         w2=w2,
         b2=b2,
-        reduce=unknown,
-        reduce_dead=unknown,
         reduce_bias=reduce_bias,
         encoders=encoders,
         product_bias=product_bias,
         task_matrix=modes.matrices(modes.mean),
         task_modes=modes.matrices(modes.components),
+        reductions={},
         readouts={},
     )
-    reduce, reduce_dead = (
-        _reduction(weights, samples.state, wanted - reduce_bias, config, dead_time_s)
-        for dead_time_s in (0.0, DEAD_TIME_S)
-    )
-    return replace(weights, reduce=reduce, reduce_dead=reduce_dead)
+    targets = wanted - reduce_bias
+    reductions = {kind: _reduction(weights, samples.state, targets, config, kind) for kind in NEURONS}
+    return replace(weights, reductions=reductions)
 
 
 def _reduction(
-    weights: OscWeights,
-    state: FloatArray,
-    wanted: FloatArray,
-    config: OscTrainingConfig,
-    dead_time_s: float,
+    weights: OscWeights, state: FloatArray, wanted: FloatArray, config: OscTrainingConfig, neurons: Neurons
 ) -> FloatArray:
     """Decoders of the second layer."""
     fit = LeastSquares(len(weights.b2), wanted.shape[1])
-    fit.add(hidden_rates(weights, state, dead_time_s=dead_time_s), wanted)
+    for part in np.array_split(np.arange(len(state)), -(-len(state) // _PART)):
+        fit.add(hidden_rates(weights, state[part], neurons), wanted[part])
     return fit.solve(config.decoder_noise * _SOFTER)
 
 
+_LAYOUT = 1
+"""Marks the random numbers of the product neurons' layout."""
+_PART = 4096
+"""States whose rates are computed at a time."""
 _SOFTER = 0.3
 """Ridge of the reduced representation, relative to that of the torque: its bias moves the arm."""
 

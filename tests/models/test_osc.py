@@ -44,7 +44,7 @@ def spec(osc_weights):
 @pytest.mark.parametrize("feedforward", [False, True])
 def test_rate_stage_is_the_perceptron_the_products_and_the_decoders(spec, feedforward):
     spec = dataclasses.replace(spec, stage="rate", feedforward=feedforward)
-    decoders = spec.weights.readout(readout_name(feedforward=feedforward))
+    decoders = spec.weights.readout(readout_name("rates", feedforward=feedforward))
     activity = rates(spec.weights, STATE[None], command(spec)[None])[0]
     np.testing.assert_allclose(run(spec, 3)[-1], decoders @ activity, rtol=1e-9)
 
@@ -52,7 +52,7 @@ def test_rate_stage_is_the_perceptron_the_products_and_the_decoders(spec, feedfo
 def test_spikes_are_the_rates_in_the_mean(spec):
     spec = dataclasses.replace(spec, stage="spiking", observed=True)
     activity = run(spec, 2000)[500:].mean(axis=0)
-    wanted = rates(spec.weights, STATE[None], command(spec)[None])[0]
+    wanted = rates(spec.weights, STATE[None], command(spec)[None], "spikes")[0]
     np.testing.assert_allclose(activity, wanted, atol=0.05 * wanted.max())
 
 
@@ -112,7 +112,7 @@ def test_dead_time_has_decoders_of_its_own(spec):
     slow = dataclasses.replace(spec, dead_time=True)
     np.testing.assert_array_equal(slow.used_decoders(), spec.weights.readout("feedforward, dead time"))
     (reduce,) = (c for c in slow.build(seed=0).network.all_connections if c.label == "osc.reduce")
-    np.testing.assert_array_equal(reduce.transform.init[6:], spec.weights.reduce_dead[6:])
+    np.testing.assert_array_equal(reduce.transform.init[6:], spec.weights.reduction("dead time")[6:])
 
 
 def test_velocity_of_the_target_is_as_late_as_that_of_the_arm(spec):
