@@ -57,7 +57,7 @@ class TrainOscCommand:
     arm: str = "iiwa14"
     out: Path = Path()
     kp: float = 150.0
-    n_reaches: int = 1500
+    n_reaches: int = 1200
     training: Annotated[OscTrainingConfig, tyro.conf.OmitArgPrefixes] = field(
         default_factory=OscTrainingConfig
     )

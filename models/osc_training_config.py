@@ -26,8 +26,8 @@ class OscTrainingConfig:
 
     n_hidden1: int = 256
     n_hidden2: int = 768
-    n_modes: int = 6
-    n_per_diagonal: int = 12
+    n_modes: int = 8
+    n_per_diagonal: int = 16
     n_steps: int = 12000
     batch: int = 512
     learning_rate: float = 4e-3
