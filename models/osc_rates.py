@@ -71,8 +71,9 @@ def ripple(activation: FloatArray) -> FloatArray:
     square ``f / (2 tau) coth(1 / (2 f tau))``, the integral over one interval.
     """
     f = np.maximum(HIDDEN_HZ * activation, 1e-6)
-    square: FloatArray = f / (2.0 * TAU_S * np.tanh(0.5 / (f * TAU_S)))
-    return (square - f**2) / HIDDEN_HZ**2
+    square = f / (2.0 * TAU_S * np.tanh(0.5 / (f * TAU_S)))
+    variance: FloatArray = (square - f**2) / HIDDEN_HZ**2
+    return variance
 
 
 def hidden_rates(weights: OscWeights, state: FloatArray, neurons: Neurons = "rates") -> FloatArray:

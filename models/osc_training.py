@@ -119,7 +119,9 @@ def train_osc(
         readouts={},
     )
     targets = wanted - reduce_bias
-    reductions = {kind: _reduction(weights, samples.state, targets, config, kind) for kind in NEURONS}
+    reductions: dict[str, FloatArray] = {
+        kind: _reduction(weights, samples.state, targets, config, kind) for kind in NEURONS
+    }
     return replace(weights, reductions=reductions)
 
 
