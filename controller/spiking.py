@@ -92,7 +92,7 @@ def target_inputs(center: Pose, target: Target, *, feedforward: bool) -> dict[st
     """
     inputs = {"target": displacement(center, target.pose)}
     if feedforward:
-        turn = left_jacobian(inputs["target"][3:])
-        for name, value in (("velocity", target.velocity), ("acceleration", target.acceleration)):
-            inputs[name] = np.concatenate((value[:3], np.linalg.solve(turn, value[3:])))
+        rates = np.stack((target.velocity, target.acceleration), axis=1)  # (6, 2)
+        rates[3:] = np.linalg.solve(left_jacobian(inputs["target"][3:]), rates[3:])
+        inputs["velocity"], inputs["acceleration"] = rates[:, 0].copy(), rates[:, 1].copy()
     return inputs

@@ -86,14 +86,14 @@ class HostCounter:
         products = [op for op in simulator.step_order if isinstance(op, DotInc)]
         spiking = {op.output.base: op for op in neurons if op.neurons.spiking}
         signals = simulator.signals
-        self._populations = [
-            (signals[op.output], simulator.dt / getattr(op.neurons, "amplitude", 1.0))
-            for op in spiking.values()
-        ]
-        self._fan_outs = [
-            (signals[op.X], simulator.dt / getattr(spiking[op.X.base].neurons, "amplitude", 1.0), _rows(op))
-            for op in products
-            if op.X.base in spiking
+        reached = dict.fromkeys((op.output for op in spiking.values()), 0)
+        for op in products:
+            if op.X.base in spiking:
+                reached[op.X] = reached.get(op.X, 0) + _rows(op)
+        # Spikes of each signal are counted once, however many products it goes into.
+        self._signals = [
+            (signals[signal], _spikes_per_unit(simulator, spiking[signal.base]), signal.base is signal, rows)
+            for signal, rows in reached.items()
         ]
         self._real_products = [(signals[op.X], _rows(op)) for op in products if op.X.base not in spiking]
         self._dense = float(sum(op.A.size for op in products))
@@ -104,9 +104,12 @@ class HostCounter:
 
     def count(self) -> OpCounts:
         """Operations of the step just made."""
-        spikes = sum(round(out.sum() * scale) for out, scale in self._populations)
+        spikes = events = 0
+        for out, scale, is_population, rows in self._signals:
+            n = round(float(np.add.reduce(out)) * scale)
+            spikes += n * is_population
+            events += n * rows
         real = sum(np.count_nonzero(x) * fan_out for x, fan_out in self._real_products)
-        events = sum(round(out.sum() * scale) * fan_out for out, scale, fan_out in self._fan_outs)
         return OpCounts(
             spikes=float(spikes),
             synaptic_ops=float(events),
@@ -116,6 +119,11 @@ class HostCounter:
             learning_updates=self._learning_updates,
             active_macs=float(events + real),
         )
+
+
+def _spikes_per_unit(simulator: nengo.Simulator, neurons: Any) -> float:
+    """Spikes in a step that make an output of 1."""
+    return float(simulator.dt / getattr(neurons.neurons, "amplitude", 1.0))
 
 
 def _rows(product: Any) -> int:

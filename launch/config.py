@@ -26,6 +26,12 @@ CONTROLLERS = ("adaptive", "osc", "pd", "pid", "spiking-osc")
 NETWORKED = ("adaptive", "spiking-osc")
 """Those of them that have a network, and so a substrate."""
 CONFIGS = Path(__file__).parent / "configs"
+STATIC_WEIGHTS = {
+    "osc.*": {"devices_per_synapse": 4, "program_rounds": 5, "tile_rows": 128, "tile_cols": 128}
+}
+"""How the weights of the spiking controller, which never learn, lie on crossbars unless one says otherwise:
+each shared by four pairs, written in five rounds of program-and-verify, on tiles small enough for wires. What
+is wrong with a weight moves the arm."""
 DEFAULT_TRIALS = 10
 DEFAULT_REACH_S = 0.8
 
@@ -149,7 +155,7 @@ class RunConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     spiking: SpikingConfig = field(default_factory=SpikingConfig)
     loihi: LoihiConfig = field(default_factory=LoihiConfig)
-    crossbar: CrossbarConfig = field(default_factory=CrossbarConfig)
+    crossbar: CrossbarConfig = field(default_factory=lambda: CrossbarConfig(overrides=STATIC_WEIGHTS))
     gains: Gains = field(default_factory=Gains)
     feedforward: bool = True
     substrate_at: str = ""

@@ -112,7 +112,7 @@ def osc_card(
         "data": data,
         "method": "supervised, with the noise of spikes on all activations "
         "(`spikearm.models.osc_training`); decoders by regularised least squares",
-        "decoders": ", ".join(weights.readouts),
+        "decoders": "; ".join(weights.readouts),
         "steps; states per step; learning rate": f"{training.n_steps}; {training.batch}; "
         f"{training.learning_rate}",
         "noise of activations; of decoders": f"{training.spike_noise}; {training.decoder_noise}",

@@ -19,12 +19,15 @@ from spikearm.launch.reaches import Targets, draw_reaches
 from spikearm.models.osc_samples import OscSamples
 from spikearm.records import FloatArray, Pose
 
-CONTROL_DT_S = 0.001
+CONTROL_DT_S = 0.004
+"""Coarse: it is the states that count, and of those the variety."""
+_EVERY = 5
+_CHAIN = 4
+"""Targets that are gone to and back from one after another: the null space does not come to rest between."""
 _SHARE = (0.35, 1.25)
 """Lengths of the reaches, relative to the arm's own."""
 _TURN_RAD = (0.0, 0.45)
 _REACH_S = (0.8, 1.2)
-_EVERY = 8
 _JITTER_Q, _JITTER_DQ = 0.02, 0.05
 """Deviation from the path [rad, rad/s]: the way back must be known too."""
 
@@ -63,15 +66,15 @@ class Reaching:
             feedforward=feedforward,
         )
 
-    def draw(self, rng: np.random.Generator) -> Schedule:
-        """Out to a random pose, and back."""
+    def draw(self, rng: np.random.Generator, *, n_targets: int) -> Schedule:
+        """Out to random poses, and back each time."""
         reaches = draw_reaches(
             self.arm,
             self.dynamics,
             rng,
-            targets=Targets(n=1, turn_rad=rng.uniform(*_TURN_RAD)),
+            targets=Targets(n=n_targets, turn_rad=rng.uniform(*_TURN_RAD)),
             distance_m=self.arm.reach_m * 0.75 * rng.uniform(*_SHARE),
-            n_reaches=2,
+            n_reaches=2 * n_targets,
             duration_s=rng.uniform(*_REACH_S),
         )
         return sample(reaches, CONTROL_DT_S)
@@ -86,6 +89,8 @@ def draw_samples(
 ) -> OscSamples:
     """States in a tube around the paths that the analytic controller takes, in both forms of the law.
 
+    A reach is a line in the space of poses, so their number decides how well that space is covered.
+
     Args:
         reaching: The arm and its reaches.
         rng: Source of randomness.
@@ -93,23 +98,30 @@ def draw_samples(
         progress: Called with the number of reaches done so far, after each.
     """
     states = []
-    for reach in range(n_reaches):
-        law, schedule = reaching.law(feedforward=reach % 2 == 0), reaching.draw(rng)
-        plant = MujocoPlant(reaching.arm, control_dt_s=CONTROL_DT_S)
+    for chain, first in enumerate(range(0, n_reaches, _CHAIN)):
+        law = reaching.law(feedforward=chain % 2 == 0)
+        n_targets = min(_CHAIN, n_reaches - first)
+        states += _visited(reaching, law, reaching.draw(rng, n_targets=n_targets))
+        if progress is not None:
+            progress(first + n_targets)
+    n = reaching.arm.n_joints
+    q, dq = (np.array(values) for values in zip(*states, strict=True))
+    q += rng.normal(0.0, _JITTER_Q, (len(q), n))
+    dq += rng.normal(0.0, _JITTER_DQ, (len(dq), n))
+    return evaluate(reaching, q, dq)
+
+
+def _visited(reaching: Reaching, law: Law, schedule: Schedule) -> list[tuple[FloatArray, FloatArray]]:
+    """Joint angles and velocities on the way."""
+    states = []
+    with MujocoPlant(reaching.arm, control_dt_s=CONTROL_DT_S, physics_dt_s=CONTROL_DT_S) as plant:
         for tick, target in enumerate(schedule):
             state = plant.read()
             if tick % _EVERY == 0:
                 states.append((state.q, state.dq))
             output = law.compute(state, target)
             plant.write(output.task + output.support)
-        plant.close()
-        if progress is not None:
-            progress(reach + 1)
-    n = reaching.arm.n_joints
-    q, dq = (np.array(values) for values in zip(*states, strict=True))
-    q += rng.normal(0.0, _JITTER_Q, (len(q), n))
-    dq += rng.normal(0.0, _JITTER_DQ, (len(dq), n))
-    return evaluate(reaching, q, dq)
+    return states
 
 
 def evaluate(reaching: Reaching, q: FloatArray, dq: FloatArray) -> OscSamples:

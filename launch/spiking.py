@@ -16,9 +16,12 @@ from spikearm.errors import ConfigError, WeightsError
 from spikearm.hardware.backend import Backend
 from spikearm.launch.config import RunConfig
 from spikearm.launch.osc_data import Reaching, evaluate
-from spikearm.models.osc import RESET_LOSS_S, Reduction, SpikingOSC
+from spikearm.models.osc import Reduction, SpikingOSC
 from spikearm.models.osc_weights import OscWeights, load_osc, shipped_osc_path
 from spikearm.records import FloatArray, Pose
+
+_WITH_DEAD_TIME = ("loihi",)
+"""Substrates whose neurons drop what is above the threshold when they fire."""
 
 
 def compile_spiking(
@@ -60,7 +63,7 @@ def spiking_osc(config: RunConfig, weights: OscWeights, reaching: Reaching) -> S
         weights,
         feedforward=config.feedforward,
         stage=stage,
-        dead_time_s=RESET_LOSS_S.get(config.backend, 0.0) if stage == "hardware" else 0.0,
+        dead_time=stage == "hardware" and config.backend in _WITH_DEAD_TIME,
         reduction=analytic_reduction(weights, reaching, config) if stage == "nodes" else None,
     )
 

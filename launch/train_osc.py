@@ -23,16 +23,19 @@ from spikearm.launch.model_card import osc_card
 from spikearm.launch.osc_data import Reaching, draw_samples
 from spikearm.launch.progress import StepProgress
 from spikearm.launch.train_common import command_line, require_torch, require_writable
-from spikearm.models.osc_readout import LeastSquares, random_commands, rates, wanted_torque
+from spikearm.models.osc_rates import hidden_rates, rates
+from spikearm.models.osc_readout import LeastSquares, random_commands, wanted_torque
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
-from spikearm.models.osc_weights import TASK_SIZE, OscWeights, readout_name, save_osc
+from spikearm.models.osc_weights import NEURONS, TASK_SIZE, Neurons, OscWeights, readout_name, save_osc
 from spikearm.records import FloatArray
 
-_PASSES = 2
-"""Times that all states are used for the decoders, each time with other commands."""
 _STILL = 0.25
-"""Share of them without velocity."""
+"""Share of the states that are used without their velocity for the decoders."""
+_DECODED = 60_000
+"""States that decoders are fitted to at most, many for each of them."""
+_PART = 4096
+"""States whose rates are computed at a time."""
 
 
 _COMMON = ("arm", "out", "kp", "n_reaches", "n_steps", "seed", "json")
@@ -54,7 +57,7 @@ class TrainOscCommand:
     arm: str = "iiwa14"
     out: Path = Path()
     kp: float = 150.0
-    n_reaches: int = 120
+    n_reaches: int = 1200
     training: Annotated[OscTrainingConfig, tyro.conf.OmitArgPrefixes] = field(
         default_factory=OscTrainingConfig
     )
@@ -153,50 +156,63 @@ def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
             command.training,
             progress=lambda step, loss: training.done(step + 1, f"loss {loss:.2f}"),
         )
-    errors = {}
-    for feedforward in (False, True):
-        name = readout_name(feedforward=feedforward)
-        squares = _static(samples, weights, decoder_rng, feedforward, null_damping)
-        weights = weights.with_readouts({name: squares.solve(command.training.decoder_noise)})
-        errors[name] = _torque_error(samples, weights, decoder_rng, feedforward, null_damping)
+    for kind in NEURONS:
+        readouts = _decoders(samples, weights, decoder_rng, null_damping, command.training, kind)
+        weights = weights.with_readouts(readouts)
+    errors = _torque_errors(samples, weights, decoder_rng, null_damping)
     return TrainedOsc(weights, _pose_error(samples, weights), errors, perf_counter() - start)
 
 
-def _static(
+def _decoders(
     samples: OscSamples,
     weights: OscWeights,
     rng: np.random.Generator,
-    feedforward: bool,
     null_damping: float,
-) -> LeastSquares:
-    """Rates and torque in all states, with random commands."""
-    squares = LeastSquares(weights.n_units, weights.n_joints)
-    for _ in range(_PASSES):
-        moved = samples.moving(rng.choice((1.0, 0.0), size=len(samples), p=(1.0 - _STILL, _STILL)))
-        command = random_commands(moved, weights, rng)
-        torque = wanted_torque(moved, weights, command, feedforward=feedforward, null_damping=null_damping)
-        squares.add(rates(weights, moved.state, command), torque)
-    return squares
+    training: OscTrainingConfig,
+    neurons: Neurons,
+) -> dict[str, FloatArray]:
+    """Decoders for both forms of the law, from rates in all states with random commands."""
+    squares = LeastSquares(weights.n_units, 2 * weights.n_joints)
+    some = samples[rng.permutation(len(samples))[:_DECODED]]
+    moved = some.moving(rng.choice((1.0, 0.0), size=len(some), p=(1.0 - _STILL, _STILL)))
+    command = random_commands(moved, weights, rng)
+    torques = _wanted_torques(moved, weights, command, null_damping)
+    for part in np.array_split(np.arange(len(moved)), -(-len(moved) // _PART)):
+        activity = rates(weights, moved.state[part], command[part], neurons)
+        squares.add(activity, np.concatenate([torque[part] for torque in torques.values()], axis=1))
+    decoders = np.split(squares.solve(training.decoder_noise), len(torques))
+    names = (readout_name(neurons, feedforward=form) for form in torques)
+    return dict(zip(names, decoders, strict=True))
 
 
-def _torque_error(
-    samples: OscSamples,
-    weights: OscWeights,
-    rng: np.random.Generator,
-    feedforward: bool,
-    null_damping: float,
-) -> FloatArray:
-    command = random_commands(samples, weights, rng)
-    torque = wanted_torque(samples, weights, command, feedforward=feedforward, null_damping=null_damping)
-    decoders = weights.readout(readout_name(feedforward=feedforward))
-    return _rms(rates(weights, samples.state, command) @ decoders.T - torque)
+def _torque_errors(
+    samples: OscSamples, weights: OscWeights, rng: np.random.Generator, null_damping: float
+) -> dict[str, FloatArray]:
+    """Root mean square errors of the torque by form of the law, over as many states as one part has."""
+    some = samples[rng.permutation(len(samples))[:_PART]]
+    command = random_commands(some, weights, rng)
+    activity = rates(weights, some.state, command)
+    wanted = _wanted_torques(some, weights, command, null_damping)
+    names = {form: readout_name("rates", feedforward=form) for form in wanted}
+    return {
+        names[form]: _rms(activity @ weights.readout(names[form]).T - torque)
+        for form, torque in wanted.items()
+    }
+
+
+def _wanted_torques(
+    samples: OscSamples, weights: OscWeights, command: FloatArray, null_damping: float
+) -> dict[bool, FloatArray]:
+    """Torque of the law by form, without and with feed-forward."""
+    return {
+        form: wanted_torque(samples, weights, command, feedforward=form, null_damping=null_damping)
+        for form in (False, True)
+    }
 
 
 def _pose_error(samples: OscSamples, weights: OscWeights) -> FloatArray:
-    n_h2 = len(weights.b2)
-    h2 = rates(weights, samples.state, np.zeros((len(samples), TASK_SIZE)))[:, :n_h2]
-    share = (h2 @ weights.reduce.T + weights.reduce_bias)[:, :TASK_SIZE]
-    return _rms(share - samples.arm_share(weights.kp, weights.damping)) / weights.kp
+    reduced = hidden_rates(weights, samples.state) @ weights.reduction("rates").T + weights.reduce_bias
+    return _rms(reduced[:, :TASK_SIZE] - samples.arm_share(weights.kp, weights.damping)) / weights.kp
 
 
 def _rms(error: FloatArray) -> FloatArray:

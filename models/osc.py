@@ -14,7 +14,8 @@ from nengo import Connection, Ensemble, Node
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.models.encoder import relu_layer
 from spikearm.models.network import InputPort, OutputPort, PortedNetwork
-from spikearm.models.osc_weights import TASK_SIZE, OscWeights, readout_name
+from spikearm.models.osc_rates import HIDDEN_HZ, PRODUCT_HZ, TAU_S, amplitude
+from spikearm.models.osc_weights import TASK_SIZE, Neurons, OscWeights, readout_name
 from spikearm.records import FloatArray
 
 Stage = Literal["nodes", "rate", "spiking", "hardware"]
@@ -26,12 +27,6 @@ to the acceleration ``kp x + kd dx``, the modes and the support torque, shape (6
 
 _MAX_H2, _MAX_PRODUCTS = 384, 128
 """Neurons of one ensemble: their synapses fill the memory of a Loihi core (1,048,576 bits)."""
-
-RESET_LOSS_S = {"loihi": 0.0005}
-"""Dead time by substrate. A neuron of the chip that passes its threshold drops what is above it: on average
-half a time step of its input."""
-_TYPICAL_ACTIVATION = 0.45
-"""Mean activation of an active unit, weighted with the activation itself."""
 
 _DITHER = 1.0 / 127.0
 """Span over which the copies of an input are spread: one level of an 8-bit converter."""
@@ -63,11 +58,11 @@ class SpikingOSC:
         reduction: The reduced representation, for stage "nodes" only.
         observed: Whether to give the filtered activity of all decoded neurons instead of the torque.
         copies: Copies of each input, spread over one level of a converter: their mean is finer than it.
-        rate_hz: Firing rate at activation 1 [Hz].
         tau_s: Synapses between neurons [s].
         tau_output_s: Filter of the torque [s].
         lead_s: Time by which the joint angles are extrapolated, to arrive when the target does [s].
-        dead_time_s: Time that a neuron loses at each spike [s]; every spike counts as much more.
+        dead_time: Whether neurons lose time at each spike, as Loihi's do; every spike counts more
+            (:mod:`~spikearm.models.osc_rates`).
     """
 
     weights: OscWeights
@@ -77,11 +72,10 @@ class SpikingOSC:
     reduction: Reduction | None = None
     observed: bool = False
     copies: int = 4
-    rate_hz: float = 150.0
-    tau_s: float = 0.005
+    tau_s: float = TAU_S
     tau_output_s: float = 0.005
     lead_s: float = 0.012
-    dead_time_s: float = 0.0
+    dead_time: bool = False
 
     def __post_init__(self) -> None:
         if self.stage not in STAGES:
@@ -110,6 +104,13 @@ class SpikingOSC:
         """Size of each output port."""
         return {"activity": self.weights.n_units} if self.observed else {"torque": self.weights.n_joints}
 
+    @property
+    def neurons(self) -> Neurons:
+        """The kind of neurons, each with decoders of its own."""
+        if self.stage == "rate":
+            return "rates"
+        return "dead time" if self.dead_time else "spikes"
+
     def build(self, *, seed: int) -> PortedNetwork:
         """A fresh network and its ports."""
         inputs = {name: InputPort(size) for name, size in self.inputs.items()}
@@ -128,14 +129,23 @@ class SpikingOSC:
         return PortedNetwork(network, inputs, outputs)
 
     def _add_command(self, nodes: Mapping[str, Node]) -> Node:
-        """The target's share of the acceleration, relative to its range."""
+        """The target's share of the acceleration, relative to its range.
+
+        Of the arm's share the pose is ahead of time when it sets out, and in time when it meets this one;
+        its velocity is late by both hidden layers, and so the target's is made late as well.
+        """
         gains = {"target": self.weights.kp, "velocity": self.weights.damping, "acceleration": 1.0}
+        late = {"velocity": self._hidden_lag()}
         command = Node(size_in=TASK_SIZE, label="command")
         for name, gain in gains.items():
             if name in nodes:
                 transform = np.diag(gain / self.weights.command_range)
-                Connection(nodes[name], command, transform=transform, synapse=None)
+                Connection(nodes[name], command, transform=transform, synapse=late.get(name))
         return command
+
+    def _hidden_lag(self) -> nengo.synapses.Synapse | None:
+        """What two synapses do one after another; none where there are no dynamics."""
+        return nengo.Alpha(self.tau_s) if self.stage in ("spiking", "hardware") else None
 
     def _add_algebra(self, reduction: Reduction, state: Node, command: Node, torque: Node) -> None:
         """No neurons: the reduced algebra in one node."""
@@ -158,16 +168,16 @@ class SpikingOSC:
         weights, tau_s = self.weights, self._synapse(self.tau_s)
         scaled = self._add_copies(state, self._scale, 2 * weights.n_joints, "scaled")
         drive = self._add_copies(command, lambda x: np.clip(x, -1.0, 1.0), TASK_SIZE, "drive")
-        h1 = self._layer(weights.b1, "osc.h1")
+        h1 = self._layer(weights.b1, HIDDEN_HZ, "osc.h1")
         Connection(scaled, h1.neurons, transform=self._shared(weights.w1), synapse=None, label="osc.w1")
-        reduced = Node(size_in=len(weights.reduce), label="reduced")
+        reduced = Node(size_in=len(weights.reduce_bias), label="reduced")
+        signs = np.repeat((-1.0, 1.0), (TASK_SIZE, weights.n_modes))[:, None]
+        reduce = signs * weights.reduction(self.neurons)
         decoded = []
         for i, part in enumerate(_parts(len(weights.b2), _MAX_H2)):
-            h2 = self._layer(weights.b2[part], f"osc.h2.{i}")
+            h2 = self._layer(weights.b2[part], HIDDEN_HZ, f"osc.h2.{i}")
             Connection(h1.neurons, h2.neurons, transform=weights.w2[part], synapse=tau_s, label="osc.w2")
-            signs = np.repeat((-1.0, 1.0), (TASK_SIZE, weights.n_modes))[:, None]
-            reduce = signs * weights.reduce[:, part]
-            Connection(h2.neurons, reduced, transform=reduce, synapse=tau_s, label="osc.reduce")
+            Connection(h2.neurons, reduced, transform=reduce[:, part], synapse=tau_s, label="osc.reduce")
             decoded.append(h2)
         decoded += self._add_products(reduced, drive)
         self._decode(decoded, sink)
@@ -180,7 +190,7 @@ class SpikingOSC:
         ensembles = []
         for i, part in enumerate(_parts(len(bias), _MAX_PRODUCTS)):
             encoders = weights.encoders[part]
-            products = self._layer(bias[part], f"osc.products.{i}")
+            products = self._layer(bias[part], PRODUCT_HZ, f"osc.products.{i}")
             Connection(reduced, products.neurons, transform=encoders, synapse=None, label="osc.encode")
             from_drive = self._shared(encoders[:, :TASK_SIZE] * weights.command_range)
             Connection(drive, products.neurons, transform=from_drive, synapse=None, label="osc.command")
@@ -203,13 +213,12 @@ class SpikingOSC:
         """Those given, or those trained for the stage, shape (n_joints, n_units)."""
         if self.decoders is not None:
             return self.decoders
-        return self.weights.readout(readout_name(feedforward=self.feedforward))
+        return self.weights.readout(readout_name(self.neurons, feedforward=self.feedforward))
 
-    def _layer(self, bias: FloatArray, label: str) -> Ensemble:
-        layer = relu_layer(bias, self.rate_hz, label)
-        amplitude = (1.0 + self.dead_time_s * self.rate_hz * _TYPICAL_ACTIVATION) / self.rate_hz
+    def _layer(self, bias: FloatArray, rate_hz: float, label: str) -> Ensemble:
+        layer = relu_layer(bias, rate_hz, label)
         kind = nengo.RectifiedLinear if self.stage == "rate" else nengo.SpikingRectifiedLinear
-        layer.neuron_type = kind(amplitude=amplitude)
+        layer.neuron_type = kind(amplitude=amplitude(rate_hz, self.neurons))
         return layer
 
     def _synapse(self, tau_s: float) -> float | None:
@@ -227,10 +236,10 @@ class SpikingOSC:
     ) -> Node:
         """A function of what a node gives, several times, each copy off by its part of a level."""
         offsets = _DITHER * ((np.arange(self.copies) + 0.5) / self.copies - 0.5)
-        spread = np.repeat(offsets, size)
+        spread = offsets[:, None]
 
         def output(_t: float, x: FloatArray) -> FloatArray:
-            copies: FloatArray = np.tile(function(x), self.copies) + spread
+            copies: FloatArray = (function(x) + spread).ravel()
             return copies
 
         node = Node(output, size_in=size, size_out=size * self.copies, label=label)

@@ -62,25 +62,6 @@ class LeastSquares:
         self._n_waiting = 0
 
 
-def rates(weights: OscWeights, state: FloatArray, command: FloatArray) -> FloatArray:
-    """Activation of all decoded neurons, without spikes or dynamics.
-
-    Args:
-        weights: The network.
-        state: (q, dq), shape (n, n_state).
-        command: The target's share of the acceleration [m/s^2, rad/s^2], shape (n, 6).
-
-    Returns:
-        Shape (n, n_units).
-    """
-    h1 = np.maximum(weights.scaling(state) @ weights.w1.T + weights.b1, 0.0)
-    h2 = np.maximum(h1 @ weights.w2.T + weights.b2, 0.0)
-    reduced = h2 @ weights.reduce.T + weights.reduce_bias
-    reduced[:, :TASK_SIZE] = command - reduced[:, :TASK_SIZE]
-    products = np.maximum(reduced @ weights.encoders.T + weights.product_bias, 0.0)
-    return np.concatenate((h2, products), axis=1)
-
-
 def random_commands(samples: OscSamples, weights: OscWeights, rng: np.random.Generator) -> FloatArray:
     """Commands that ask for random accelerations, small ones more often than large, shape (n, 6)."""
     share = samples.arm_share(weights.kp, weights.damping)

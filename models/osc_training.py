@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spikearm.models.osc_products import product_neurons
+from spikearm.models.osc_rates import hidden_rates
 from spikearm.models.osc_readout import LeastSquares, random_accelerations
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
-from spikearm.models.osc_weights import TASK_SIZE, OscWeights
+from spikearm.models.osc_weights import NEURONS, TASK_SIZE, Neurons, OscWeights
 from spikearm.models.scaling import StateScaling
 from spikearm.records import FloatArray
 
@@ -88,20 +89,17 @@ def train_osc(
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     modes = _modes(samples, config.n_modes)
-    problem = _Problem(samples, gains, modes)
-    network = _Network(scaling.size, config, problem)
-    _descend(network, problem, scaling, config, rng, progress)
+    problem = _Problem(samples, scaling, gains, modes)
+    network = _Network(config, problem)
+    _descend(network, problem, config, rng, progress)
     w1, b1, w2, b2 = _normalised(network, scaling(samples.state))
-    h2 = np.maximum(np.maximum(scaling(samples.state) @ w1.T + b1, 0.0) @ w2.T + b2, 0.0)
     wanted = np.concatenate((samples.arm_share(gains.kp, gains.damping), modes.coefficients(samples.task)), 1)
     reduce_bias = wanted.mean(axis=0)
-    fit = LeastSquares(len(b2), wanted.shape[1])
-    fit.add(h2, wanted - reduce_bias)
-    reduce = fit.solve(config.decoder_noise * _SOFTER)
+    accelerations = random_accelerations(len(samples), np.random.default_rng((config.seed, _LAYOUT)))
     encoders, product_bias = product_neurons(
-        random_accelerations(len(samples), rng), wanted[:, TASK_SIZE:], n_per_diagonal=config.n_per_diagonal
+        accelerations, wanted[:, TASK_SIZE:], n_per_diagonal=config.n_per_diagonal
     )
-    return OscWeights(
+    weights = OscWeights(
         arm=arm,
         kp=gains.kp,
         damping=gains.damping,
@@ -112,16 +110,35 @@ def train_osc(
         b1=b1,
         w2=w2,
         b2=b2,
-        reduce=reduce,
         reduce_bias=reduce_bias,
         encoders=encoders,
         product_bias=product_bias,
         task_matrix=modes.matrices(modes.mean),
         task_modes=modes.matrices(modes.components),
+        reductions={},
         readouts={},
     )
+    targets = wanted - reduce_bias
+    reductions: dict[str, FloatArray] = {
+        kind: _reduction(weights, samples.state, targets, config, kind) for kind in NEURONS
+    }
+    return replace(weights, reductions=reductions)
 
 
+def _reduction(
+    weights: OscWeights, state: FloatArray, wanted: FloatArray, config: OscTrainingConfig, neurons: Neurons
+) -> FloatArray:
+    """Decoders of the second layer."""
+    fit = LeastSquares(len(weights.b2), wanted.shape[1])
+    for part in np.array_split(np.arange(len(state)), -(-len(state) // _PART)):
+        fit.add(hidden_rates(weights, state[part], neurons), wanted[part])
+    return fit.solve(config.decoder_noise * _SOFTER)
+
+
+_LAYOUT = 1
+"""Marks the random numbers of the product neurons' layout."""
+_PART = 4096
+"""States whose rates are computed at a time."""
 _SOFTER = 0.3
 """Ridge of the reduced representation, relative to that of the torque: its bias moves the arm."""
 
@@ -137,38 +154,47 @@ def _modes(samples: OscSamples, n_modes: int) -> _Modes:
 class _Problem:
     """What the perceptron should say, in units of the errors that are still tolerable."""
 
-    def __init__(self, samples: OscSamples, gains: TaskGains, modes: _Modes) -> None:
-        self._samples, self._gains, self._modes = samples, gains, modes
+    def __init__(self, samples: OscSamples, scaling: StateScaling, gains: TaskGains, modes: _Modes) -> None:
         task = gains.kp * _POSITION_M * np.repeat((1.0, 1.0 / _LEVER_M), 3)
         support = gains.kp * _POSITION_M / _LEVER_M * samples.inertia.mean(axis=0)
-        mode = np.full(len(modes.components), _MODE_ERROR)
-        self._scale = np.concatenate((task, support, support, mode))
-        wanted = self._wanted(samples)
-        self._mean = wanted.mean(axis=0)
-        self.spread = ((wanted - self._mean) / self._scale).std(axis=0)
+        scale = np.concatenate((task, support, support, np.full(len(modes.components), _MODE_ERROR)))
+        wanted = _wanted(samples, gains, modes)
+        mean = wanted.mean(axis=0)
+        self.deviation = scaling(samples.state).std(axis=0)
+        self.spread = ((wanted - mean) / scale).std(axis=0)
+        moved = [samples.moving(np.full(len(samples), factor)) for factor in _MOTIONS]
+        self._states = torch.tensor(np.array([scaling(s.state) for s in moved]), dtype=torch.float32)
+        targets = np.array([(_wanted(s, gains, modes) - mean) / scale for s in moved])
+        self._targets = torch.tensor(targets, dtype=torch.float32)
 
-    def draw(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        """States, and scaled targets."""
-        chosen = self._samples[rng.integers(len(self._samples), size=n)]
-        chosen = chosen.moving(rng.choice((1.0, -1.0, 0.0), size=n, p=(0.6, 0.2, 0.2)))
-        return chosen.state, (self._wanted(chosen) - self._mean) / self._scale
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scaled states, and scaled targets."""
+        motion = torch.from_numpy(rng.choice(len(_MOTIONS), size=n, p=tuple(_MOTIONS.values())))
+        chosen = torch.from_numpy(rng.integers(self._states.shape[1], size=n))
+        return self._states[motion, chosen], self._targets[motion, chosen]
 
-    def _wanted(self, samples: OscSamples) -> FloatArray:
-        gains = self._gains
-        supports = [
-            samples.support_torque(feedforward=form, damping=gains.damping, null_damping=gains.null_damping)
-            for form in (False, True)
-        ]
-        share = samples.arm_share(gains.kp, gains.damping)
-        return np.concatenate((share, *supports, self._modes.coefficients(samples.task)), axis=1)
+
+_MOTIONS = {1.0: 0.6, -1.0: 0.2, 0.0: 0.2}
+"""Share of the states that are seen with their velocity, the opposite one, and none."""
+
+
+def _wanted(samples: OscSamples, gains: TaskGains, modes: _Modes) -> FloatArray:
+    supports = [
+        samples.support_torque(feedforward=form, damping=gains.damping, null_damping=gains.null_damping)
+        for form in (False, True)
+    ]
+    share = samples.arm_share(gains.kp, gains.damping)
+    return np.concatenate((share, *supports, modes.coefficients(samples.task)), axis=1)
 
 
 class _Network(nn.Module):
     """Two hidden layers with the noise of spikes on their activations."""
 
-    def __init__(self, n_state: int, config: OscTrainingConfig, problem: _Problem) -> None:
+    def __init__(self, config: OscTrainingConfig, problem: _Problem) -> None:
         super().__init__()
-        self.h1 = nn.Linear(n_state, config.n_hidden1)
+        # Layers are drawn for inputs of deviation 1; the states of reaches span a fraction of their range.
+        self.deviation = torch.tensor(problem.deviation, dtype=torch.float32)
+        self.h1 = nn.Linear(len(problem.deviation), config.n_hidden1)
         self.h2 = nn.Linear(config.n_hidden1, config.n_hidden2)
         self.out = nn.Linear(config.n_hidden2, len(problem.spread))
         self._noise = config.spike_noise
@@ -176,7 +202,7 @@ class _Network(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scaled outputs, and activations of the second layer."""
-        h2 = self._noisy(torch.relu(self.h2(self._noisy(torch.relu(self.h1(x))))))
+        h2 = self._noisy(torch.relu(self.h2(self._noisy(torch.relu(self.h1(x / self.deviation))))))
         return self.out(h2) * self._spread, h2
 
     def _noisy(self, activation: torch.Tensor) -> torch.Tensor:
@@ -187,7 +213,6 @@ class _Network(nn.Module):
 def _descend(
     network: _Network,
     problem: _Problem,
-    scaling: StateScaling,
     config: OscTrainingConfig,
     rng: np.random.Generator,
     progress: Callable[[int, float], None] | None,
@@ -198,8 +223,8 @@ def _descend(
     )
     for step in range(config.n_steps):
         state, wanted = problem.draw(config.batch, rng)
-        out, h2 = network(torch.tensor(scaling(state), dtype=torch.float32))
-        error = (out - torch.tensor(wanted, dtype=torch.float32)).pow(2).mean()
+        out, h2 = network(state)
+        error = (out - wanted).pow(2).mean()
         loss = error + 0.2 * torch.relu(h2 - 1.0).pow(2).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -213,7 +238,7 @@ def _normalised(network: _Network, x: FloatArray) -> tuple[FloatArray, ...]:
     """Weights of both layers with units whose largest activation is 1; units that never fire are left out."""
     w1, b1, w2, b2 = (
         np.asarray(p.detach().numpy(), dtype=np.float64)
-        for p in (network.h1.weight, network.h1.bias, network.h2.weight, network.h2.bias)
+        for p in (network.h1.weight / network.deviation, network.h1.bias, network.h2.weight, network.h2.bias)
     )
     h1 = np.maximum(x @ w1.T + b1, 0.0)
     full, kept = _ranges(h1, w1)

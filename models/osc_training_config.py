@@ -28,11 +28,11 @@ class OscTrainingConfig:
     n_hidden2: int = 768
     n_modes: int = 8
     n_per_diagonal: int = 16
-    n_steps: int = 8000
+    n_steps: int = 12000
     batch: int = 512
     learning_rate: float = 4e-3
-    spike_noise: float = 0.01
-    decoder_noise: float = 3e-3
+    spike_noise: float = 0.005
+    decoder_noise: float = 1e-3
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,11 @@ from spikearm.records import FloatArray
 TASK_SIZE = 6
 """Dimensions of the task: position and orientation."""
 
-_READOUT = "readout/"
+Neurons = Literal["rates", "spikes", "dead time"]
+"""What decoders are fitted to: rates, spikes with their ripple, and spikes with a dead time."""
+NEURONS: tuple[Neurons, ...] = ("rates", "spikes", "dead time")
+
+_READOUT, _REDUCTION = "readout/", "reduction/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +41,15 @@ class OscWeights:
         scaling: Scaling of the state (q, dq).
         command_range: Largest commanded acceleration [m/s^2, rad/s^2], shape (6,).
         w1: First hidden layer, shape (n1, n_state). ``w2``, ``b1``, ``b2`` accordingly.
-        reduce: From the second hidden layer to ``kp x + kd dx`` and the modes, shape (6 + n_modes, n2).
-        reduce_bias: Shape (6 + n_modes,).
+        reduce_bias: Mean of ``kp x + kd dx`` and the modes, shape (6 + n_modes,).
         encoders: From acceleration and modes to the product neurons, shape (n_products, 6 + n_modes).
         product_bias: Shape (n_products,).
         task_matrix: Mean of ``J^T Mx`` [kg, kg m ...], shape (n_joints, 6).
         task_modes: Its modes, shape (n_modes, n_joints, 6).
-        readouts: Decoders by name, each shape (n_joints, n2 + n_products); see :func:`readout_name`.
+        reductions: Decoders of the second hidden layer for the rest of ``kp x + kd dx`` and the modes, by
+            kind of neurons, each shape (6 + n_modes, n2).
+        readouts: Decoders of the torque by name, each shape (n_joints, n2 + n_products); see
+            :func:`readout_name`.
     """
 
     arm: str
@@ -56,12 +62,12 @@ class OscWeights:
     b1: FloatArray
     w2: FloatArray
     b2: FloatArray
-    reduce: FloatArray
     reduce_bias: FloatArray
     encoders: FloatArray
     product_bias: FloatArray
     task_matrix: FloatArray
     task_modes: FloatArray
+    reductions: Mapping[str, FloatArray]
     readouts: Mapping[str, FloatArray]
 
     @property
@@ -79,6 +85,16 @@ class OscWeights:
         """Neurons that are decoded."""
         return len(self.b2) + len(self.product_bias)
 
+    def reduction(self, neurons: Neurons) -> FloatArray:
+        """Decoders of the second layer for these neurons, shape (6 + n_modes, n2).
+
+        Raises:
+            UnknownNameError: There are none.
+        """
+        if neurons not in self.reductions:
+            raise UnknownNameError("reduction", neurons, self.reductions)
+        return self.reductions[neurons]
+
     def readout(self, name: str) -> FloatArray:
         """Decoders of this name, shape (n_joints, n_units).
 
@@ -94,9 +110,9 @@ class OscWeights:
         return replace(self, readouts={**self.readouts, **readouts})
 
 
-def readout_name(*, feedforward: bool) -> str:
-    """Name of the decoders for a form of the law."""
-    return "feedforward" if feedforward else "published"
+def readout_name(neurons: Neurons, *, feedforward: bool) -> str:
+    """Name of the decoders for a kind of neurons and a form of the law."""
+    return f"{'feedforward' if feedforward else 'published'}, {neurons}"
 
 
 def shipped_osc_path(arm: str) -> Path:
@@ -112,7 +128,8 @@ def save_osc(path: Path, weights: OscWeights) -> None:
     """
     arrays: dict[str, Any] = {name: np.asarray(getattr(weights, name), np.float32) for name in _ARRAYS}
     arrays["scaling"] = np.array((weights.scaling.center, weights.scaling.half_range))
-    arrays |= {_READOUT + name: np.asarray(value, np.float32) for name, value in weights.readouts.items()}
+    for prefix, decoders in ((_READOUT, weights.readouts), (_REDUCTION, weights.reductions)):
+        arrays |= {prefix + name: np.asarray(value, np.float32) for name, value in decoders.items()}
     gains = np.array((weights.kp, weights.damping))
     try:
         np.savez_compressed(path, arm=np.array(weights.arm), gains=gains, **arrays)
@@ -147,19 +164,23 @@ def _read(path: Path) -> OscWeights:
         data: dict[str, Any] = {name: np.asarray(archive[name], dtype=np.float64) for name in _ARRAYS}
         center, half_range = archive["scaling"].tolist()
         kp, damping = archive["gains"].tolist()
-        readouts = {
-            name.removeprefix(_READOUT): np.asarray(archive[name], dtype=np.float64)
-            for name in archive.files
-            if name.startswith(_READOUT)
-        }
         return OscWeights(
             arm=str(archive["arm"]),
             kp=kp,
             damping=damping,
             scaling=StateScaling(tuple(center), tuple(half_range)),
-            readouts=readouts,
+            reductions=_by_name(archive, _REDUCTION),
+            readouts=_by_name(archive, _READOUT),
             **data,
         )
+
+
+def _by_name(archive: Any, prefix: str) -> dict[str, FloatArray]:
+    return {
+        name.removeprefix(prefix): np.asarray(archive[name], dtype=np.float64)
+        for name in archive.files
+        if name.startswith(prefix)
+    }
 
 
 def _check(weights: OscWeights, path: Path) -> None:
@@ -173,7 +194,6 @@ def _check(weights: OscWeights, path: Path) -> None:
         "b1": (n1,),
         "w2": (n2, n1),
         "b2": (n2,),
-        "reduce": (TASK_SIZE + n_modes, n2),
         "reduce_bias": (TASK_SIZE + n_modes,),
         "encoders": (n_products, TASK_SIZE + n_modes),
         "product_bias": (n_products,),
@@ -181,6 +201,8 @@ def _check(weights: OscWeights, path: Path) -> None:
         "task_modes": (n_modes, n_joints, TASK_SIZE),
     }
     arrays = {name: getattr(weights, name) for name in wanted}
+    for name, values in weights.reductions.items():
+        wanted[name], arrays[name] = (TASK_SIZE + n_modes, n2), values
     for name, values in weights.readouts.items():
         wanted[name], arrays[name] = (n_joints, n2 + n_products), values
     shapes = {name: array.shape for name, array in arrays.items()}

@@ -20,11 +20,14 @@ from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.host_cost import GPU_COST, HOST_COST
+from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.benchmark.jobs import Job
 from spikearm.launch.benchmark.rows import Result, Variant, costs, job_key, runs_of
 from spikearm.launch.benchmark.statistics import bootstrap_paired, percent_more_rms
-from spikearm.launch.config import RunConfig
+from spikearm.launch.config import RunConfig, SpikingConfig
+from spikearm.launch.device_variants import DAY_S
 from spikearm.launch.reaches import N_CORNERS, Targets
+from spikearm.models.osc import STAGES
 from spikearm.records import FloatArray, OpCounts
 
 FORMS = {"published": False, "feedforward": True}
@@ -46,6 +49,8 @@ class CenterOut:
         reach_s: Time of a reach, out or back [s].
         forms: Forms of the control law, each a block of the table: "published" damps all motion,
             "feedforward" knows the target's velocity and acceleration.
+        stages: Stages of the spiking controller that are rows on the reference substrate.
+        backends: Substrates that run its last stage.
         seed: Of the first session.
     """
 
@@ -56,6 +61,8 @@ class CenterOut:
     turn_rad: float = 0.35
     reach_s: float = 1.0
     forms: tuple[str, ...] = tuple(FORMS)
+    stages: tuple[str, ...] = STAGES[:-1]
+    backends: tuple[str, ...] = ("loihi", "crossbar")
     seed: int = 3001
 
     def __post_init__(self) -> None:
@@ -68,9 +75,12 @@ class CenterOut:
                 raise ConfigError(f"{name} must be a positive number, not {value!r}.")
         if not self.forms:
             raise ConfigError(f"forms needs at least one of {', '.join(FORMS)}; leave it out for all.")
-        for form in self.forms:
-            if form not in FORMS:
-                raise UnknownNameError("form of the law", form, FORMS)
+        choices = {"form of the law": (self.forms, FORMS), "stage": (self.stages, STAGES)}
+        choices["backend"] = (self.backends, tuple(BACKENDS))
+        for kind, (chosen, known) in choices.items():
+            for name in chosen:
+                if name not in known:
+                    raise UnknownNameError(kind, name, known)
 
     @property
     def trials(self) -> int:
@@ -83,7 +93,10 @@ QUICK = CenterOut(sessions=1)
 
 
 def variants(settings: CenterOut, form: str) -> list[Variant]:
-    """All rows of a block, the analytic controller first."""
+    """All rows of a block: the analytic controller, stages of the spiking one, its last stage by substrate.
+
+    Crossbars have a second row, with devices that were written a day before and have drifted since.
+    """
     analytic = RunConfig(
         arm=settings.arm,
         controller="osc",
@@ -94,7 +107,19 @@ def variants(settings: CenterOut, form: str) -> list[Variant]:
         targets=Targets(n=N_CORNERS, arrangement="cube", turn_rad=settings.turn_rad),
         perturbation=NO_PERTURBATION,
     )
-    return [Variant(ANALYTIC, analytic)]
+    spiking = dataclasses.replace(analytic, controller="spiking-osc")
+    staged = [
+        Variant(stage, dataclasses.replace(spiking, spiking=SpikingConfig(stage=stage)))  # type: ignore[arg-type]
+        for stage in settings.stages
+    ]
+    rows = [Variant(ANALYTIC, analytic), *staged]
+    for backend in settings.backends:
+        on_substrate = dataclasses.replace(spiking, backend=backend)
+        rows.append(Variant(backend, on_substrate))
+        if backend == "crossbar":
+            drifted = dataclasses.replace(on_substrate.crossbar, programmed_s=DAY_S)
+            rows.append(Variant("crossbar, a day old", dataclasses.replace(on_substrate, crossbar=drifted)))
+    return rows
 
 
 def jobs(settings: CenterOut) -> list[Job]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spikearm.models.encoder import StateEncoder
-from spikearm.models.osc_weights import OscWeights, readout_name
+from spikearm.models.osc_weights import NEURONS, OscWeights, readout_name
 from spikearm.models.scaling import StateScaling
 
 N_JOINTS = 2
@@ -48,7 +48,7 @@ def osc_weights(rng: np.random.Generator) -> OscWeights:
     def draw(*shape: int, size: float = 1.0) -> np.ndarray:
         return rng.normal(0.0, size / np.sqrt(shape[-1]), shape).astype(np.float32).astype(np.float64)
 
-    names = [readout_name(feedforward=form) for form in (False, True)]
+    names = [readout_name(kind, feedforward=form) for form in (False, True) for kind in NEURONS]
     return OscWeights(
         arm="planar2",
         kp=100.0,
@@ -60,11 +60,11 @@ def osc_weights(rng: np.random.Generator) -> OscWeights:
         b1=draw(12, 1)[:, 0],
         w2=draw(20, 12),
         b2=draw(20, 1)[:, 0],
-        reduce=draw(9, 20),
         reduce_bias=draw(9, 1)[:, 0],
         encoders=draw(14, 9),
         product_bias=draw(14, 1)[:, 0],
         task_matrix=draw(2, 6),
         task_modes=draw(3, 2, 6),
+        reductions={kind: draw(9, 20) for kind in NEURONS},
         readouts={name: draw(2, 34, size=5.0) for name in names},
     )

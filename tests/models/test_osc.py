@@ -7,7 +7,7 @@ import pytest
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.reference import ReferenceBackend
 from spikearm.models.osc import SpikingOSC
-from spikearm.models.osc_readout import rates
+from spikearm.models.osc_rates import DEAD_TIME_S, HIDDEN_HZ, PRODUCT_HZ, rates
 from spikearm.models.osc_weights import readout_name
 
 STATE = np.array((0.7, -0.5, 0.3, -0.2))
@@ -44,7 +44,7 @@ def spec(osc_weights):
 @pytest.mark.parametrize("feedforward", [False, True])
 def test_rate_stage_is_the_perceptron_the_products_and_the_decoders(spec, feedforward):
     spec = dataclasses.replace(spec, stage="rate", feedforward=feedforward)
-    decoders = spec.weights.readout(readout_name(feedforward=feedforward))
+    decoders = spec.weights.readout(readout_name("rates", feedforward=feedforward))
     activity = rates(spec.weights, STATE[None], command(spec)[None])[0]
     np.testing.assert_allclose(run(spec, 3)[-1], decoders @ activity, rtol=1e-9)
 
@@ -52,7 +52,7 @@ def test_rate_stage_is_the_perceptron_the_products_and_the_decoders(spec, feedfo
 def test_spikes_are_the_rates_in_the_mean(spec):
     spec = dataclasses.replace(spec, stage="spiking", observed=True)
     activity = run(spec, 2000)[500:].mean(axis=0)
-    wanted = rates(spec.weights, STATE[None], command(spec)[None])[0]
+    wanted = rates(spec.weights, STATE[None], command(spec)[None], "spikes")[0]
     np.testing.assert_allclose(activity, wanted, atol=0.05 * wanted.max())
 
 
@@ -98,13 +98,31 @@ def test_published_form_takes_the_pose_of_the_target_alone(spec):
 
 
 def test_dead_time_is_made_up_for_by_what_a_spike_counts(spec):
-    slow = dataclasses.replace(spec, dead_time_s=0.0005)
-    amplitudes = [
-        {ensemble.neuron_type.amplitude for ensemble in s.build(seed=0).network.all_ensembles}
+    slow = dataclasses.replace(spec, dead_time=True)
+    plain, larger = (
+        np.array([ensemble.neuron_type.amplitude for ensemble in s.build(seed=0).network.all_ensembles])
         for s in (spec, slow)
-    ]
-    ((plain,), (larger,)) = amplitudes
-    assert larger / plain == pytest.approx(1.0 + 0.0005 * 150.0 * 0.45)
+    )
+    rates_hz = np.array((HIDDEN_HZ, HIDDEN_HZ, PRODUCT_HZ))
+    np.testing.assert_allclose(plain, 1.0 / rates_hz)
+    np.testing.assert_allclose(larger / plain, 1.0 + DEAD_TIME_S * rates_hz * 0.45)
+
+
+def test_dead_time_has_decoders_of_its_own(spec):
+    slow = dataclasses.replace(spec, dead_time=True)
+    np.testing.assert_array_equal(slow.used_decoders(), spec.weights.readout("feedforward, dead time"))
+    (reduce,) = (c for c in slow.build(seed=0).network.all_connections if c.label == "osc.reduce")
+    np.testing.assert_array_equal(reduce.transform.init[6:], spec.weights.reduction("dead time")[6:])
+
+
+def test_velocity_of_the_target_is_as_late_as_that_of_the_arm(spec):
+    def from_velocity(stage):
+        network = dataclasses.replace(spec, stage=stage).build(seed=0).network
+        (connection,) = (c for c in network.all_connections if getattr(c.pre_obj, "label", "") == "velocity")
+        return connection.synapse
+
+    assert from_velocity("rate") is None
+    assert from_velocity("spiking") == nengo.Alpha(spec.tau_s)
 
 
 def test_wrong_settings_are_refused(spec):

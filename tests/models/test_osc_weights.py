@@ -13,7 +13,7 @@ def test_weights_survive_their_file(osc_weights, tmp_path):
     loaded = load_osc(path)
     for field in dataclasses.fields(osc_weights):
         ours, theirs = getattr(osc_weights, field.name), getattr(loaded, field.name)
-        if field.name == "readouts":
+        if field.name in ("readouts", "reductions"):
             assert ours.keys() == theirs.keys()
             for name, values in ours.items():
                 np.testing.assert_array_equal(theirs[name], values)
@@ -44,6 +44,7 @@ def test_damaged_weights_are_told(osc_weights, tmp_path):
     [
         ({"b2": np.zeros(3)}, "do not fit together"),
         ({"readouts": {"rate": np.zeros((2, 3))}}, "do not fit together"),
+        ({"reductions": {"spikes": np.zeros((2, 3))}}, "do not fit together"),
         ({"b1": np.full(12, np.nan)}, "b1 is not finite"),
     ],
 )

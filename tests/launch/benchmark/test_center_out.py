@@ -14,7 +14,7 @@ from spikearm.launch.compose import compose
 from spikearm.launch.config import RunConfig
 from spikearm.records import OpCounts
 
-SMALL = CenterOut(sessions=2)
+SMALL = CenterOut(sessions=2, stages=(), backends=())
 
 
 def result(rms_m: float, *, counts: OpCounts | None = None) -> dict:
@@ -70,6 +70,23 @@ def test_forms_differ_in_the_feed_forward_alone():
     published, fed = (variants(SMALL, form)[0].config for form in ("published", "feedforward"))
     assert (published.feedforward, fed.feedforward) == (False, True)
     assert dataclasses.replace(published, feedforward=True) == fed
+
+
+def test_rows_are_the_stages_and_the_substrates():
+    labels = [variant.label for variant in variants(CenterOut(), "published")]
+    assert labels == [ANALYTIC, "nodes", "rate", "spiking", "loihi", "crossbar", "crossbar, a day old"]
+
+
+def test_devices_of_the_second_crossbar_were_written_a_day_before_and_are_else_the_same():
+    *_, fresh, drifted = (variant.config for variant in variants(CenterOut(), "published"))
+    assert drifted.crossbar.programmed_s == 86_400.0
+    assert dataclasses.replace(drifted, crossbar=fresh.crossbar) == fresh
+
+
+@pytest.mark.parametrize("setting", ["stages", "backends"])
+def test_unknown_rows_are_refused(setting):
+    with pytest.raises(UnknownNameError, match="spikes"):
+        CenterOut(**{setting: ("spikes",)})
 
 
 def test_analytic_controller_is_not_worse_than_itself():

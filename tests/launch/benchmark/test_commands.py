@@ -126,7 +126,8 @@ def test_interrupted_benchmark_says_how_to_go_on(process, tmp_path):
 
 def test_failure_of_one_run_is_told_and_counted(spikearm, tmp_path):
     words = ("benchmark", "center-out", "--sessions", 1, "--reach-s", 0.02, "--distance-m", 5, "--json")
-    ended = spikearm(*words, "--forms", "published", "--processes", 1, "--out", tmp_path)
+    few = ("--forms", "published", "--stages", "--backends", "--processes", 1)
+    ended = spikearm(*words, *few, "--out", tmp_path)
     assert ended.code == 1
     assert "cannot reach 5 m" in ended.complaint
     assert "1 of 1 runs failed" in ended.complaint
@@ -135,10 +136,11 @@ def test_failure_of_one_run_is_told_and_counted(spikearm, tmp_path):
 
 def test_center_out_runs_both_forms(spikearm, tmp_path):
     words = ("benchmark", "center-out", "--sessions", 1, "--reach-s", 0.2, "--distance-m", 0.05, "--json")
-    ended = spikearm(*words, "--processes", 1, "--out", tmp_path)
+    ended = spikearm(*words, "--stages", "spiking", "--backends", "--processes", 1, "--out", tmp_path)
     assert ended.code == 0
     published, fed = ended.document["blocks"]
     assert (published["form"], fed["form"]) == ("published", "feedforward")
+    assert [row["label"] for row in fed["rows"]] == ["analytic", "spiking"]
     assert published["rows"][0]["rmse_m"] > 10 * fed["rows"][0]["rmse_m"]
     assert "analytic" in ended.err
     assert json.loads((tmp_path / "results.json").read_text()) == ended.document
