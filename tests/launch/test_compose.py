@@ -10,7 +10,6 @@ from spikearm.controller.laws.joint import JointPID
 from spikearm.controller.laws.osc import OperationalSpace
 from spikearm.envs.arms import ARMS, load_arm
 from spikearm.errors import TimeStepError, WeightsError
-from spikearm.hardware.registry import BACKENDS
 from spikearm.launch import compose as composing
 from spikearm.launch.compose import (
     JOINT_INTEGRAL,
