@@ -39,10 +39,6 @@ from spikearm.models.scaling import StateScaling
 JOINT_INTEGRAL = 500.0
 """Integral gain of the pid controller unless one is given [1/s^3]: a time constant of 0.3 s at kp = 150."""
 
-STATE_SHARE = {"iiwa14": 0.5}
-"""Share of the neurons that see the state itself beside an encoder, by arm; none on the others: half of them
-leave 3.3 instead of 1.4 mm on planar2, 3.4 instead of 1.0 on planar3 (last three reaches, seed 101)."""
-
 
 @dataclass(frozen=True)
 class Control:
@@ -158,7 +154,7 @@ def adaptive_network(network: NetworkConfig, arm: ArmSpec) -> AdaptiveNetwork:
         torque_scale=arm.torque_scale_nm,
         encoder=encoder,
         committee=network.committee,
-        state_share=_state_share(network, encoder),
+        state_share=0.0 if encoder is None else network.state_share,
         n_neurons=network.n_neurons,
         n_ensembles=network.n_ensembles,
         rule=learning_rule(network.learning_rule),
@@ -177,13 +173,6 @@ def network_description(config: RunConfig, arm: ArmSpec) -> tuple[NetworkSpec, f
     if config.controller == "spiking-osc":
         return spiking_network(config, arm, MujocoDynamics(arm)), config.control_dt_s
     return adaptive_network(config.network, arm), config.network.network_dt_s
-
-
-def _state_share(network: NetworkConfig, encoder: StateEncoder | None) -> float:
-    """Share of the neurons that see the state itself beside an encoder."""
-    if encoder is None:
-        return 0.0
-    return STATE_SHARE.get(encoder.arm, 0.0) if network.state_share is None else network.state_share
 
 
 def network_seed(seed: int) -> int:

@@ -45,8 +45,7 @@ class NetworkConfig:
             planar2 and planar3; other arms go without), "none" (the neurons see the state itself), or the
             path of an .npz file.
         committee: Copies of the encoder whose features are averaged, against the scatter of crossbar weights.
-        state_share: Share of the neurons that see the state itself beside an encoder; by default half of them
-            for iiwa14, and none for other arms, where that did not pay.
+        state_share: Share of the neurons that see the state itself beside an encoder.
         n_neurons: Spiking neurons that learn.
         n_ensembles: Parts they are split into; a Loihi core holds 1024 neurons of one part.
         learning_rule: How the decoders follow the error: "pes", which is told the error of every joint, or
@@ -59,7 +58,7 @@ class NetworkConfig:
 
     encoder: str = "shipped"
     committee: int = 1
-    state_share: float | None = None
+    state_share: float = 0.0
     n_neurons: int = 1000
     n_ensembles: int = 1
     learning_rule: str = "pes"
@@ -69,7 +68,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if self.learning_rule not in LEARNING_RULES:
             raise UnknownNameError("learning rule", self.learning_rule, LEARNING_RULES)
-        if self.state_share is not None and not 0.0 <= self.state_share < 1.0:
+        if not 0.0 <= self.state_share < 1.0:
             raise ConfigError(
                 f'state_share must be from 0 up to but not 1, not {self.state_share!r}; encoder="none" '
                 "lets all neurons see the state."

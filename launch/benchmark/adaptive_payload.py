@@ -37,6 +37,9 @@ FREE_BLOCK = "free"
 
 FREE, PD, PID = "PD, unperturbed", "PD", "PID"
 
+SEEN = {"raw": ("none", 0.0), "encoded": ("shipped", 0.0), "mixed": ("shipped", 0.5)}
+"""What the neurons of a row see: its encoder, and the share of those that see the state itself beside it."""
+
 
 def _some(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
@@ -61,7 +64,7 @@ class AdaptivePayload:
         neurons: Sizes of the networks; the largest runs on all substrates, the others on the first one.
         learning_rules: Rules the networks learn by; the first for all rows, of each other one row more: the
             largest network on the encoded state, on the first substrate.
-        learning_rate: Of networks on the encoded state, by the first rule; by default the encoder's own.
+        learning_rate: Of networks with an encoder, by the first rule; by default the encoder's own.
         raw_learning_rate: Of networks on the state itself; by default the best that was found for it.
         pid_ki: Integral gain of PID control in the task's axes [1/s^3]; by default the best of 500, 1000,
             1500 and 2000 under the weight and in the curl field, in sessions of other seeds.
@@ -119,21 +122,18 @@ def variants(settings: AdaptivePayload) -> list[Variant]:
     largest = max(settings.neurons)
     for n_neurons in sorted(settings.neurons, reverse=True):
         backends = settings.backends if n_neurons == largest else settings.backends[:1]
-        rows += [
-            _adaptive(settings, backend, state, n_neurons)
-            for state in ("raw", "encoded")
-            for backend in backends
-        ]
+        rows += [_adaptive(settings, backend, state, n_neurons) for state in SEEN for backend in backends]
     return rows + [_by_rule(settings, rule) for rule in settings.learning_rules[1:]]
 
 
 def _adaptive(settings: AdaptivePayload, backend: str, state: str, n_neurons: int) -> Variant:
-    raw = state == "raw"
+    encoder, state_share = SEEN[state]
     network = NetworkConfig(
-        encoder="none" if raw else "shipped",
+        encoder=encoder,
+        state_share=state_share,
         n_neurons=n_neurons,
         learning_rule=settings.learning_rules[0],
-        learning_rate=settings.raw_learning_rate if raw else settings.learning_rate,
+        learning_rate=settings.raw_learning_rate if encoder == "none" else settings.learning_rate,
     )
     config = RunConfig(arm=settings.arm, controller="adaptive", backend=backend, network=network)
     return Variant(network_label(state, n_neurons, backend), config)

@@ -42,6 +42,7 @@ class Variant:
             "controller": self.config.controller,
             "backend": self.config.backend if self.has_network else None,
             "encoder": None if network is None else network.encoder,
+            "state_share": None if network is None else network.state_share,
             "n_neurons": None if network is None else network.n_neurons,
             "learning_rule": None if network is None else network.learning_rule,
         }

@@ -89,10 +89,6 @@ def share(arm: str, **network) -> float:
     return adaptive_network(NetworkConfig(**network), ARMS[arm]).state_share
 
 
-def test_half_of_the_neurons_see_the_state_where_that_pays():
-    assert {name: share(name) for name in SHIPPED_FOR} == {"iiwa14": 0.5, "planar2": 0.0, "planar3": 0.0}
-
-
 def test_share_asked_for_is_used_wherever_there_is_an_encoder():
     assert share("iiwa14", state_share=0.25) == share("planar2", state_share=0.25) == 0.25
     assert share("iiwa14", encoder="none", state_share=0.25) == share("ur5e", state_share=0.25) == 0.0

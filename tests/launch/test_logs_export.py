@@ -98,10 +98,8 @@ def test_neurobench_metrics_follow_from_the_log(export, short_run):
     assert metrics["MSE"] == pytest.approx(short_run.summary["rmse_m"] ** 2)
     encoder = adaptive_network(NetworkConfig(), load_arm("iiwa14")).encoder
     matrices = [np.asarray(w) for w in (encoder.w1, encoder.w2, encoder.w3)]
-    # The encoder's neurons have one input each. Of the 1000 that learn, half have one per feature, the others
-    # one per number of the state, which reaches them as it is; all have a decoder per joint.
-    matrices.append(np.eye(14))
-    n_weights = sum(w.size for w in matrices) + 64 + 64 + 500 * (len(encoder.w3) + 7) + 500 * (14 + 7)
+    # The encoder's neurons have one input each, the 1000 that learn one per feature and a decoder per joint.
+    n_weights = sum(w.size for w in matrices) + 64 + 64 + 1000 * (len(encoder.w3) + 7)
     assert metrics["Footprint"] > 8 * n_weights
     assert metrics["ConnectionSparsity"] == sum(np.count_nonzero(w == 0) for w in matrices) / n_weights
 
