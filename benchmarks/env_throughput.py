@@ -7,8 +7,9 @@ Single environments are made by ``gymnasium.make``, with the wrappers it adds, a
 an environment of ours that takes as many. Gymnasium-Robotics 1.4 does not run with MuJoCo 4: ``--fetch``
 names the Python of an environment that has it with an older one; without it that row is left out.
 
-The vector environments are 64 wide. Each contest is run in turns, five rounds, and the best round of each
-counts: whatever else the machine does only ever slows a round down.
+The vector environments are 64 wide. Each contest is run in turns, seven rounds. The best round of each is
+shown: whatever else the machine does only ever slows a round down. Ratios are medians over the rounds, and so
+is the processor time of one step, of all threads together, which other work disturbs less.
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from statistics import median
+from time import perf_counter, process_time
 from typing import Any
 
 WIDTH = 64
-ROUNDS = 5
+ROUNDS = 7
 
 FETCH = """
 import gymnasium, gymnasium_robotics, sys
 sys.path.insert(0, {here!r})
 from env_throughput import rate, single
 gymnasium.register_envs(gymnasium_robotics)
-print(rate(single("FetchReach-v4"), {seconds}))
+print(*rate(single("FetchReach-v4"), {seconds}))
 """
 
 
@@ -75,22 +77,27 @@ def vector(env_id: str, mode: str, **arguments: Any) -> Callable[[], int]:
     return step
 
 
-def rate(step: Callable[[], int], seconds: float) -> float:
-    """Steps per second."""
+def rate(step: Callable[[], int], seconds: float) -> tuple[float, float]:
+    """Steps per second, and processor time of one [us]."""
     step()
-    done, start = 0, perf_counter()
+    done, start, used = 0, perf_counter(), process_time()
     while (elapsed := perf_counter() - start) < seconds:
         done += step()
-    return done / elapsed
+    return done / elapsed, (process_time() - used) / done * 1e6
 
 
-def contest(steppers: dict[str, Callable[[], int]], seconds: float) -> dict[str, float]:
-    """Best rate of each, over rounds in which they take turns."""
-    best = dict.fromkeys(steppers, 0.0)
-    for _ in range(ROUNDS):
-        for name, step in steppers.items():
-            best[name] = max(best[name], rate(step, seconds))
-    return best
+def contest(measures: dict[str, Callable[[], tuple[float, float]]]) -> dict[str, dict[str, float]]:
+    """What each comes to over rounds in which they take turns; ratios are to the first of them."""
+    rounds = [{name: measure() for name, measure in measures.items()} for _ in range(ROUNDS)]
+    first = next(iter(measures))
+    return {
+        name: {
+            "steps_per_s": max(one[name][0] for one in rounds),
+            "ratio": median(one[name][0] / one[first][0] for one in rounds),
+            "processor_us": median(one[name][1] for one in rounds),
+        }
+        for name in measures
+    }
 
 
 def measure(seconds: float, fetch: str | None) -> list[dict[str, Any]]:
@@ -98,39 +105,41 @@ def measure(seconds: float, fetch: str | None) -> list[dict[str, Any]]:
     import spikearm.envs  # noqa: F401 (registers the environments)
 
     torque = {"action_mode": "torque"}
+
+    def timed(step: Callable[[], int]) -> Callable[[], tuple[float, float]]:
+        return lambda: rate(step, seconds)
+
     reacher = {
-        "Reacher-v5": single("Reacher-v5"),
-        "Reach-v0, planar2": single("spikearm/Reach-v0", arm="planar2", physics_dt_s=0.01, **torque),
-        "Reach-v0, iiwa14": single("spikearm/Reach-v0", physics_dt_s=0.01, **torque),
+        "Reacher-v5": timed(single("Reacher-v5")),
+        "Reach-v0, planar2": timed(single("spikearm/Reach-v0", arm="planar2", physics_dt_s=0.01, **torque)),
+        "Reach-v0, iiwa14": timed(single("spikearm/Reach-v0", physics_dt_s=0.01, **torque)),
     }
-    results = [{"contest": "one environment", "physics_steps": 2, "rates": contest(reacher, seconds)}]
-    ours = {"Reach-v0, iiwa14, pose": single("spikearm/Reach-v0", control_dt_s=0.04)}
-    rates = contest(ours, seconds)
-    if fetch:
-        rates = {"FetchReach-v4": max(_fetch_rate(fetch, seconds) for _ in range(2)), **rates}
-    results.append({"contest": "one environment", "physics_steps": 20, "rates": rates})
+    results = [{"contest": "one environment", "physics_steps": 2, "rows": contest(reacher)}]
+    robotics = {"FetchReach-v4": lambda: _fetch_rate(fetch, seconds)} if fetch else {}
+    robotics["Reach-v0, iiwa14, pose"] = timed(single("spikearm/Reach-v0", control_dt_s=0.04))
+    results.append({"contest": "one environment", "physics_steps": 20, "rows": contest(robotics)})
     for label, arguments in (
         ("Reach-v0, iiwa14, pose", {}),
         ("Reach-v0, iiwa14, torque", torque),
         ("Reach-v0, planar2, torque", {"arm": "planar2", **torque}),
     ):
-        steppers = {
-            "one": single("spikearm/Reach-v0", **arguments),
-            "SyncVectorEnv": vector("spikearm/Reach-v0", "sync", **arguments),
-            "native": vector("spikearm/Reach-v0", "vector_entry_point", **arguments),
+        ways = {
+            "SyncVectorEnv": timed(vector("spikearm/Reach-v0", "sync", **arguments)),
+            "one": timed(single("spikearm/Reach-v0", **arguments)),
+            "native": timed(vector("spikearm/Reach-v0", "vector_entry_point", **arguments)),
         }
-        rates = contest(steppers, seconds)
-        results.append({"contest": f"{WIDTH} of {label}", "physics_steps": 10, "rates": rates})
+        results.append({"contest": f"{WIDTH} of {label}", "physics_steps": 10, "rows": contest(ways)})
     return results
 
 
-def _fetch_rate(python: str, seconds: float) -> float:
+def _fetch_rate(python: str | None, seconds: float) -> tuple[float, float]:
     program = FETCH.format(here=str(Path(__file__).parent), seconds=seconds)
     # The caller names the interpreter to be timed; no shell is involved.
     child = subprocess.run(  # noqa: S603
-        [python, "-c", program], capture_output=True, text=True, check=True, env={**os.environ}
+        [str(python), "-c", program], capture_output=True, text=True, check=True, env={**os.environ}
     )
-    return float(child.stdout.split()[-1])
+    steps_per_s, processor_us = child.stdout.split()[-2:]
+    return float(steps_per_s), float(processor_us)
 
 
 def main() -> None:
@@ -145,10 +154,9 @@ def main() -> None:
     results = measure(arguments.seconds, arguments.fetch)
     for result in results:
         print(f"{result['contest']}, {result['physics_steps']} physics steps per step")
-        first = next(iter(result["rates"].values()))
-        for name, steps_per_s in result["rates"].items():
-            cells = f"{steps_per_s:>10.0f} steps/s{1e6 / steps_per_s:>9.1f} us{steps_per_s / first:>8.2f}"
-            print(f"  {name:28}{cells}")
+        for name, row in result["rows"].items():
+            cells = "{steps_per_s:>10.0f} steps/s{processor_us:>9.1f} us of processor{ratio:>8.2f}"
+            print(f"  {name:28}{cells.format(**row)}")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

@@ -135,7 +135,10 @@ def load_arm(name_or_path: str | Path) -> ArmSpec:
     Raises:
         UnknownNameError: No shipped arm of this name.
         ModelError: The file is missing or broken, or is not a torque-drivable arm of hinge joints.
+        ConfigError: It is neither a text nor a path.
     """
+    if not isinstance(name_or_path, (str, Path)):
+        raise ConfigError(f"arm must be a name or a path, not {name_or_path!r}.")
     path = Path(name_or_path).expanduser()
     if path.suffix.lower() != ".xml":
         if str(name_or_path) not in ARMS:

@@ -24,6 +24,8 @@ _AT_LEAST_0 = (
     "sensor_noise_dq_rad_s",
     "delay_s",
 )
+MOST_PAYLOAD_KG = 1000.0
+"""Far beyond what any arm carries; much more and physics steps of milliseconds say nothing."""
 _SHAPES: dict[str, tuple[int, ...]] = {
     "payload_kg": (),
     "payload_offset_m": (3,),
@@ -117,6 +119,8 @@ def _check(field: str, value: FloatArray) -> None:
         raise ConfigError(f"{field} must be {wanted}, not {value.tolist()!r}.")
     if not np.isfinite(value).all():
         raise ConfigError(f"{field} must be finite, not {value.tolist()!r}; give 0 for none.")
+    if field == "payload_kg" and value > MOST_PAYLOAD_KG:
+        raise ConfigError(f"payload_kg must be at most {MOST_PAYLOAD_KG:g} kg, not {value.tolist()!r}.")
     if field in _AT_LEAST_0 and (value < 0).any():
         raise ConfigError(f"{field} must be 0 or more, not {value.tolist()!r}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def family_arm(n_joints: int) -> ArmSpec:
     Raises:
         ConfigError: There are not 1 to 15 joints.
     """
-    if not (isinstance(n_joints, int) and 1 <= n_joints <= MAX_JOINTS):
+    is_whole = isinstance(n_joints, numbers.Integral) and not isinstance(n_joints, bool)
+    if not (is_whole and 1 <= n_joints <= MAX_JOINTS):
         raise ConfigError(f"n_joints must be a whole number from 1 to {MAX_JOINTS}, not {n_joints!r}.")
     return ArmSpec(
         name=f"family{n_joints}",

@@ -63,12 +63,13 @@ class NativeVecEnv(VecEnv):
         return [getattr(self.env, attr_name)] * self.num_envs
 
     def set_attr(self, attr_name: str, value: object, indices: object = None) -> None:
-        """There is nothing to be set in single environments."""
-        raise NotImplementedError(f"{attr_name} cannot be set")
+        """Set it for all environments: they are one object."""
+        setattr(self.env, attr_name, value)
 
     def env_method(self, method_name: str, *args: object, indices: object = None, **kwargs: object) -> list:
-        """There is nothing to be called in single environments."""
-        raise NotImplementedError(f"{method_name} cannot be called")
+        """Call it once, for all environments; such as ``compute_reward``, which takes any number of goals."""
+        result = getattr(self.env.unwrapped, method_name)(*args, **kwargs)
+        return [result for _ in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: type, indices: object = None) -> list[bool]:
         """Nothing is wrapped."""

@@ -46,6 +46,7 @@ class SpikingAgent:
         seed: Of the substrate's devices.
         steps_per_action: Network steps for each decision. More of them average more spikes. They are steps of
             the network's own time; the modelled latency says how long the substrate takes for them.
+        settle_steps: How many of them pass before the average begins: synapses still hold the last decision.
 
     Attributes:
         counts: Operations of the last decision.
@@ -53,26 +54,38 @@ class SpikingAgent:
     """
 
     def __init__(
-        self, network: PolicyNetwork, backend: Backend, *, seed: int = 0, steps_per_action: int = 30
+        self,
+        network: PolicyNetwork,
+        backend: Backend,
+        *,
+        seed: int = 0,
+        steps_per_action: int = 80,
+        settle_steps: int = 15,
     ) -> None:
-        if steps_per_action < 1:
-            raise ConfigError(f"steps_per_action must be at least 1, not {steps_per_action!r}.")
+        if not 0 <= settle_steps < steps_per_action:
+            raise ConfigError(
+                f"settle_steps must be from 0 to less than steps_per_action, {steps_per_action!r}; got "
+                f"{settle_steps!r}."
+            )
         self._program = backend.compile(network, dt_s=NETWORK_DT_S, seed=seed)
         self._bound = network.layers.bound
         self._cost_model = backend.cost_model
-        self._n_steps, self._n_actions = steps_per_action, network.outputs["drive"]
+        self._n_steps, self._n_settle = steps_per_action, settle_steps
+        self._n_actions = network.outputs["drive"]
         self.counts, self.cost = NO_COUNTS, NO_COST
 
     def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
-        """The action, shape (n_actions,): the network's drive, averaged over its steps, then bounded."""
+        """The action, shape (n_actions,): the mean drive once it has settled, bounded."""
         inputs = {"observation": flat_observation(observation)}
         counts, drive = NO_COUNTS, np.zeros(self._n_actions)
-        for _ in range(self._n_steps):
+        for step in range(self._n_steps):
             result = self._program.step(inputs)
-            counts, drive = counts + result.counts, drive + result.outputs["drive"]
+            counts = counts + result.counts
+            if step >= self._n_settle:
+                drive += result.outputs["drive"]
         self.counts = counts
         self.cost = self._cost_model.estimate(counts, self._n_steps * NETWORK_DT_S)
-        return self._bound(drive / self._n_steps), None
+        return self._bound(drive / (self._n_steps - self._n_settle)), None
 
     def reset(self) -> None:
         """Forget membrane potentials and synapses."""
@@ -117,7 +130,11 @@ def evaluate(agent: Agent, env: Any, *, n_episodes: int, seed: int = 0) -> Evalu
         env: A Gymnasium environment that tells ``is_success`` in ``info``.
         n_episodes: Episodes.
         seed: Of the first episode; the others follow on.
+
+    Raises:
+        ConfigError: There are no episodes.
     """
+    _check_episodes(n_episodes)
     returns, successes, distances, times = [], [], [], []
     costs: list[tuple[Cost, OpCounts]] = []
     for episode in range(n_episodes):
@@ -160,7 +177,11 @@ def collect_observations(agent: Agent, env: Any, *, n_episodes: int, seed: int =
         env: A Gymnasium environment.
         n_episodes: Episodes.
         seed: Of the first episode; the others follow on.
+
+    Raises:
+        ConfigError: There are no episodes.
     """
+    _check_episodes(n_episodes)
     seen: list[FloatArray] = []
     for episode in range(n_episodes):
         observed, _ = env.reset(seed=seed + episode)
@@ -171,6 +192,11 @@ def collect_observations(agent: Agent, env: Any, *, n_episodes: int, seed: int =
             observed, _, terminated, truncated, _ = env.step(action)
             done = bool(terminated or truncated)
     return np.array(seen)
+
+
+def _check_episodes(n_episodes: int) -> None:
+    if n_episodes < 1:
+        raise ConfigError(f"n_episodes must be at least 1, not {n_episodes!r}.")
 
 
 def _distance(info: Mapping[str, Any]) -> float:

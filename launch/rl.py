@@ -7,110 +7,249 @@ Importing this registers ``spikearm/ControlledReach-v0``, so that
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.utils import EzPickle
 
+from spikearm.controller.delay import ModelledDelay
 from spikearm.controller.laws.osc import OperationalSpace
 from spikearm.controller.protocols import Target
 from spikearm.controller.torque import TorqueController
 from spikearm.envs.arms import load_arm
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.envs.gym.single import ArmEnv
 from spikearm.envs.gym.wrappers.controller_in_loop import ControllerInLoop
 from spikearm.envs.gym.wrappers.energy_cost import EnergyCost
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, SpikearmError
 from spikearm.launch.compose import make_adaptation, make_law
 from spikearm.launch.config import RunConfig
 
 CONTROLLED_REACH = "spikearm/ControlledReach-v0"
+STEP_S = 0.02
+"""Time between two actions unless it is said [s]."""
+_PHYSICS_DT_S = 0.001
+"""Longest physics step [s]."""
+_OF_RUNS = (
+    "trials",
+    "duration_s",
+    "distance_m",
+    "targets",
+    "perturbation",
+    "realtime",
+    "rest_s",
+    "out",
+    "name",
+)
+"""Settings of runs that environments have other arguments for, or none."""
 _N_WARM_UP, _N_MEASURED = 20, 100
 
 
+class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
+    """``spikearm/Reach-v0`` with a spiking controller that makes the torque; agents move its set point.
+
+    ## Actions
+
+    A ``Box(-1, 1)`` of single precision; values beyond are cut, NaN is an error.
+
+    | ``action`` | size (iiwa14) | number i is | -1, 1 mean |
+    |---|---|---|---|
+    | ``target`` (default) | 3 | velocity of the set point along x, y, z | -0.5, 0.5 m/s |
+    | ``gains`` | 1 | stiffness of the law, relative to its own | 1/4, 4 |
+
+    Set points move along the position axes the arm controls (planar2: x, z), and not beyond the arm's length.
+    The law is operational-space control at 1 kHz, with gravity compensation of the nominal arm; the network
+    of the controller "adaptive" learns the rest. Its weights are those of the start at every reset, unless
+    ``forget=False``.
+
+    ## Observations
+
+    A ``Box`` of double precision, unbounded:
+
+    | number (iiwa14) | what | unit |
+    |---|---|---|
+    | 0 - 6 | joint angles, as measured | rad |
+    | 7 - 13 | joint velocities, as measured | rad/s |
+    | 14 - 16 | end effector x, y, z, from the measured angles | m |
+    | 17 - 19 | target x, y, z | m |
+    | 20 - 22 | target less end effector | m |
+    | 23 - 25 | set point less end effector | m |
+
+    ## Reward
+
+    That of :class:`~spikearm.envs.gym.reach.ReachEnv`: the goal's term of the last tick, costs summed over
+    ticks; and ``reward_cost`` with ``energy_cost={"energy_model_j": 1e3}``, see
+    :class:`~spikearm.envs.gym.wrappers.energy_cost.EnergyCost`.
+
+    ``info`` has what ``ReachEnv`` says, ``spikes``, ``synaptic_ops``, ``energy_model_j`` [J] and
+    ``latency_model_s`` [s] of the network's substrate (modelled), summed over the ticks of the step; with
+    ``timed=True`` also the measured ``latency_law_s`` and ``latency_network_s``.
+
+    ## Start and end
+
+    As ``ReachEnv``: ``truncated`` after 100 steps (2 s), ``terminated`` only if the simulation diverges.
+
+    ## Arguments and options
+
+    Those of :func:`make_env` except ``env_id`` and ``max_episode_steps``. Options of ``reset`` as
+    ``ReachEnv``. A pickled environment is made anew from its arguments: reset it first.
+
+    ## Version history
+
+    v0: first version.
+    """
+
+    metadata: dict[str, Any] = ArmEnv.metadata
+
+    def __init__(self, **arguments: Any) -> None:
+        EzPickle.__init__(self, **arguments)
+        self._env = _controlled("spikearm/Reach-v0", **arguments)
+        self.metadata, self.render_mode = self._env.metadata, self._env.render_mode
+        self.action_space, self.observation_space = self._env.action_space, self._env.observation_space
+
+    @property
+    def arm_env(self) -> ArmEnv:
+        """The environment inside, with target, perturbation and physics."""
+        inside = self._env.unwrapped
+        assert isinstance(inside, ArmEnv)  # noqa: S101 (it was made here)
+        return inside
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode."""
+        begun = self._env.reset(seed=seed, options=options)
+        self._np_random, self._np_random_seed = self.arm_env.np_random, self.arm_env.np_random_seed
+        return begun
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Let the controller work for the time of one action."""
+        return self._env.step(action)
+
+    def render(self) -> Any:
+        """A picture as the render mode says."""
+        return self._env.render()
+
+    def close(self) -> None:
+        """Release controller, physics and graphics."""
+        self._env.close()
+
+
 def make_env(
-    env_id: str = "spikearm/Reach-v0",
+    env_id: str = "spikearm/Reach-v0", *, max_episode_steps: int | None = None, **arguments: Any
+) -> gymnasium.Env[Any, Any]:
+    """Any environment of this package, its torque made by a controller that ticks at its own rate.
+
+    Args:
+        env_id: The environment inside.
+        max_episode_steps: Actions until an episode is truncated; None takes as much time as the environment
+            inside has.
+        arguments: ``config``, a :class:`~spikearm.launch.config.RunConfig` with controller, network,
+            substrate, gains, tick and actuation delay; ``backend``, ``arm``, ``controller`` ("adaptive" or
+            "osc") and ``seed`` (draws the network and the substrate's devices) replace the configuration's.
+            ``step_s`` (0.02), ``action`` ("target" or "gains"), ``forget`` (True) and ``timed`` (False) as of
+            :class:`~spikearm.envs.gym.wrappers.controller_in_loop.ControllerInLoop`. ``energy_cost``: weights
+            for :class:`~spikearm.envs.gym.wrappers.energy_cost.EnergyCost`; None for no cost. All others are
+            those of the environment inside.
+
+    Raises:
+        SpikearmError: A name is not known, or a setting does not fit.
+    """
+    step_s = arguments.get("step_s", STEP_S)
+    env = _controlled(env_id, **arguments)
+    return gymnasium.wrappers.TimeLimit(env, max_episode_steps or _steps_of(env_id, step_s))
+
+
+def _controlled(
+    env_id: str,
     *,
     config: RunConfig | None = None,
     backend: str | None = None,
     arm: str | None = None,
     controller: str | None = None,
     seed: int | None = None,
-    step_s: float = 0.02,
+    step_s: float = STEP_S,
     action: str = "target",
-    forget: bool = False,
+    forget: bool = True,
+    timed: bool = False,
     energy_cost: Mapping[str, float] | None = None,
-    max_episode_steps: int | None = None,
-    render_mode: str | None = None,
     **arguments: Any,
 ) -> gymnasium.Env[Any, Any]:
-    """An environment whose torque is made by a controller of this package, ticking at its own rate.
-
-    Args:
-        env_id: The environment inside.
-        config: Controller, network, substrate, gains and tick of a run; None takes the defaults.
-        backend: Replaces the configuration's; likewise ``arm``, ``controller`` ("adaptive" or "osc") and
-            ``seed``.
-        arm: A shipped arm or the path of an MJCF file.
-        controller: "adaptive" or "osc".
-        seed: Draws the network and the substrate's devices.
-        step_s: Time between two actions of the agent [s].
-        action: "target" or "gains", see
-            :class:`~spikearm.envs.gym.wrappers.controller_in_loop.ControllerInLoop`.
-        forget: Whether each episode starts with an untrained network.
-        energy_cost: Weights for :class:`~spikearm.envs.gym.wrappers.energy_cost.EnergyCost`; None for no
-            cost.
-        max_episode_steps: Actions until an episode is truncated; None takes as much time as the environment
-            inside has.
-        render_mode: As of the environment inside.
-        arguments: More arguments of the environment inside.
-
-    Raises:
-        SpikearmError: A name is not known, or a setting does not fit.
-    """
+    """An environment with its controller, without a limit of time; see :func:`make_env`."""
     given = {"backend": backend, "arm": arm, "controller": controller, "seed": seed}
     wanted = {name: value for name, value in given.items() if value is not None}
     settings = dataclasses.replace(config or RunConfig(), **wanted)  # type: ignore[arg-type]
-    if settings.controller not in ("adaptive", "osc"):
-        raise ConfigError(
-            f"controller {settings.controller!r} follows joint angles; choose 'adaptive' or 'osc' here."
-        )
+    _check_settings(settings)
     spec = load_arm(settings.arm)
     dynamics = MujocoDynamics(spec)
-    inside = gymnasium.make(
-        env_id,
-        max_episode_steps=-1,  # counted in ticks it would end too early
-        render_mode=render_mode,
-        arm=settings.arm,
-        action_mode="torque",
-        gravity_compensation=False,
-        action_scale=dynamics.torque_limits.tolist(),
-        control_dt_s=settings.control_dt_s,
-        physics_dt_s=min(settings.control_dt_s, 0.001),
-        **arguments,
-    )
+    inside = _inside(env_id, settings, dynamics, arguments)
     law = make_law(settings, spec, dynamics)
     adaptation = make_adaptation(settings, spec, settings.seed)
     torque_controller = TorqueController(law, dynamics.torque_limits, adaptation=adaptation)
-    env: gymnasium.Env[Any, Any] = ControllerInLoop(
-        inside,
-        torque_controller,
-        Target,
-        step_s=step_s,
-        action=action,
-        set_stiffness=_stiffness_of(law),
-        forget=forget,
-    )
-    if energy_cost is not None:
-        env = EnergyCost(env, energy_cost)
-    return gymnasium.wrappers.TimeLimit(env, max_episode_steps or _steps_of(env_id, step_s))
+    late = settings.actuation_delay == "modelled"
+    try:
+        env = ControllerInLoop(
+            inside,
+            torque_controller,
+            Target,
+            step_s=step_s,
+            action=action,
+            set_stiffness=_stiffness_of(law),
+            forget=forget,
+            make_delay=partial(ModelledDelay, settings.control_dt_s) if late else None,
+            timed=timed,
+        )
+        return env if energy_cost is None else EnergyCost(env, energy_cost)
+    except SpikearmError:
+        torque_controller.close()
+        raise
+
+
+def _inside(
+    env_id: str, settings: RunConfig, dynamics: MujocoDynamics, arguments: Mapping[str, Any]
+) -> gymnasium.Env[Any, Any]:
+    """The environment whose steps are the controller's ticks."""
+    tick_s = settings.control_dt_s
+    fixed = {
+        "action_mode": "torque",
+        "gravity_compensation": False,
+        "action_scale": dynamics.torque_limits.tolist(),
+        "control_dt_s": tick_s,
+        "physics_dt_s": tick_s / math.ceil(tick_s / _PHYSICS_DT_S - 1e-6),
+    }
+    for name in fixed.keys() & arguments.keys():
+        raise ConfigError(f"{name} is set by the controller; leave it out, or set control_dt_s in config.")
+    # Counted in ticks the registered limit of time would end too early.
+    return gymnasium.make(env_id, max_episode_steps=-1, arm=settings.arm, **fixed, **arguments)
+
+
+def _check_settings(settings: RunConfig) -> None:
+    """Refuse what cannot be had in an environment, and what would have no effect."""
+    if settings.controller not in ("adaptive", "osc"):
+        raise ConfigError(
+            f"controller {settings.controller!r} does not go into an environment, where agents move a set "
+            "point of the end effector; choose 'adaptive' or 'osc'."
+        )
+    nominal = RunConfig()
+    for name in _OF_RUNS:
+        if getattr(settings, name) != getattr(nominal, name):
+            raise ConfigError(
+                f"{name} of a run has no effect on an environment; leave it out of config. Perturbations "
+                "are an argument of their own."
+            )
 
 
 def modelled_latency_s(config: RunConfig) -> float:
     """Time the configuration's substrate would take for the network of one tick, by its cost model [s].
 
     The network runs for 0.1 s at the arm's home, under an error of a tenth of what it represents as 1; give
-    the result to an environment as ``action_delay_s``.
+    the result to an environment as ``action_delay_s``, which is rounded up to whole physics steps: choose
+    ``physics_dt_s`` accordingly. A controller in the loop is late by what each of its ticks takes, with
+    ``RunConfig(actuation_delay="modelled")``.
 
     Raises:
         ConfigError: The configuration has no network.
@@ -148,4 +287,6 @@ def _steps_of(env_id: str, step_s: float) -> int:
 
 
 if CONTROLLED_REACH not in gymnasium.registry:
-    gymnasium.register(id=CONTROLLED_REACH, entry_point="spikearm.launch.rl:make_env")
+    gymnasium.register(
+        id=CONTROLLED_REACH, entry_point="spikearm.launch.rl:ControlledReachEnv", max_episode_steps=100
+    )

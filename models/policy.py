@@ -27,12 +27,15 @@ _QUIET = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """A perceptron of rectified-linear units: ``squash(W_n relu(... relu(W_1 x + b_1)) + b_n)``.
+    """A perceptron of rectified-linear units: ``squash(W_n relu(... relu(W_1 F x + b_1)) + b_n)``.
 
     Attributes:
         weights: One matrix per layer, shape (n_out, n_in); at least one hidden layer and the last.
         biases: One vector per layer.
         squash: What bounds the last layer to [-1, 1]: "tanh" or "clip".
+        features: F, shape (n_features, n_in): what the first layer is given of an observation; None for all
+            as it is. It stays with the host: spikes and rounded weights lose small differences of large
+            inputs.
 
     Raises:
         WeightsError: The layers do not fit together, or are not finite.
@@ -42,6 +45,7 @@ class Layers:
     weights: tuple[FloatArray, ...]
     biases: tuple[FloatArray, ...]
     squash: str = "tanh"
+    features: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.squash not in SQUASHES:
@@ -56,11 +60,25 @@ class Layers:
                 f"layers do not fit together: weights {shapes}, biases {biases}; two layers or more, each as "
                 "wide as the next one's input."
             )
+        if self.features is not None and self.features.shape[0] != shapes[0][1]:
+            raise WeightsError(
+                f"features of shape {self.features.shape} do not fit a first layer of shape {shapes[0]}."
+            )
         if not all(np.isfinite(a).all() for a in (*self.weights, *self.biases)):
             raise WeightsError("layers are not finite; train the policy again.")
 
+    @property
+    def n_in(self) -> int:
+        """Numbers in an observation."""
+        return int((self.weights[0] if self.features is None else self.features).shape[1])
+
+    def featured(self, x: FloatArray) -> FloatArray:
+        """What the first layer is given of observations, shape (..., n_features)."""
+        return x if self.features is None else x @ self.features.T
+
     def activations(self, x: FloatArray) -> list[FloatArray]:
-        """Activations of every hidden layer for inputs of shape (n, n_in)."""
+        """Activations of every hidden layer for observations of shape (n, n_in)."""
+        x = self.featured(x)
         hidden: list[FloatArray] = []
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = np.maximum(x @ weight.T + bias, 0.0)
@@ -68,7 +86,7 @@ class Layers:
         return hidden
 
     def __call__(self, x: FloatArray) -> FloatArray:
-        """Actions for inputs of shape (n, n_in), without spikes."""
+        """Actions for observations of shape (n, n_in), without spikes."""
         return self.bound(self.activations(x)[-1] @ self.weights[-1].T + self.biases[-1])
 
     def bound(self, x: FloatArray) -> FloatArray:
@@ -86,25 +104,26 @@ class PolicyNetwork:
     normalisation, Rueckauer et al. 2017), which changes nothing else: a factor on a rectified-linear unit is
     undone by the layer after it. The last layer and its squashing function are read out by the host.
 
-    Ports: in ``observation``, in the units of the perceptron, out ``action`` in [-1, 1].
+    Ports: in ``observation``, in the units of the perceptron, out ``drive``, the action before it is bounded.
 
     Attributes:
-        layers: The scaled perceptron; its inputs are scaled observations.
-        scaling: From observations to [-1, 1].
+        layers: The scaled perceptron; its inputs are scaled features.
+        scaling: From features to [-1, 1].
         rate_hz: Firing rate at activation 1 [Hz].
         tau_s: Synapse between layers and of the readout [s].
+        features: What the host makes of an observation first, shape (n_features, n_in); None for nothing.
     """
 
     layers: Layers
     scaling: StateScaling
-    rate_hz: float = 400.0
+    rate_hz: float = 800.0
     tau_s: float = 0.005
+    features: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        if self.layers.weights[0].shape[1] != self.scaling.size:
+        if self.layers.n_in != self.scaling.size:
             raise ConfigError(
-                f"the scaling has {self.scaling.size} dimensions, the policy takes "
-                f"{self.layers.weights[0].shape[1]}."
+                f"the scaling has {self.scaling.size} dimensions, the policy takes {self.layers.n_in}."
             )
         for name in ("rate_hz", "tau_s"):
             if not 0 < getattr(self, name) < float("inf"):
@@ -113,7 +132,7 @@ class PolicyNetwork:
     @property
     def inputs(self) -> Mapping[str, int]:
         """Size of each input port."""
-        return {"observation": self.scaling.size}
+        return {"observation": self.scaling.size if self.features is None else self.features.shape[1]}
 
     @property
     def outputs(self) -> Mapping[str, int]:
@@ -122,12 +141,11 @@ class PolicyNetwork:
 
     def build(self, *, seed: int) -> PortedNetwork:
         """A fresh network and its ports."""
-        observation, drive = InputPort(self.scaling.size), OutputPort(self.outputs["drive"])
+        n_in = self.inputs["observation"]
+        observation, drive = InputPort(n_in), OutputPort(self.outputs["drive"])
         with nengo.Network(label="policy", seed=seed) as network:
-            observed = nengo.Node(observation, size_out=self.scaling.size, label="observation")
-            scaled = nengo.Node(
-                self._scale, size_in=self.scaling.size, size_out=self.scaling.size, label="scaled"
-            )
+            observed = nengo.Node(observation, size_out=n_in, label="observation")
+            scaled = nengo.Node(self._scale, size_in=n_in, size_out=self.scaling.size, label="scaled")
             nengo.Connection(observed, scaled, synapse=None)
             read = nengo.Node(
                 self._add_bias, size_in=drive.value.size, size_out=drive.value.size, label="read"
@@ -164,14 +182,19 @@ class PolicyNetwork:
         )
 
     def _scale(self, t: float, x: FloatArray) -> FloatArray:
-        return self.scaling(x)
+        return self.scaling(x if self.features is None else self.features @ x)
 
     def _add_bias(self, t: float, x: FloatArray) -> FloatArray:
         return x + self.layers.biases[-1]
 
 
 def spiking_policy(
-    layers: Layers, observations: FloatArray, *, rate_hz: float = 400.0, tau_s: float = 0.005
+    layers: Layers,
+    observations: FloatArray,
+    *,
+    rate_hz: float = 800.0,
+    tau_s: float = 0.005,
+    copies: int = 1,
 ) -> PolicyNetwork:
     """Convert a perceptron, given observations such as it will see.
 
@@ -180,27 +203,37 @@ def spiking_policy(
         observations: From episodes of its task, shape (n, n_in); a few hundred do.
         rate_hz: Firing rate at activation 1 [Hz].
         tau_s: Synapse between layers [s]; shorter is faster, longer is smoother.
+        copies: Neurons that stand for one unit. Each has weights of its own, so that the errors of analog
+            devices, which are independent, are averaged; weights grow in number with the square.
 
     Raises:
-        ConfigError: The observations have the wrong shape, or are not finite.
+        ConfigError: There is less than one copy. The observations have the wrong shape, or are not finite.
     """
-    seen = np.asarray(observations, dtype=np.float64)
-    n_in = layers.weights[0].shape[1]
-    if seen.ndim != 2 or seen.shape[1] != n_in or not len(seen) or not np.isfinite(seen).all():
-        raise ConfigError(f"observations must be finite numbers of shape (n, {n_in}), not {seen.shape}.")
+    if copies < 1:
+        raise ConfigError(f"copies must be at least 1, not {copies!r}.")
+    observed = np.asarray(observations, dtype=np.float64)
+    n_in = layers.n_in
+    if (
+        observed.ndim != 2
+        or observed.shape[1] != n_in
+        or not len(observed)
+        or not np.isfinite(observed).all()
+    ):
+        raise ConfigError(f"observations must be finite numbers of shape (n, {n_in}), not {observed.shape}.")
+    seen = layers.featured(observed)
     low, high = seen.min(axis=0), seen.max(axis=0)
     centre = 0.5 * (low + high)
     # Half as much again as was seen: what is beyond is cut. Inputs that never change need a range too.
     half_range = np.maximum(0.75 * (high - low), 1e-3)
     scaled = _scaled_inputs(layers, centre, half_range)
-    inputs = (seen - centre) / half_range
     factors = [
         # A unit that is silent on all of them, or nearly so, is scaled like the quietest that is not.
         np.maximum(np.percentile(a, _QUANTILE, axis=0), max(_QUIET * float(a.max()), 1e-6))
-        for a in scaled.activations(inputs)
+        for a in scaled.activations((seen - centre) / half_range)
     ]
     scaling = StateScaling(tuple(centre.tolist()), tuple(half_range.tolist()))
-    return PolicyNetwork(_normalised(scaled, factors), scaling, rate_hz=rate_hz, tau_s=tau_s)
+    normalised = _copied(_normalised(scaled, factors), copies)
+    return PolicyNetwork(normalised, scaling, rate_hz, tau_s, layers.features)
 
 
 def _scaled_inputs(layers: Layers, centre: FloatArray, half_range: FloatArray) -> Layers:
@@ -217,4 +250,15 @@ def _normalised(layers: Layers, factors: Sequence[FloatArray]) -> Layers:
     above = (*factors, np.ones(len(layers.biases[-1])))
     weights = tuple(w * b / a[:, None] for w, b, a in zip(layers.weights, below, above, strict=True))
     biases = tuple(bias / a for bias, a in zip(layers.biases, above, strict=True))
+    return Layers(weights, biases, layers.squash)
+
+
+def _copied(layers: Layers, copies: int) -> Layers:
+    """The same function with several neurons for each hidden unit, each counting for a part of it."""
+    n_last = len(layers.weights) - 1
+    weights = tuple(
+        np.tile(w, (copies if i < n_last else 1, copies if i else 1)) / (copies if i else 1)
+        for i, w in enumerate(layers.weights)
+    )
+    biases = (*(np.tile(bias, copies) for bias in layers.biases[:-1]), layers.biases[-1])
     return Layers(weights, biases, layers.squash)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,27 +11,32 @@ from spikearm.errors import WeightsError
 from spikearm.models.policy import Layers
 from spikearm.records import FloatArray
 
+_GOAL_PARTS = ("achieved_goal", "desired_goal", "observation")
+
 
 def actor_layers(agent: Any) -> Layers:
     """The perceptron that gives an agent's deterministic action.
 
-    Nothing of Stable-Baselines3 or PyTorch is imported: the modules are looked at as they are.
+    Nothing of Stable-Baselines3 or PyTorch is imported: the modules are looked at as they are. An actor that
+    sees goals is given the difference of desired and achieved goal in place of the desired one, with weights
+    that make no difference: as two large inputs they would lose it among spikes and rounded weights.
 
     Args:
         agent: A trained agent whose observations are vectors, or dictionaries of vectors (hindsight).
 
     Raises:
         WeightsError: The agent has no actor of linear layers and rectified-linear units, or it sees pictures,
-            or states of the past.
+            or states of the past, or features that cannot be read.
     """
     actor = getattr(agent, "actor", None)
     if actor is not None and hasattr(actor, "latent_pi"):  # SAC
-        return _layers([*actor.latent_pi, actor.mu], "tanh")
+        return _layers([*actor.latent_pi, actor.mu], "tanh", _features(agent, actor.features_extractor))
     if actor is not None and hasattr(actor, "mu"):  # TD3, DDPG
-        return _layers(list(actor.mu), "tanh")
+        return _layers(list(actor.mu), "tanh", _features(agent, actor.features_extractor))
     policy = getattr(agent, "policy", None)
     if policy is not None and hasattr(policy, "mlp_extractor") and hasattr(policy, "action_net"):  # PPO, A2C
-        return _layers([*policy.mlp_extractor.policy_net, policy.action_net], "clip")
+        modules = [*policy.mlp_extractor.policy_net, policy.action_net]
+        return _layers(modules, "clip", _features(agent, policy.pi_features_extractor))
     raise WeightsError(
         f"{type(agent).__name__} has no actor that can be read; SAC, TD3, DDPG, PPO and A2C do."
     )
@@ -46,7 +51,51 @@ def flat_observation(observation: Any) -> FloatArray:
     return np.asarray(observation, dtype=np.float64)
 
 
-def _layers(modules: Sequence[Any], squash: str) -> Layers:
+def goal_matrix(sizes: Mapping[str, int], *, unit: float = 1.0) -> FloatArray:
+    """From a flat observation with goals to achieved goal, the way to the desired one, and observation.
+
+    Args:
+        sizes: Numbers in "achieved_goal", "desired_goal" and "observation".
+        unit: Length of the way that counts as 1, in the goals' unit.
+
+    Returns:
+        Square and invertible, shape (n, n).
+
+    Raises:
+        WeightsError: These are not the parts of such an observation.
+    """
+    if sorted(sizes) != list(_GOAL_PARTS) or sizes["achieved_goal"] != sizes["desired_goal"]:
+        raise WeightsError(
+            f"observations with goals have {', '.join(_GOAL_PARTS)}, both goals of one size; "
+            f"got {dict(sizes)}."
+        )
+    n = sizes["achieved_goal"]
+    matrix = np.eye(sum(sizes.values()))
+    matrix[n : 2 * n, :n] = -np.eye(n)
+    matrix[n : 2 * n] /= unit
+    return matrix
+
+
+def _features(agent: Any, extractor: Any) -> tuple[FloatArray, FloatArray] | None:
+    """Matrices on a flat observation: what a spiking network should be given, and what the actor takes."""
+    spaces = getattr(agent.observation_space, "spaces", {})
+    sizes = {name: int(np.prod(space.shape)) for name, space in spaces.items()}
+    name = type(extractor).__name__
+    if hasattr(extractor, "matrix"):  # GoalFeatures
+        matrix = _array(extractor.matrix)
+        return matrix, matrix
+    flat = all(type(part).__name__ == "Flatten" for part in getattr(extractor, "extractors", {}).values())
+    if name not in ("FlattenExtractor", "CombinedExtractor") or not flat:
+        raise WeightsError(
+            f"the actor's features come from a {name}; train it on vectors, with the default extractor or "
+            "spikearm.models.policy_training.GoalFeatures."
+        )
+    if sorted(sizes) != list(_GOAL_PARTS):
+        return None
+    return goal_matrix(sizes), np.eye(sum(sizes.values()))
+
+
+def _layers(modules: Sequence[Any], squash: str, features: tuple[FloatArray, FloatArray] | None) -> Layers:
     """The linear layers among an actor's modules; between them only rectified-linear units are allowed."""
     names = [type(module).__name__ for module in modules]
     if squash == "tanh" and names[-1] == "Tanh":  # TD3 bounds its actions with a module of its own
@@ -58,10 +107,15 @@ def _layers(modules: Sequence[Any], squash: str) -> Layers:
                 "policy_kwargs={'activation_fn': torch.nn.ReLU}."
             )
     linear = [module for module, name in zip(modules, names, strict=True) if name == "Linear"]
+    weights = [_array(module.weight) for module in linear]
+    if features is not None:
+        given, taken = features
+        weights[0] = weights[0] @ taken @ np.linalg.inv(given)
     return Layers(
-        tuple(_array(module.weight) for module in linear),
+        tuple(weights),
         tuple(_array(module.bias) for module in linear),
         squash,
+        None if features is None else features[0],
     )
 
 

@@ -6,23 +6,38 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import gymnasium
+import numpy as np
 import pytest
+
+import spikearm.envs  # noqa: F401 (registers the environments)
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def load():
+    """Imports an example."""
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def run(load, monkeypatch, tmp_path):
     """Runs an example's ``main`` with these arguments, in a folder of its own."""
 
     def run(name: str, *arguments: str) -> Path:
-        spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
         monkeypatch.setattr(sys, "argv", [name, *arguments])
         monkeypatch.chdir(tmp_path)
-        spec.loader.exec_module(module)
-        module.main()
+        load(name).main()
         return tmp_path
 
     return run
@@ -60,6 +75,30 @@ def test_ppo_trains_on_native_vectors(run, capsys):
     pytest.importorskip("stable_baselines3")
     run("train_ppo", "--steps", "4096", "--out", "a")
     assert "Evaluation(n_episodes=50" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_adapter_hands_rewards_of_any_goals_to_hindsight(load):
+    """Stable-Baselines3's hindsight asks one environment for the rewards of all goals it makes up."""
+    pytest.importorskip("stable_baselines3")
+    arms = gymnasium.make_vec("spikearm/ReachGoal-v0", num_envs=3, arm="planar2", autoreset_mode="SameStep")
+    adapter = load("train_ppo").NativeVecEnv(arms)
+    goals = np.array([[0.0, 0.0, 0.0], [0.02, 0.0, 0.0], [0.03, 0.0, 0.0]])
+    rewards = adapter.env_method("compute_reward", goals, np.zeros((3, 3)), [{}] * 3, indices=[0])
+    np.testing.assert_array_equal(rewards, [[0.0, 0.0, -1.0]])
+    adapter.close()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning:minari.utils")  # advice about who published it, and where
+def test_demonstrations_become_a_data_set(run, monkeypatch, tmp_path, capsys):
+    minari = pytest.importorskip("minari")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "sets"))
+    run("minari_dataset", "--episodes", "2", "--arm", "planar2")
+    data = minari.load_dataset("spikearm/reach/straight-v0")
+    assert data.total_episodes == 2
+    assert data.recover_environment().spec.id == "spikearm/Reach-v0"
+    assert "2 episodes" in capsys.readouterr().out
 
 
 @pytest.mark.slow

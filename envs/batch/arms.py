@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +112,7 @@ class ArmBatch:
         self.saturated, self.sane = np.zeros(e, dtype=np.bool_), np.ones(e, dtype=np.bool_)
         self.limits, self.all_sane = np.zeros((e, n)), True
         self._force, self._field, self._tilt = np.zeros((e, 3)), np.zeros((e, 3, 3)), np.zeros((e, 3))
+        self._payload = np.zeros((e, 4))
         self._gain, self._frequency = np.zeros((e, n, n_waves)), np.zeros((e, n_waves, n))
         self._phase = np.zeros((e, n_waves))
         self._outside = np.zeros(e, dtype=np.bool_)
@@ -147,6 +149,15 @@ class ArmBatch:
         return ranges
 
     @property
+    def floor_m(self) -> float:
+        """Height of the floor: of the first level plane of the world [m]; minus infinity without one."""
+        model = self._models[0]
+        for geom in np.flatnonzero(model.geom_type == int(mujoco.mjtGeom.mjGEOM_PLANE)):
+            if model.geom_bodyid[geom] == 0 and abs(model.geom_quat[geom, 0]) > 1.0 - 1e-9:
+                return float(model.geom_pos[geom, 2])
+        return -np.inf
+
+    @property
     def reach(self) -> tuple[FloatArray, float]:
         """Where the first arm's first hinge is [m], shape (3,), and its length from there [m]."""
         segments, tree = self._segments[0], self._chain.tree
@@ -162,10 +173,12 @@ class ArmBatch:
         """The ``MjModel`` of one arm, for rendering."""
         return self._models[e]
 
-    def state(self, e: int) -> FloatArray:
-        """MuJoCo's full physics state of one arm; a view."""
-        row: FloatArray = self._state[e]
-        return row
+    def copy_state(self, e: int, data: Any) -> None:
+        """Bring an ``MjData`` of one arm's model to its present state, for rendering and tools."""
+        model = self._models[e]
+        mujoco.mj_resetData(model, data)
+        mujoco.mj_setState(model, data, self._state[e], _PHYSICS)
+        mujoco.mj_forward(model, data)
 
     def set_model(self, e: int, compiled: CompiledArm) -> None:
         """Give one arm another body with the same kinematic tree, unperturbed."""
@@ -186,12 +199,16 @@ class ArmBatch:
             ConfigError: A list has not one value per joint.
         """
         self.limits[e] = self._drives[e].apply(perturbation)
-        self._perturbed[e].apply(perturbation)
         self._force[e], self._field[e] = perturbation.force_n, perturbation.force_field
-        # MuJoCo's gravity compensation would level the arm again; its drives do not know of the tilt.
-        compensated = self._models[e].body_gravcomp[1] > 0
-        difference = tilt(self._nominal_gravity, perturbation.gravity_tilt_rad) - self._nominal_gravity
-        self._tilt[e] = difference if compensated else 0.0
+        self._payload[e] = (*perturbation.payload_offset_m, perturbation.payload_kg)
+        self._tilt[e] = 0.0
+        if self._models[e].body_gravcomp[1] > 0:
+            # MuJoCo's compensation carries whatever gravity its model has; drives do not know of a tilt. So
+            # the model stays level, and the tilt pulls from outside.
+            level = self._nominal_gravity
+            self._tilt[e] = tilt(level, perturbation.gravity_tilt_rad) - level
+            perturbation = dataclasses.replace(perturbation, gravity_tilt_rad=(0.0, 0.0))
+        self._perturbed[e].apply(perturbation)
         self._note_outside(e)
 
     def set_waves(self, e: int, waves: Waves) -> None:
@@ -230,8 +247,7 @@ class ArmBatch:
         Raises:
             ClosedError: The arms were closed.
         """
-        if self._pool is None:
-            raise ClosedError("the environment was closed; make a new one.")
+        self.check_open()
         if self._any_outside:
             self._advance_by_substeps()
         else:
@@ -247,6 +263,15 @@ class ArmBatch:
             self.saturated,
             self.sane,
         )
+
+    def check_open(self) -> None:
+        """Refuse to go on after :meth:`close`.
+
+        Raises:
+            ClosedError: The arms were closed.
+        """
+        if self._pool is None:
+            raise ClosedError("the environment was closed; make a new one.")
 
     def close(self) -> None:
         """End the threads."""
@@ -282,6 +307,7 @@ class ArmBatch:
             self._force,
             self._field,
             self._tilt,
+            self._payload,
             self._gain,
             self._frequency,
             self._phase,

@@ -36,11 +36,12 @@ class Drive:
     gravity_compensation: bool
 
     def extend(self, spec: Any, model: Any, ee_site: str) -> None:
-        """Add payload, sensors and drives to an ``MjSpec``; called by ``compile_arm``."""
+        """Add payload and drives to an ``MjSpec``, and sensors in place of its own; for ``compile_arm``."""
         inertia = _inertia_at(model, self.home)
-        if self.gravity_compensation:
-            for body in spec.bodies:
-                body.gravcomp = 1.0
+        for sensor in list(spec.sensors):  # the batch reads the torques added below, and nothing else
+            spec.delete(sensor)
+        for body in spec.bodies:
+            body.gravcomp = float(self.gravity_compensation)
         add_payload_body(spec, model, ee_site)  # after it: nobody compensates the payload
         dof_of_joint = {model.joint(i).name: i for i in range(model.njnt)}
         for joint in spec.joints:

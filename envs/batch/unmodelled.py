@@ -10,7 +10,7 @@ from spikearm.envs.batch.chain import COM, MASS, moves, place, rotate
 
 @kernel
 def unmodelled(  # type: ignore[no-untyped-def]
-    segments, tree, tools, tool_segment, q, dq, force, field, tilt, gain, frequency, phase, out
+    segments, tree, tools, tool_segment, q, dq, force, field, tilt, payload, gain, frequency, phase, out
 ):
     """Sum of an outside force, a tilt that drives do not compensate, and an unknown function of the angles.
 
@@ -27,6 +27,7 @@ def unmodelled(  # type: ignore[no-untyped-def]
         force: f [N], shape (n_arms, 3).
         field: B [N s/m], shape (n_arms, 3, 3).
         tilt: d, gravity less what the drives take it to be [m/s^2], shape (n_arms, 3).
+        payload: Its centre in the end effector's frame [m] and its mass [kg], shape (n_arms, 4); a body b.
         gain: A [N m], shape (n_arms, n_joints, n_waves).
         frequency: W, shape (n_arms, n_waves, n_joints).
         phase: phi [rad], shape (n_arms, n_waves).
@@ -58,6 +59,13 @@ def unmodelled(  # type: ignore[no-untyped-def]
         _lever(hinges, tree, tool_segment, point, pull, out, e)
         if tilt[e, 0] != 0.0 or tilt[e, 1] != 0.0 or tilt[e, 2] != 0.0:
             _add_weight(segments, tree, frames, hinges, tilt, point, pull, out, e)
+            c = payload[e]
+            dx, dy, dz = rotate(t[3], t[4], t[5], t[6], c[0], c[1], c[2])
+            dx, dy, dz = rotate(f[3], f[4], f[5], f[6], t[0] + dx, t[1] + dy, t[2] + dz)
+            point[0], point[1], point[2] = f[0] + dx, f[1] + dy, f[2] + dz
+            for i in range(3):
+                pull[i] = c[3] * tilt[e, i]
+            _lever(hinges, tree, tool_segment, point, pull, out, e)
         _add_waves(gain, frequency, phase, q, out, e)
 
 

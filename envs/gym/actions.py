@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from spikearm.envs.arms import ArmSpec
 from spikearm.envs.batch.arms import ArmBatch
 from spikearm.envs.batch.commands import POSE, POSITION, TORQUE, next_commands, spread
+from spikearm.envs.gym.checks import floats
 from spikearm.envs.gym.config import ACTION_MODES, EnvConfig
 from spikearm.errors import ConfigError, NotFiniteError
 from spikearm.records import FloatArray
@@ -101,6 +103,10 @@ class Commands:
             what = "action" if wanted[0] == 1 else "actions"
             shapes = [s[1:] if wanted[0] == 1 and len(s) > 1 else s for s in (actions.shape, wanted)]
             raise ConfigError(f"{what} of shape {shapes[0]}, this environment takes {shapes[1]}.")
+        if actions.dtype.kind not in "fiub":
+            raise ConfigError(
+                f"actions must be real numbers, not {actions.dtype.name}: {actions.tolist()!r}."
+            )
         values = np.ascontiguousarray(actions, dtype=np.float64)
         if self._mode == POSE:
             self._batch.locate_at(self._history[:, 0], *self._at)
@@ -119,6 +125,18 @@ class Commands:
         spread(self._history, self._delay, self.is_servo, self._batch.actuator_of_joint, self._batch.control)
 
 
+def as_array(action: Any) -> NDArray[Any]:
+    """An action, or many, as an array; it is checked by :meth:`Commands.give`.
+
+    Raises:
+        ConfigError: Its rows have different lengths.
+    """
+    try:
+        return np.asarray(action)
+    except ValueError as error:
+        raise ConfigError(f"actions must be an array of numbers, not {action!r}.") from error
+
+
 def _what_is_not_finite(actions: FloatArray) -> str:
     row, column = np.argwhere(~np.isfinite(actions))[0]
     where = f"action {column}" + (f" of environment {row}" if len(actions) > 1 else "")
@@ -132,7 +150,7 @@ def _scale_of(arm: ArmSpec, config: EnvConfig, limits: FloatArray) -> FloatArray
     own = default_scale(arm, config, limits)
     if config.action_scale is None:
         return own
-    given = np.asarray(config.action_scale, dtype=np.float64)
+    given = floats("action_scale", config.action_scale)
     if given.ndim > 1 or (given.ndim and given.shape != own.shape):
         raise ConfigError(
             f"action_scale is one number or {len(own)}, one per action; got {config.action_scale!r}."

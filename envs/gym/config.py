@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from spikearm.envs.batch.commands import POSE, POSITION, TORQUE
+from spikearm.envs.gym.checks import check_number
 from spikearm.envs.perturbation_range import PerturbationRange, perturbation_of
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.timesteps import n_steps
@@ -16,6 +18,15 @@ ACTION_MODES = {"torque": TORQUE, "position": POSITION, "pose": POSE}
 REWARD_TYPES = ("dense", "sparse")
 REWARD_WEIGHTS = {"distance": 1.0, "success": 0.0, "action": 0.0, "energy": 0.0, "diverged": 100.0}
 """Weights of the reward's terms unless others are given; see :class:`~spikearm.envs.gym.rewards.Rewards`."""
+
+_NOISES = ("sensor_noise_q_rad", "sensor_noise_dq_rad_s")
+
+LEAST_STEP_S = 1e-5
+"""Shortest time step [s]; commands of all physics steps of a control step are kept in memory."""
+MOST_STEP_S = 10.0
+"""Longest time step [s]."""
+MAX_DELAY_S = 10.0
+"""Greatest delay of actions [s]: longer than any episode."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +43,12 @@ class EnvConfig:
         action_scale: What an action of 1 means: [N m], or [rad] or [m, rad] per step; one number or one per
             action. None takes the mode's own, see :func:`~spikearm.envs.gym.actions.default_scale`.
         perturbation: What differs from the nominal arm in every episode, by name.
-        perturbation_range: What is drawn anew for each episode, ``{name: [low, high]}``.
-        observation_noise: Standard deviation of measured angles [rad] and velocities [rad/s].
+        perturbation_range: What is drawn anew for each episode, ``{name: [low, high]}``: uniformly,
+            ``delay_s`` in whole steps.
+        faults: What changes in the course of every episode: pairs of a time [s] and settings by name, as of
+            ``reset``, whose own come on top.
+        observation_noise: Standard deviation of measured angles [rad] and velocities [rad/s]; a short form of
+            ``sensor_noise_q_rad`` and ``sensor_noise_dq_rad_s`` of the perturbation.
         action_delay_s: Age of an action when it reaches the drives [s], rounded up to whole physics steps.
         reward_type: "dense" (weighted distance) or "sparse" (-1 until the target is reached, then 0).
         reward_weights: Weights of the reward's terms; those not given keep their default.
@@ -50,6 +65,7 @@ class EnvConfig:
     action_scale: float | Sequence[float] | None = None
     perturbation: Mapping[str, Any] | None = None
     perturbation_range: Mapping[str, Any] | None = None
+    faults: Sequence[tuple[float, Mapping[str, Any]]] = ()
     observation_noise: tuple[float, float] = (0.0, 0.0)
     action_delay_s: float = 0.0
     reward_type: str = "dense"
@@ -59,36 +75,52 @@ class EnvConfig:
     target_spread_rad: float = 0.6
 
     def __post_init__(self) -> None:
-        if self.action_mode not in ACTION_MODES:
-            raise UnknownNameError("action mode", self.action_mode, ACTION_MODES)
+        if self.action_mode not in tuple(ACTION_MODES):  # a tuple: what cannot be hashed is unknown too
+            raise UnknownNameError("action mode", str(self.action_mode), ACTION_MODES)
         if self.reward_type not in REWARD_TYPES:
-            raise UnknownNameError("reward type", self.reward_type, REWARD_TYPES)
-        for name, weight in self.reward_weights.items():
-            if name not in REWARD_WEIGHTS:
-                raise UnknownNameError("reward term", name, REWARD_WEIGHTS)
-            if not (math.isfinite(weight) and weight >= 0):
-                raise ConfigError(f"reward weight {name} must be a number of 0 or more, not {weight!r}.")
+            raise UnknownNameError("reward type", str(self.reward_type), REWARD_TYPES)
+        self._check_weights()
+        check_number("success_radius", self.success_radius, zero=False)
+        for name in ("control_dt_s", "physics_dt_s"):
+            check_number(name, getattr(self, name), zero=False, least=LEAST_STEP_S, most=MOST_STEP_S)
+        for name in ("start_spread_rad", "target_spread_rad"):
+            check_number(name, getattr(self, name))
+        check_number("action_delay_s", self.action_delay_s, most=MAX_DELAY_S)
         n_steps(self.control_dt_s, self.physics_dt_s, outer="control step", inner="physics step")
-        for name in ("action_delay_s", "start_spread_rad", "target_spread_rad"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ConfigError(f"{name} must be a number of 0 or more, not {getattr(self, name)!r}.")
-        if not (math.isfinite(self.success_radius) and self.success_radius > 0):
-            raise ConfigError(f"success_radius must be a positive number, not {self.success_radius!r}.")
-        if len(self.observation_noise) != 2:
+        if not isinstance(self.gravity_compensation, (bool, np.bool_)):
+            raise ConfigError(
+                f"gravity_compensation must be True or False, not {self.gravity_compensation!r}."
+            )
+        if np.shape(self.observation_noise) != (2,):
             raise ConfigError(
                 f"observation_noise is two deviations, of angles [rad] and velocities [rad/s]; "
                 f"got {self.observation_noise!r}."
             )
         _ = self.perturbations  # every name and value is checked here, not in the first episode
 
+    def _check_weights(self) -> None:
+        if not isinstance(self.reward_weights, Mapping):
+            raise ConfigError(
+                f"reward_weights must be a mapping such as {{'energy': 0.1}}, not {self.reward_weights!r}."
+            )
+        for name, weight in self.reward_weights.items():
+            if name not in REWARD_WEIGHTS:
+                raise UnknownNameError("reward term", str(name), REWARD_WEIGHTS)
+            check_number(f"reward weight {name}", weight)
+
     @property
     def perturbations(self) -> PerturbationRange:
         """What every episode's perturbation is drawn from."""
-        noise_q, noise_dq = self.observation_noise
-        always = dict(self.perturbation or {})
-        if noise_q or noise_dq:
-            always |= {"sensor_noise_q_rad": noise_q, "sensor_noise_dq_rad_s": noise_dq}
-        return PerturbationRange.of(perturbation_of(always), self.perturbation_range)
+        always = perturbation_of(self.perturbation)
+        noises = {n: value for n, value in zip(_NOISES, self.observation_noise, strict=True) if value}
+        for name in noises:
+            if getattr(always, name) or name in (self.perturbation_range or {}):
+                raise ConfigError(
+                    f"observation_noise and {name} of the perturbation say the same thing twice; give one."
+                )
+        return PerturbationRange.of(
+            perturbation_of({**(self.perturbation or {}), **noises}), self.perturbation_range
+        )
 
     @property
     def weights(self) -> dict[str, float]:

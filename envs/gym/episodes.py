@@ -15,7 +15,7 @@ from spikearm.envs.arms import ArmSpec
 from spikearm.envs.batch.arms import ArmBatch
 from spikearm.envs.gym.actions import Commands
 from spikearm.envs.gym.config import EnvConfig
-from spikearm.envs.gym.options import Fault, parse_options
+from spikearm.envs.gym.options import Fault, ResetOptions, changed, parse_faults, parse_options
 from spikearm.envs.gym.rewards import Rewards
 from spikearm.envs.gym.tasks import JointSpaceDraw, Task
 from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
@@ -54,8 +54,12 @@ class Episodes:
         self._draw_start = JointSpaceDraw(home, self._ranges, config.start_spread_rad)
         self.task = make_task(batch, JointSpaceDraw(home, self._ranges, config.target_spread_rad))
         self.commands = Commands(arm, config, batch, self._ranges)
-        self.rewards = Rewards(config, self.task.unit)
+        self.rewards = Rewards(config, self.task.unit, self.task.goal.shape[1])
         self._perturbations = config.perturbations
+        for end in (self._perturbations.low, self._perturbations.high):
+            self._check_fit(end)
+        for fault in parse_faults(config.faults, NO_PERTURBATION):
+            self._check_fit(fault.perturbation)
         self._on_reset = on_reset
         self.perturbation = [NO_PERTURBATION] * self.n_arms
         self._faults: list[deque[Fault]] = [deque() for _ in range(self.n_arms)]
@@ -80,33 +84,47 @@ class Episodes:
         """The space of achieved and desired goals."""
         return Box(-np.inf, np.inf, (self.task.goal.shape[1],), np.float64)
 
-    def reset(self, e: int, rng: np.random.Generator, options: Mapping[str, Any] | None) -> None:
-        """Begin an episode of one arm; call :meth:`look` when all are done.
-
-        Everything is drawn before anything is changed, and in a fixed order, whatever the options say: an
-        option that is refused leaves the episode before as it was.
+    def check(self, options: Mapping[str, Any] | None) -> ResetOptions:
+        """Options of ``reset``, before anything is drawn or changed: what is refused loses nothing.
 
         Raises:
-            SpikearmError: An option is unknown or out of its range.
+            SpikearmError: An option is unknown or out of its range, or the environment was closed.
         """
-        drawn = self._perturbations.draw(rng)
+        self.batch.check_open()
+        chosen = parse_options(options, self._ranges)
+        for settings in (chosen.settings, *(settings for _, settings in chosen.faults)):
+            self._check_fit(changed(NO_PERTURBATION, settings))
+        return dataclasses.replace(chosen, target=self.task.check_target(chosen.target))
+
+    def reset(self, e: int, rng: np.random.Generator, chosen: ResetOptions) -> None:
+        """Begin an episode of one arm; call :meth:`look` when all are done.
+
+        Everything is drawn, in a fixed order, before what was chosen takes its place: choosing one thing
+        changes nothing else.
+
+        Args:
+            e: The arm.
+            rng: Its generator.
+            chosen: What :meth:`check` returned.
+        """
+        perturbation = changed(self._draw_perturbation(rng), chosen.settings)
         start = self._draw_start(rng)
-        chosen = parse_options(options, drawn, self._ranges)
-        perturbation = chosen.perturbation or drawn
-        self._check_sensors(perturbation)
-        for fault in chosen.faults:
-            self._check_sensors(fault.perturbation)
         self.task.reset(e, rng, chosen.target)
         if self._on_reset is not None:
             self._on_reset(e, rng)
-        self._n_faults += len(chosen.faults) - len(self._faults[e])
-        self._faults[e] = deque(chosen.faults)
+        faults = parse_faults([*self.config.faults, *chosen.faults], perturbation)
+        self._n_faults += len(faults) - len(self._faults[e])
+        self._faults[e] = deque(faults)
         q = start if chosen.start is None else chosen.start
-        self._sensors[e].seed(rng)
+        # Noise has a generator of its own: how much of it is drawn must not change the next episode.
+        self._sensors[e].seed(np.random.default_rng(rng.integers(2**63)))
         self._perturb(e, perturbation)
         self.batch.place(e, q)
         self.commands.reset(e, q)
         self._sensors[e].reset(q, np.zeros_like(q))
+
+    def _draw_perturbation(self, rng: np.random.Generator) -> Perturbation:
+        return self._perturbations.draw(rng, delay_step_s=self.config.control_dt_s)
 
     def step(self, actions: NDArray[np.floating], live: NDArray[np.bool_] | None = None) -> None:
         """One step of all arms.
@@ -196,14 +214,14 @@ class Episodes:
         if perturbation != self.perturbation[e] or self._on_reset is not None:
             self.batch.perturb(e, perturbation)
         self.perturbation[e] = perturbation
-        delay_ticks = self._check_sensors(perturbation)
+        delay_ticks = self._check_fit(perturbation)
         noise = perturbation.sensor_noise_q_rad, perturbation.sensor_noise_dq_rad_s
         self._imperfect[e] = bool(delay_ticks or any(noise))
         self._any_imperfect = bool(self._imperfect.any())
         self._sensors[e].configure(std_q_rad=noise[0], std_dq_rad_s=noise[1], delay_ticks=delay_ticks)
 
-    def _check_sensors(self, perturbation: Perturbation) -> int:
-        """Age of measurements in steps."""
+    def _check_fit(self, perturbation: Perturbation) -> int:
+        """Refuse what does not fit arm or time step; returns the age of measurements in steps."""
         for name in ("joint_friction", "joint_damping", "actuator_gain"):
             perturbation.per_joint(name, self.batch.n_joints)
         if not perturbation.delay_s:

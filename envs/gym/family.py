@@ -10,6 +10,7 @@ import numpy as np
 from spikearm.envs.arms import ArmSpec
 from spikearm.envs.batch.arms import ArmBatch
 from spikearm.envs.batch.drives import Drive
+from spikearm.envs.gym.checks import check_number, check_whole
 from spikearm.envs.gym.config import EnvConfig
 from spikearm.envs.gym.scenario import OnReset, Own, Scenario, make_drive
 from spikearm.envs.gym.tasks import JointSpaceDraw, JointTask, Task
@@ -67,10 +68,9 @@ class PlantFamily(Scenario):
     ) -> tuple[ArmBatch, OnReset | None]:
         """Plants with their unknown forces."""
         share, seed = own["force_share"], own["plant_seed"]
-        if not (np.isfinite(share) and share >= 0):
-            raise ConfigError(f"force_share must be a number of 0 or more, not {share!r}.")
-        if seed is not None and (not isinstance(seed, int) or seed < 0):
-            raise ConfigError(f"plant_seed must be a whole number of 0 or more, or None; not {seed!r}.")
+        check_number("force_share", share)
+        if seed is not None:
+            check_whole("plant_seed", seed, least=0)
         drive, rng = make_drive(arm, config), np.random.default_rng(seed or 0)
         batch = ArmBatch(
             compile_plant(drive, arm.n_joints, rng),

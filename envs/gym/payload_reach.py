@@ -17,8 +17,9 @@ class PayloadReachEnv(ArmEnv):
 
     (0.907 kg, two pounds, is the arm's ``payload_kg``; DeWolf, Jaworski and Eliasmith 2020). Any setting of
     :class:`spikearm.envs.perturbation.Perturbation` may be given a range ``[low, high]``; each number is
-    drawn uniformly when an episode begins. The observation does not tell; ``info["payload_kg"]`` of ``reset``
-    does.
+    drawn uniformly when an episode begins. A range or a value (``perturbation={"payload_kg": 0.5}``) of the
+    caller's own takes the place of the default one of that name. The observation does not tell what was
+    drawn; ``info["payload_kg"]`` of ``reset`` does.
 
     ## Version history
 

@@ -30,7 +30,8 @@ class ReachEnv(ArmEnv):
 
     ## Observations
 
-    A ``Box`` of double precision, unbounded:
+    A ``Box`` of double precision, without bounds (every number's min and max are -inf and inf: stops are
+    soft, and sensors may be noisy):
 
     | number (iiwa14) | what | unit |
     |---|---|---|
@@ -47,7 +48,8 @@ class ReachEnv(ArmEnv):
     ``-1.0 d + 0.0 [d < radius]``, ``-0.0 |a|^2``, ``-0.0 E``, and -100 when the simulation has diverged, with
     the true distance d [m], the action a and the mechanical work E of the drives in this step [J]. Change the
     weights with ``reward_weights={"distance": 1, "success": 1, "action": 0.01, "energy": 0.1, "diverged":
-    100}``. ``reward_type="sparse"`` makes the first term -1 until d < ``success_radius``, and 0 there.
+    100}``. ``reward_type="sparse"`` makes the first term -1 until d < ``success_radius``, and 0 there; the
+    weights "distance" and "success" then have no effect.
 
     ``info`` also has ``distance_m``, ``is_success``, ``energy_j``, ``torque_nm`` (of the last physics step)
     and ``saturated``.
@@ -55,16 +57,20 @@ class ReachEnv(ArmEnv):
     ## Start and end
 
     Joints start at rest, uniformly within ``start_spread_rad`` (0.1) of home. The target is where the end
-    effector would be with every joint within ``target_spread_rad`` (0.6) of home and 0.05 rad off its stops.
-    ``terminated`` only if the simulation diverges: ``info["termination"]`` then is "diverged", the
-    observation that of the last sane state. ``truncated`` after 100 steps (2 s), by the ``TimeLimit``
-    wrapper.
+    effector would be with every joint within ``target_spread_rad`` (0.6) of home and 0.05 rad off its stops,
+    above the floor if there is one. It may be near the start: 7 to 9 of 100 episodes of planar1 begin in
+    success, at most 1 of 100 of any other arm. ``terminated`` only if the simulation diverges:
+    ``info["termination"]`` then is "diverged", the observation that of the last sane state. ``truncated``
+    after 100 steps (2 s), by the ``TimeLimit`` wrapper.
 
     ## Arguments and options
 
-    The arguments are those of :class:`spikearm.envs.gym.config.EnvConfig`. Options of ``reset`` are ``start``
-    (joint angles [rad]), ``target`` (point [m]), ``payload_kg``, ``perturbation`` (settings of
-    :class:`spikearm.envs.perturbation.Perturbation` by name) and ``faults`` (pairs of time [s] and settings).
+    The arguments are those of :class:`spikearm.envs.gym.config.EnvConfig`, ``render_mode``, and of the vector
+    environment ``n_threads`` (one per processor), ``autoreset_mode`` ("NextStep", "SameStep", "Disabled") and
+    ``max_episode_steps`` (100; -1 for never). Options of ``reset`` are ``start`` (joint angles [rad]),
+    ``target`` (point [m]), ``payload_kg``, ``perturbation`` (settings of
+    :class:`spikearm.envs.perturbation.Perturbation` by name) and ``faults`` (pairs of time [s] and settings;
+    each strikes with the first step that begins at its time or later).
 
     ## Version history
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import mujoco
@@ -11,8 +14,10 @@ from numpy.typing import NDArray
 from spikearm.errors import ConfigError
 from spikearm.records import FloatArray
 
-MODES = ("human", "rgb_array", "depth_array")
+OFFSCREEN_MODES = ("rgb_array", "depth_array")
+MODES = ("human", *OFFSCREEN_MODES)
 WIDTH, HEIGHT = 640, 480
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 _TARGET_COLOUR = np.array((0.1, 0.65, 0.25, 0.7), dtype=np.float32)
 
 
@@ -23,10 +28,13 @@ class Renderer:
         model: ``MjModel`` of the arm.
         mode: One of :data:`MODES`.
         radius_m: Radius of the target's sphere [m].
+
+    Attributes:
+        model: The arm it draws.
     """
 
     def __init__(self, model: Any, mode: str, radius_m: float) -> None:
-        self._model, self._mode, self._radius_m = model, mode, radius_m
+        self.model, self._mode, self._radius_m = model, mode, radius_m
         self._offscreen: Any = None
         self._viewer: Any = None
         self._camera = "side" if _has_camera(model, "side") else -1
@@ -42,7 +50,7 @@ class Renderer:
             self._show(data, target)
             return None
         if self._offscreen is None:
-            self._offscreen = _offscreen(self._model)
+            self._offscreen = _offscreen(self.model)
         if self._mode == "depth_array":
             self._offscreen.enable_depth_rendering()
         self._offscreen.update_scene(data, camera=self._camera)
@@ -62,7 +70,7 @@ class Renderer:
         if self._viewer is None:
             import mujoco.viewer
 
-            self._viewer = mujoco.viewer.launch_passive(self._model, data)
+            self._viewer = mujoco.viewer.launch_passive(self.model, data)
         self._viewer.user_scn.ngeom = 0
         if target is not None:
             self._mark(self._viewer.user_scn, target)
@@ -82,14 +90,21 @@ class Renderer:
         scene.ngeom += 1
 
 
-def check_mode(mode: str | None) -> None:
-    """Refuse a render mode that does not exist.
+def check_mode(mode: str | None, modes: Sequence[str]) -> None:
+    """Refuse a render mode that does not exist, or a window where there is no display for it.
+
+    Without a display MuJoCo's window does not fail, it ends the process.
 
     Raises:
-        ConfigError: There is no such mode.
+        ConfigError: There is no such mode, or no display.
     """
-    if mode is not None and mode not in MODES:
-        raise ConfigError(f"render_mode must be one of {', '.join(MODES)}, or None; not {mode!r}.")
+    if mode is not None and mode not in modes:
+        raise ConfigError(f"render_mode must be one of {', '.join(modes)}, or None; not {mode!r}.")
+    if mode == "human" and sys.platform == "linux" and not any(map(os.environ.get, _DISPLAYS)):
+        raise ConfigError(
+            f"render_mode 'human' opens a window, and there is no display ({' and '.join(_DISPLAYS)} are not "
+            "set); choose rgb_array here."
+        )
 
 
 def _has_camera(model: Any, name: str) -> bool:

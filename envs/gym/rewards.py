@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from spikearm.compiled import kernel
 from spikearm.envs.batch.arms import ArmBatch
+from spikearm.envs.gym.checks import floats
 from spikearm.envs.gym.config import EnvConfig
+from spikearm.errors import ConfigError
 from spikearm.records import FloatArray
 
-COSTS = ("action", "energy", "diverged")
-"""Terms that depend on more than where the arm is and where it should be."""
+COSTS = ("action", "energy", "diverged", "cost")
+"""Terms that depend on more than where the arm is and where it should be; the last is that of wrappers."""
 
 
 class Rewards:
@@ -27,14 +30,15 @@ class Rewards:
     Args:
         config: Type, weights and radius.
         unit: Of distances: "m" or "rad".
+        goal_size: Numbers in a goal.
     """
 
-    def __init__(self, config: EnvConfig, unit: str) -> None:
-        self._distance = f"distance_{unit}"
+    def __init__(self, config: EnvConfig, unit: str, goal_size: int) -> None:
+        self._distance, self._goal_size = f"distance_{unit}", goal_size
         self._weights = config.weights
         self._sparse = config.reward_type == "sparse"
         self._radius = config.success_radius
-        self._paid = tuple(name for name in COSTS[:2] if self._weights[name])
+        self._paid = tuple(name for name in ("action", "energy") if self._weights[name])
 
     def of_goals(self, achieved: FloatArray, desired: FloatArray) -> dict[str, Any]:
         """Distance, success and the terms that follow from them, each of shape (n,)."""
@@ -60,19 +64,52 @@ class Rewards:
 
         Args:
             achieved: Shape (..., goal_size).
-            desired: Same shape.
+            desired: Same shape, or one that is broadcast to it, as one goal for all rows.
             info: What ``step`` returned, or a sequence of that, one per row: the terms that do not depend on
                 the goal are taken from there. ``{}`` stands for none.
 
         Returns:
             Shape (...); a float for a single goal.
+
+        Raises:
+            ConfigError: The goals are no numbers, or goals and infos do not fit each other.
         """
-        a, d = np.asarray(achieved, dtype=np.float64), np.asarray(desired, dtype=np.float64)
-        shape = a.shape[:-1]
-        size = a.shape[-1]
-        goal = self.of_goals(a.reshape(-1, size), d.reshape(-1, size))["reward_goal"].reshape(shape)
-        reward = goal + _costs(info, shape)
+        a, d = self._fitting(floats("achieved goals", achieved), floats("desired goals", desired))
+        shape, rows = a.shape[:-1], (-1, self._goal_size)
+        terms = self.of_goals(np.ascontiguousarray(a).reshape(rows), np.ascontiguousarray(d).reshape(rows))
+        reward = terms["reward_goal"].reshape(shape) + _costs(info, shape)
         return float(reward) if not shape else reward
+
+    def _fitting(self, achieved: FloatArray, desired: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Both in one shape, (..., goal_size)."""
+        sizes = {goals.shape[-1:] for goals in (achieved, desired)}
+        try:
+            a, d = np.broadcast_arrays(achieved, desired)
+        except ValueError:
+            sizes = set()
+        if sizes != {(self._goal_size,)}:
+            raise ConfigError(
+                f"goals of shapes {achieved.shape} and {desired.shape}; give rows of {self._goal_size} "
+                "numbers each, as many of one as of the other, or one for all."
+            )
+        return a, d
+
+
+def diverged(achieved: Any, info: Any) -> Any:
+    """Whether simulations have diverged, for one goal or many, by what ``step`` returned.
+
+    Args:
+        achieved: Goals, shape (..., goal_size); only their number matters.
+        info: As of :meth:`Rewards.compute`.
+
+    Returns:
+        Shape (...); a bool for a single goal.
+    """
+    shape = np.shape(achieved)[:-1]
+    one = isinstance(info, Mapping)
+    reasons = np.ravel(info.get("termination")) if one else [row.get("termination") for row in info]
+    flags = np.array([bool(reason) for reason in reasons])
+    return bool(flags[0]) if not shape else np.broadcast_to(flags, (math.prod(shape),)).reshape(shape).copy()
 
 
 def _costs(info: Any, shape: tuple[int, ...]) -> Any:
@@ -81,6 +118,8 @@ def _costs(info: Any, shape: tuple[int, ...]) -> Any:
     if isinstance(info, Mapping):
         return sum(info.get(name, 0.0) for name in names)
     if isinstance(info, (Sequence, np.ndarray)) and len(info):
+        if len(info) != math.prod(shape):
+            raise ConfigError(f"{len(info)} infos for {math.prod(shape)} goals; give one each, or {{}}.")
         each = [sum(one.get(name, 0.0) for name in names) for one in info]
         return np.asarray(each, dtype=np.float64).reshape(shape)
     return 0.0

@@ -48,6 +48,10 @@ class Scenario(ABC):
         """Shared arguments whose default is another here."""
         return {}
 
+    def default_range(self, arm: ArmSpec) -> Mapping[str, Any]:
+        """What is drawn for each episode unless the user gives another range for it, or a value."""
+        return {}
+
     def make_physics(
         self, arm: ArmSpec, config: EnvConfig, n_arms: int, n_threads: int, own: Own
     ) -> tuple[ArmBatch, OnReset | None]:
@@ -88,8 +92,17 @@ def make_episodes(
     arm = scenario.make_arm(shared, own)
     defaults = {"reward_type": "sparse"} if goal else {}
     config = EnvConfig(**{**defaults, **scenario.defaults(arm), **shared})
+    config = _with_range(config, scenario.default_range(arm))
     batch, on_reset = scenario.make_physics(arm, config, n_arms, n_threads, own)
     return Episodes(arm, config, batch, lambda b, draw: scenario.make_task(arm, b, draw, own), on_reset)
+
+
+def _with_range(config: EnvConfig, default: Mapping[str, Any]) -> EnvConfig:
+    """The default range where neither a value nor a range was given."""
+    more = {name: pair for name, pair in default.items() if name not in (config.perturbation or {})}
+    if not more:
+        return config
+    return dataclasses.replace(config, perturbation_range={**more, **(config.perturbation_range or {})})
 
 
 def _split(scenario: Scenario, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

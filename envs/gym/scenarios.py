@@ -28,15 +28,10 @@ class Reach(Scenario):
 class PayloadReach(Reach):
     """One point per episode, and a payload nobody told of."""
 
-    def defaults(self, arm: ArmSpec) -> Mapping[str, Any]:
+    def default_range(self, arm: ArmSpec) -> Mapping[str, Any]:
         """A payload, up to the arm's own."""
         offset = [PAYLOAD_OFFSET_M] * 3
-        return {
-            "perturbation_range": {
-                "payload_kg": [0.0, arm.payload_kg],
-                "payload_offset_m": [[-x for x in offset], offset],
-            }
-        }
+        return {"payload_kg": [0.0, arm.payload_kg], "payload_offset_m": [[-x for x in offset], offset]}
 
 
 class Track(Scenario):

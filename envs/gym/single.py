@@ -9,9 +9,11 @@ import mujoco
 import numpy as np
 from gymnasium.spaces import Dict
 
+from spikearm.envs.gym.actions import as_array
 from spikearm.envs.gym.config import EnvConfig
 from spikearm.envs.gym.episodes import DIVERGED, Episodes, settings_of
 from spikearm.envs.gym.rendering import MODES, Renderer, check_mode
+from spikearm.envs.gym.rewards import diverged
 from spikearm.envs.gym.scenario import Scenario, make_episodes
 from spikearm.records import FloatArray, JointState
 
@@ -32,7 +34,7 @@ class ArmEnv(gymnasium.Env[Any, Any]):
     metadata: dict[str, Any] = {"render_modes": list(MODES), "render_fps": 50}  # noqa: RUF012 (Gymnasium's shape)
 
     def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
-        check_mode(render_mode)
+        check_mode(render_mode, MODES)
         self.render_mode = render_mode
         self._episodes = make_episodes(self.scenario, 1, 1, goal=self.goal, arguments=arguments)
         self.metadata = dict(self.metadata, render_fps=round(1.0 / self.config.control_dt_s))
@@ -81,10 +83,7 @@ class ArmEnv(gymnasium.Env[Any, Any]):
         if self._data is None or self._data.model is not self.model:  # a random plant is a new model
             self._data = mujoco.MjData(self.model)
             self._close_renderer()
-        mujoco.mj_resetData(self.model, self._data)
-        state = self._episodes.batch.state(0)
-        mujoco.mj_setState(self.model, self._data, state, mujoco.mjtState.mjSTATE_FULLPHYSICS)
-        mujoco.mj_forward(self.model, self._data)
+        self._episodes.batch.copy_state(0, self._data)
         return self._data
 
     def reset(
@@ -100,9 +99,10 @@ class ArmEnv(gymnasium.Env[Any, Any]):
         Raises:
             SpikearmError: An option is unknown or out of its range.
         """
-        super().reset(seed=seed)
         episodes = self._episodes
-        episodes.reset(0, self.np_random, options)
+        chosen = episodes.check(options)
+        super().reset(seed=seed)
+        episodes.reset(0, self.np_random, chosen)
         episodes.look()
         if self.render_mode == "human":
             self.render()
@@ -121,7 +121,7 @@ class ArmEnv(gymnasium.Env[Any, Any]):
             NotFiniteError: It is not finite; nothing was applied.
         """
         episodes = self._episodes
-        actions = np.asarray(action)[None]
+        actions = as_array(action)[None]
         episodes.step(actions)
         reward, infos = episodes.outcome(actions)
         info = _first(infos)
@@ -157,10 +157,10 @@ class ArmEnv(gymnasium.Env[Any, Any]):
         return observation_of(self._episodes, goal=self.goal, row=0)
 
 
-class GoalArmEnv(ArmEnv):
-    """The same with a dictionary of observation, achieved and desired goal, for hindsight."""
+class GoalRewards:
+    """What goal environments compute for any goals, single or vectorised."""
 
-    goal = True
+    _episodes: Episodes
 
     def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
         """The reward had the desired goal been this; any number of rows at once.
@@ -175,13 +175,20 @@ class GoalArmEnv(ArmEnv):
         """
         return self._episodes.rewards.compute(achieved_goal, desired_goal, info)
 
-    def compute_terminated(self, achieved_goal: Any, desired_goal: Any, info: Any) -> bool:
-        """Reaching a goal ends nothing; only a diverged simulation does."""
-        return bool(info.get("termination", ""))
+    def compute_terminated(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
+        """Reaching a goal ends nothing; only a diverged simulation does. Any number of rows at once."""
+        return diverged(achieved_goal, info)
 
-    def compute_truncated(self, achieved_goal: Any, desired_goal: Any, info: Any) -> bool:
+    def compute_truncated(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
         """Never: a wrapper limits the time."""
-        return False
+        rows = np.zeros(np.shape(achieved_goal)[:-1], dtype=np.bool_)
+        return rows if rows.shape else False
+
+
+class GoalArmEnv(GoalRewards, ArmEnv):
+    """The same with a dictionary of observation, achieved and desired goal, for hindsight."""
+
+    goal = True
 
 
 def space_of(episodes: Episodes, *, goal: bool) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from spikearm.envs.batch.arms import ArmBatch
+from spikearm.envs.gym.checks import check_number
 from spikearm.errors import ConfigError, UnreachableError
 from spikearm.records import FloatArray
 
@@ -31,8 +32,12 @@ class Task(Protocol):
         """Where each arm is, in the same terms; a view, shape (n_arms, goal_size)."""
         ...
 
-    def reset(self, e: int, rng: np.random.Generator, target: Any) -> None:
-        """Draw the targets of one arm's episode; ``target`` is what ``reset`` was told, or None."""
+    def check_target(self, target: Any) -> FloatArray | None:
+        """The target that ``reset`` of an environment was told, checked; None for none."""
+        ...
+
+    def reset(self, e: int, rng: np.random.Generator, target: FloatArray | None) -> None:
+        """Draw the targets of one arm's episode, and take the one given instead if there is one."""
         ...
 
     def update(self, time_s: FloatArray) -> None:
@@ -84,23 +89,44 @@ class _EndEffectorTask:
         self._batch.locate_at(self._q, *self._at)
         return self._at[0]
 
-    def _refuse_target(self, target: Any) -> None:
-        if target is not None:
-            raise ConfigError(
-                f"reset was given the target {target!r}, but the targets of this task move; leave it out."
-            )
+    def check_target(self, target: Any) -> FloatArray | None:
+        """No target can be given.
+
+        Raises:
+            ConfigError: One is.
+        """
+        _no_target(target)
+        return None
 
 
 class ReachTask(_EndEffectorTask):
-    """One point per episode, where the end effector is at a random posture near home."""
+    """One point per episode, where the end effector is at a random posture near home and above the floor."""
 
-    def reset(self, e: int, rng: np.random.Generator, target: Any) -> None:
-        """Draw the point, or take the one given [m], shape (3,)."""
-        if target is None:
-            self._q[e] = self._draw(rng)
+    MOST_DRAWS = 100
+
+    def __init__(self, batch: ArmBatch, draw: JointSpaceDraw) -> None:
+        super().__init__(batch, draw)
+        self._floor_m = batch.floor_m
+
+    def check_target(self, target: Any) -> FloatArray | None:
+        """The point [m], shape (3,), if one is given.
+
+        Raises:
+            ConfigError: It is not three finite numbers.
+            UnreachableError: It is farther from the arm's first joint than the arm is long.
+        """
+        return None if target is None else _reachable(target, self._batch)
+
+    def reset(self, e: int, rng: np.random.Generator, target: FloatArray | None) -> None:
+        """Draw the point; or take the one given [m], shape (3,)."""
+        own = np.random.default_rng(rng.integers(2**63))  # however many draws it takes, what follows stays
+        for _ in range(self.MOST_DRAWS):
+            self._q[e] = self._draw(own)
             self.goal[e] = self._points()[e]
-        else:
-            self.goal[e] = checked_target(target, self._batch)
+            if self.goal[e, 2] >= self._floor_m:
+                break
+        if target is not None:
+            self.goal[e] = target
 
     def update(self, time_s: FloatArray) -> None:
         """Nothing moves."""
@@ -109,8 +135,8 @@ class ReachTask(_EndEffectorTask):
 class TrackTask(_EndEffectorTask):
     """A point that moves as the end effector would if every joint swung with a frequency of its own.
 
-    It is reachable at every moment, and its speed is that of its joints: an amplitude of half the spread and
-    ``period_s`` for the slowest, three quarters of it for the fastest.
+    It is reachable at every moment, and its speed is that of its joints: amplitudes of an eighth to three
+    eighths of their room, periods of three quarters of ``period_s`` to all of it.
 
     Args:
         batch: The arms.
@@ -122,15 +148,13 @@ class TrackTask(_EndEffectorTask):
 
     def __init__(self, batch: ArmBatch, draw: JointSpaceDraw, *, period_s: float) -> None:
         super().__init__(batch, draw)
-        if not (np.isfinite(period_s) and period_s > 0):
-            raise ConfigError(f"period_s must be a positive number of seconds, not {period_s!r}.")
+        check_number("period_s", period_s, zero=False)
         self._slowest = 2.0 * np.pi / period_s
         self._centre, self._amplitude = np.zeros_like(self._q), np.zeros_like(self._q)
         self._omega, self._phase = np.zeros_like(self._q), np.zeros_like(self._q)
 
-    def reset(self, e: int, rng: np.random.Generator, target: Any) -> None:
+    def reset(self, e: int, rng: np.random.Generator, target: FloatArray | None) -> None:
         """Draw the motion."""
-        self._refuse_target(target)
         n = self._batch.n_joints
         self._centre[e] = 0.5 * (self._draw.low + self._draw.high)
         self._amplitude[e] = 0.5 * (self._draw.high - self._draw.low) * rng.uniform(0.25, 0.75, n)
@@ -149,8 +173,8 @@ class TrackTask(_EndEffectorTask):
 class CenterOutTask(_EndEffectorTask):
     """Out to one of eight points around the centre and back to it, again and again.
 
-    The points lie on a circle in the plane of the arm's first two movable position axes that is vertical if
-    it can be, and are moved to where the arm can follow (damped least squares from home).
+    The points lie on a circle in the plane of the arm's last two movable position axes; an arm that moves
+    along one axis only has two points. The arm must get to all of them with its joints within their stops.
 
     Args:
         batch: The arms.
@@ -159,9 +183,14 @@ class CenterOutTask(_EndEffectorTask):
         home: Joint angles of the centre [rad], shape (n_joints,).
         radius_m: Radius of the circle [m].
         hold_s: Time until the target changes [s].
+
+    Raises:
+        ConfigError: Radius or time is not positive.
+        UnreachableError: The arm does not get to one of the points.
     """
 
-    N_POINTS = 8
+    MISS_M = 1e-3
+    """Greatest distance at which damped least squares have arrived, along the axes that the arm controls."""
 
     def __init__(
         self,
@@ -174,44 +203,53 @@ class CenterOutTask(_EndEffectorTask):
         hold_s: float,
     ) -> None:
         super().__init__(batch, draw)
-        for name, value in (("radius_m", radius_m), ("hold_s", hold_s)):
-            if not (np.isfinite(value) and value > 0):
-                raise ConfigError(f"{name} must be a positive number, not {value!r}.")
-        self._hold_s = hold_s
-        self._points_out = self._circle(axes[-2:], home, radius_m)
+        check_number("radius_m", radius_m, zero=False, most=batch.reach[1])
+        check_number("hold_s", hold_s, zero=False)
+        self._hold_s, self._axes = hold_s, list(axes)
+        self._n_points = 8 if len(axes) > 1 else 2
+        self._points_out = self._circle(home, radius_m)
         self._order = np.zeros((batch.n_arms, 64), dtype=np.int64)
 
-    def reset(self, e: int, rng: np.random.Generator, target: Any) -> None:
-        """Draw the order of the points; each block of eight has every one of them."""
-        self._refuse_target(target)
-        blocks = self._order.shape[1] // self.N_POINTS
-        self._order[e] = np.concatenate([rng.permutation(self.N_POINTS) for _ in range(blocks)])
+    def reset(self, e: int, rng: np.random.Generator, target: FloatArray | None) -> None:
+        """Draw the order of the points; each block has every one of them."""
+        blocks = self._order.shape[1] // self._n_points
+        self._order[e] = np.concatenate([rng.permutation(self._n_points) for _ in range(blocks)])
 
     def update(self, time_s: FloatArray) -> None:
         """The point out in even intervals, the centre in odd ones."""
         interval = np.floor(time_s / self._hold_s + 1e-6).astype(np.int64)
         out = self._order[np.arange(len(interval)), (interval // 2) % self._order.shape[1]]
-        self.goal[:] = self._points_out[np.where(interval % 2 == 0, out, self.N_POINTS)]
+        self.goal[:] = self._points_out[np.where(interval % 2 == 0, out, self._n_points)]
 
-    def _circle(self, axes: tuple[int, ...], home: FloatArray, radius_m: float) -> FloatArray:
-        """The points and, last, the centre [m], shape (9, 3)."""
-        angles = 2.0 * np.pi * np.arange(self.N_POINTS) / self.N_POINTS
+    def _circle(self, home: FloatArray, radius_m: float) -> FloatArray:
+        """The points and, last, the centre [m], shape (n_points + 1, 3)."""
+        angles = 2.0 * np.pi * np.arange(self._n_points) / self._n_points
         self._q[:] = home
-        centre = self._points()[0].copy()
-        points = np.repeat(centre[None], self.N_POINTS + 1, axis=0)
-        points[:-1, axes[0]] += radius_m * np.cos(angles)
-        if len(axes) > 1:
-            points[:-1, axes[1]] += radius_m * np.sin(angles)
-        return np.array([self._nearest(home, point) for point in points])
+        points = np.repeat(self._points()[:1], self._n_points + 1, axis=0)
+        plane = self._axes[-2:]
+        offsets = radius_m * np.stack((np.cos(angles), np.sin(angles)), axis=1)
+        points[:-1, plane] += offsets[:, : len(plane)]
+        reached = np.array([self._nearest(home, point) for point in points])
+        misses = np.linalg.norm((reached - points)[:, self._axes], axis=1)
+        if misses.max() > self.MISS_M:
+            k = int(np.argmax(misses))
+            raise UnreachableError(
+                f"point {k} of the circle of {radius_m:g} m about {points[-1].round(3).tolist()} is "
+                f"{misses[k]:.3g} m beyond what the arm reaches with its joints within their stops; choose a "
+                "smaller radius_m."
+            )
+        return reached
 
     def _nearest(self, home: FloatArray, point: FloatArray) -> FloatArray:
-        """Where the end effector gets on its way to a point, from home [m]."""
+        """Where the end effector gets on its way to a point, from home, along the axes it controls [m]."""
+        low, high = self._batch.joint_ranges.T
+        damping = 1e-4 * np.eye(len(self._axes))
         self._q[:] = home
         for _ in range(100):
-            reached = self._points()[0]
-            jacobian = self._at[2][0, :3]
-            step = np.linalg.solve(jacobian @ jacobian.T + 1e-4 * np.eye(3), point - reached)
-            self._q += jacobian.T @ step
+            missing = (point - self._points()[0])[self._axes]
+            jacobian = self._at[2][0, self._axes]
+            step = jacobian.T @ np.linalg.solve(jacobian @ jacobian.T + damping, missing)
+            self._q[:] = np.clip(self._q + step, low, high)
         nearest: FloatArray = self._points()[0].copy()
         return nearest
 
@@ -223,8 +261,7 @@ class JointTask:
     unit = "rad"
 
     def __init__(self, batch: ArmBatch, draw: JointSpaceDraw, *, period_s: float) -> None:
-        if not (np.isfinite(period_s) and period_s > 0):
-            raise ConfigError(f"period_s must be a positive number of seconds, not {period_s!r}.")
+        check_number("period_s", period_s, zero=False)
         shape = (batch.n_arms, batch.n_joints)
         self._batch, self._draw, self._slowest = batch, draw, 2.0 * np.pi / period_s
         self.goal, self.goal_rate = np.zeros(shape), np.zeros(shape)
@@ -236,12 +273,17 @@ class JointTask:
         """Joint angles [rad]."""
         return self._batch.q
 
-    def reset(self, e: int, rng: np.random.Generator, target: Any) -> None:
+    def check_target(self, target: Any) -> FloatArray | None:
+        """No target can be given.
+
+        Raises:
+            ConfigError: One is.
+        """
+        _no_target(target)
+        return None
+
+    def reset(self, e: int, rng: np.random.Generator, target: FloatArray | None) -> None:
         """Draw the motion."""
-        if target is not None:
-            raise ConfigError(
-                f"reset was given the target {target!r}, but the targets of this task move; leave it out."
-            )
         n = self._batch.n_joints
         self._centre[e] = self._draw(rng)
         room = np.minimum(self._draw.high - self._centre[e], self._centre[e] - self._draw.low)
@@ -256,13 +298,14 @@ class JointTask:
         self.goal_rate[:] = self._amplitude * self._omega * np.cos(angle)
 
 
-def checked_target(target: Any, batch: ArmBatch) -> FloatArray:
-    """A point given to ``reset`` [m], shape (3,).
+def _no_target(target: Any) -> None:
+    if target is not None:
+        raise ConfigError(
+            f"reset was given the target {target!r}, but the targets of this task move; leave it out."
+        )
 
-    Raises:
-        ConfigError: It is not three finite numbers.
-        UnreachableError: It is farther from the arm's first joint than the arm is long.
-    """
+
+def _reachable(target: Any, batch: ArmBatch) -> FloatArray:
     try:
         point = np.asarray(target, dtype=np.float64)
     except (TypeError, ValueError):

@@ -27,9 +27,10 @@ class TrackEnv(ArmEnv):
 
     ## Start and end
 
-    Centres, amplitudes (an eighth to three eighths of the joint's room), frequencies and phases are drawn for
-    each episode, so the target is reachable at any time, and starts away from the arm. ``truncated`` after
-    200 steps (4 s).
+    Every joint's swing is centred in its room (within ``target_spread_rad`` of home and 0.05 rad off its
+    stops). Amplitudes (an eighth to three eighths of the room), frequencies and phases are drawn for each
+    episode, so the target is reachable at any time, and starts away from the arm. ``truncated`` after 200
+    steps (4 s).
 
     ## Version history
 

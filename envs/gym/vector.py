@@ -6,18 +6,23 @@ import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import gymnasium
+import mujoco
 import numpy as np
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from spikearm.envs.gym.actions import as_array
+from spikearm.envs.gym.checks import check_whole
 from spikearm.envs.gym.config import EnvConfig
 from spikearm.envs.gym.episodes import DIVERGED, Episodes
-from spikearm.envs.gym.rendering import MODES, Renderer, check_mode
+from spikearm.envs.gym.options import ResetOptions
+from spikearm.envs.gym.rendering import OFFSCREEN_MODES, Renderer, check_mode
 from spikearm.envs.gym.scenario import Scenario, make_episodes
-from spikearm.envs.gym.single import observation_of, space_of
-from spikearm.errors import ConfigError
+from spikearm.envs.gym.single import GoalRewards, observation_of, space_of
+from spikearm.errors import ConfigError, UnknownNameError
 
 Seeds = int | Sequence[int | None] | None
 
@@ -27,10 +32,10 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
 
     Args:
         num_envs: How many arms.
-        max_episode_steps: Steps until an episode is truncated; None for never.
+        max_episode_steps: Steps until an episode is truncated; None or -1 for never.
         n_threads: Threads that share the physics; None takes as many as there are processors.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as Gymnasium defines them.
-        render_mode: As of the single environment; pictures show every arm.
+        render_mode: "rgb_array", "depth_array", or None; :meth:`render` gives a picture of every arm.
         arguments: Those of the single environment.
 
     Raises:
@@ -50,17 +55,19 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
         render_mode: str | None = None,
         **arguments: Any,
     ) -> None:
-        if num_envs < 1:
-            raise ConfigError(f"num_envs must be at least 1, not {num_envs!r}.")
-        if max_episode_steps is not None and max_episode_steps < 1:
-            raise ConfigError(f"max_episode_steps must be at least 1, not {max_episode_steps!r}.")
-        check_mode(render_mode)
+        check_whole("num_envs", num_envs, least=1)
+        if max_episode_steps == -1:  # as of gymnasium.make
+            max_episode_steps = None
+        for name, value in (("max_episode_steps", max_episode_steps), ("n_threads", n_threads)):
+            if value is not None:
+                check_whole(name, value, least=1)
+        check_mode(render_mode, OFFSCREEN_MODES)
         threads = min(num_envs, n_threads or os.cpu_count() or 1)
         self._episodes = make_episodes(self.scenario, num_envs, threads, goal=self.goal, arguments=arguments)
         self.num_envs, self.render_mode = num_envs, render_mode
-        self._mode = AutoresetMode(autoreset_mode)
+        self._mode = _autoreset_mode(autoreset_mode)
         self.metadata = {
-            "render_modes": list(MODES),
+            "render_modes": list(OFFSCREEN_MODES),
             "render_fps": round(1.0 / self.config.control_dt_s),
             "autoreset_mode": self._mode,
         }
@@ -71,13 +78,14 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
         self._limit = max_episode_steps
         self._elapsed = np.zeros(num_envs, dtype=np.int64)
         self._done = np.zeros(num_envs, dtype=np.bool_)
+        self._begun = np.zeros(num_envs, dtype=np.bool_)
         self._all = np.ones(num_envs, dtype=np.bool_)
         self._rngs: list[np.random.Generator | None] = [None] * num_envs
         self._seeds: list[int] = [-1] * num_envs
-        self._renderer: Renderer | None = None
+        self._renderers: dict[int, Renderer] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_renderer": None}
+        return self.__dict__ | {"_renderers": {}}
 
     @property
     def config(self) -> EnvConfig:
@@ -118,11 +126,12 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
         seeds = self._spread_seeds(seed)
         rest = dict(options or {})
         mask = self._mask(rest.pop("reset_mask", None))
+        chosen = self._episodes.check(rest)
         for e in np.flatnonzero(mask):
             if seeds[e] is not None:
                 self._rngs[e], self._seeds[e] = seeding.np_random(seeds[e])
-            self._episodes.reset(int(e), self._rng(int(e)), rest)
-        self._elapsed[mask], self._done[mask] = 0, False
+            self._episodes.reset(int(e), self._rng(int(e)), chosen)
+        self._elapsed[mask], self._done[mask], self._begun[mask] = 0, False, True
         self._episodes.look()
         return self._observe(), _masked(self._episodes.goal_info(), mask)
 
@@ -133,14 +142,17 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
             ConfigError: The actions have the wrong shape, or an episode that is over was not reset in the
                 mode "Disabled".
             NotFiniteError: One is not finite; nothing was applied.
+            gymnasium.error.ResetNeeded: There was no reset yet.
         """
+        if not self._begun.all():
+            raise gymnasium.error.ResetNeeded("call reset() of all environments before the first step().")
         if self._mode is AutoresetMode.DISABLED and self._done.any():
             raise ConfigError(
                 f"environments {np.flatnonzero(self._done).tolist()} are done; reset them with "
                 'options={"reset_mask": mask} before the next step.'
             )
         episodes = self._episodes
-        values = np.asarray(actions)
+        values = as_array(actions)
         fresh = self._done.copy() if self._mode is AutoresetMode.NEXT_STEP else ~self._all
         some_fresh = bool(fresh.any())
         live = ~fresh if some_fresh else self._all
@@ -161,30 +173,37 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
         return self._observe(), reward, terminated, truncated, infos
 
     def render(self) -> tuple[Any, ...] | None:
-        """A picture of every arm, one after another."""
-        import mujoco
-
+        """A picture of every arm."""
         if self.render_mode is None:
+            gymnasium.logger.warn("render() needs a render_mode; give one to gymnasium.make_vec().")
             return None
-        batch, task = self._episodes.batch, self._episodes.task
-        pictures = []
-        for e in range(self.num_envs):
-            renderer = Renderer(batch.model(e), self.render_mode, self.config.success_radius)
-            data = mujoco.MjData(batch.model(e))
-            mujoco.mj_setState(batch.model(e), data, batch.state(e), mujoco.mjtState.mjSTATE_FULLPHYSICS)
-            mujoco.mj_forward(batch.model(e), data)
-            pictures.append(renderer.render(data, task.goal[e] if task.unit == "m" else None))
-            renderer.close()
-        return tuple(pictures)
+        return tuple(self._picture(e) for e in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
-        """End the threads."""
+        """End the threads and release the graphics."""
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
         self._episodes.close()
+
+    def _picture(self, e: int) -> NDArray[Any]:
+        batch, task, model = self._episodes.batch, self._episodes.task, self._episodes.batch.model(e)
+        renderer = self._renderers.get(e)
+        if renderer is None or renderer.model is not model:  # a random plant is a new model
+            if renderer is not None:
+                renderer.close()
+            renderer = Renderer(model, str(self.render_mode), self.config.success_radius)
+            self._renderers[e] = renderer
+        data = mujoco.MjData(model)
+        batch.copy_state(e, data)
+        picture = renderer.render(data, task.goal[e] if task.unit == "m" else None)
+        assert picture is not None  # noqa: S101 (there is no window)
+        return picture
 
     def _restart(self, which: NDArray[np.bool_]) -> dict[str, Any]:
         """Begin new episodes; returns what ``info`` says of them."""
         for e in np.flatnonzero(which):
-            self._episodes.reset(int(e), self._rng(int(e)), None)
+            self._episodes.reset(int(e), self._rng(int(e)), ResetOptions())
         self._elapsed[which] = 0
         self._episodes.look()
         return _masked(self._episodes.goal_info(), which)
@@ -243,14 +262,17 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
         return array
 
 
-class GoalArmVectorEnv(ArmVectorEnv):
+class GoalArmVectorEnv(GoalRewards, ArmVectorEnv):
     """Goal environments, stepped together."""
 
     goal = True
 
-    def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
-        """The reward had the desired goals been these."""
-        return self._episodes.rewards.compute(achieved_goal, desired_goal, info)
+
+def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
+    names = [str(one.value) for one in AutoresetMode]
+    if not isinstance(mode, AutoresetMode) and mode not in names:
+        raise UnknownNameError("autoreset mode", str(mode), names)
+    return AutoresetMode(mode)
 
 
 def _masked(info: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:

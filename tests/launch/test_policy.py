@@ -76,7 +76,31 @@ def test_observations_are_those_of_the_agent(env, layers):
     np.testing.assert_allclose(seen[0, :3], seen[0, 6 + 4 : 6 + 7], atol=1e-9)  # achieved goal = end effector
 
 
-def test_agent_without_a_step_is_refused(layers):
-    network = spiking_policy(layers, np.random.default_rng(0).normal(size=(10, layers.weights[0].shape[1])))
-    with pytest.raises(ConfigError, match="steps_per_action must be at least 1, not 0"):
-        SpikingAgent(network, make_backend("reference"), steps_per_action=0)
+@pytest.mark.parametrize("steps", [{"steps_per_action": 0}, {"steps_per_action": 10, "settle_steps": 10}])
+def test_agent_without_a_step_to_average_is_refused(layers, steps):
+    network = spiking_policy(layers, np.random.default_rng(0).normal(size=(10, layers.n_in)))
+    with pytest.raises(ConfigError, match="settle_steps must be from 0 to less than steps_per_action, "):
+        SpikingAgent(network, make_backend("reference"), **steps)
+
+
+def test_decision_forgets_the_one_before_once_settled(layers):
+    """The first steps still show the last decision: leaving them out brings the action nearer."""
+    rng = np.random.default_rng(0)
+    network = spiking_policy(layers, rng.uniform(-0.1, 0.1, (200, layers.n_in)), rate_hz=1000.0)
+    first, second = rng.uniform(-0.1, 0.1, (2, layers.n_in))
+    wanted = PerceptronAgent(layers).predict(second)[0]
+    errors = []
+    for settle_steps in (0, 20):
+        agent = SpikingAgent(
+            network, make_backend("reference"), steps_per_action=60, settle_steps=settle_steps
+        )
+        agent.predict(first)
+        errors.append(np.abs(agent.predict(second)[0] - wanted).max())
+        agent.close()
+    assert errors[1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize("run", [evaluate, collect_observations])
+def test_no_episode_is_refused(env, layers, run):
+    with pytest.raises(ConfigError, match="n_episodes must be at least 1, not 0"):
+        run(PerceptronAgent(layers), env, n_episodes=0)

@@ -9,7 +9,9 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict
 
+from spikearm.envs.gym.checks import check_number
 from spikearm.envs.gym.single import ArmEnv
+from spikearm.envs.gym.wrappers.perturbation_schedule import PerturbationSchedule
 from spikearm.errors import ConfigError
 from spikearm.records import Cost, FloatArray, JointState, OpCounts, Pose
 from spikearm.timesteps import n_steps
@@ -60,6 +62,10 @@ class TickController(Protocol[TargetT_contra]):
         """Start anew, learned weights included."""
         ...
 
+    def resume(self) -> None:
+        """Go on elsewhere: forget the state of the law, keep what was learned."""
+        ...
+
     def update(self, state: JointState, target: TargetT_contra) -> TickCommand:
         """The decision of this tick."""
         ...
@@ -73,29 +79,45 @@ class TickController(Protocol[TargetT_contra]):
         ...
 
 
+class TorqueDelay(Protocol):
+    """When a commanded torque reaches the arm, tick by tick."""
+
+    def torque(self, command: Any) -> FloatArray:
+        """Torque at the arm in this tick, given what was just commanded [N m], shape (n_joints,)."""
+        ...
+
+
 class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
     """The environment's steps become ticks of a controller; the agent acts once in many of them.
 
-    With ``action="target"`` the agent moves the set point of the end effector along x, y and z, at most 0.5
-    m/s; the orientation of the start is held. With ``action="gains"`` the set point moves to the target of
-    the task at that speed, and the agent sets the stiffness, from a quarter to four times the controller's
-    own. Observations get the set point less the end effector (as measured) behind them [m].
+    With ``action="target"`` the agent moves the set point of the end effector along those of x, y and z that
+    the arm controls, at most 0.5 m/s and never beyond the arm's length; the orientation of the start is held.
+    With ``action="gains"`` the set point moves to the target of the task at that speed, and the agent sets
+    the stiffness, from a quarter to four times the controller's own. Observations get the set point less the
+    end effector (as measured) behind them [m].
 
     ``info`` adds, summed over the ticks of a step: ``spikes``, ``synaptic_ops``, ``energy_model_j``
-    (modelled, bottom-up), ``latency_model_s`` (modelled), ``latency_law_s`` and ``latency_network_s``
-    (measured here). The reward's costs are summed too; its goal term is that of the last tick.
+    (modelled, bottom-up) and each of its terms, as ``energy_model_synapses_j``, ``energy_chip_j`` (scaled by
+    a measured whole-chip figure, where there is one), ``latency_model_s`` (modelled) and ``deadlines_missed``
+    (ticks that took longer than a tick, by that model). The reward's costs are summed too; its goal term
+    is that of the last tick. ``saturated`` tells of any tick, ``torque_nm`` and
+    ``torque_command_nm`` (before limits and perturbed drives) of the last one.
 
     Args:
         env: An environment of this package in the mode "torque", without gravity compensation, whose step is
-            the controller's tick and whose ``action_scale`` is the torque limits.
-        controller: Makes the torque. Learned weights last from episode to episode unless
-            ``forget`` is set.
+            the controller's tick and whose ``action_scale`` is the torque limits. Wrappers that look at steps
+            go around this one.
+        controller: Makes the torque.
         make_target: Makes what the controller aims at from a pose, a velocity and an acceleration, each of
             the last two [m/s, rad/s] (and per second) of shape (6,).
         step_s: Time between two actions of the agent [s]; a whole number of ticks.
         action: "target" or "gains".
         set_stiffness: For "gains": tells the controller a factor on its own stiffness.
-        forget: Whether a reset also resets the controller's network.
+        forget: Whether a reset also resets the controller's network. Otherwise learned weights last from
+            episode to episode, and an episode depends on those before it.
+        make_delay: Makes, for each episode, what lets torques arrive late; None for at once.
+        timed: Whether ``info`` has the measured ``latency_law_s`` and ``latency_network_s`` too, which no
+            seed repeats.
 
     Raises:
         ConfigError: The environment or an argument does not fit.
@@ -111,7 +133,9 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         step_s: float = 0.02,
         action: str = "target",
         set_stiffness: Callable[[float], None] | None = None,
-        forget: bool = False,
+        forget: bool = True,
+        make_delay: Callable[[], TorqueDelay] | None = None,
+        timed: bool = False,
     ) -> None:
         super().__init__(env)
         self._arm_env = _checked(env)
@@ -120,15 +144,22 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         if action == "gains" and set_stiffness is None:
             raise ConfigError("action 'gains' needs set_stiffness, which tells the controller.")
         self._tick_s = self._arm_env.config.control_dt_s
+        check_number("step_s", step_s, zero=False)
         self._n_ticks = n_steps(step_s, self._tick_s, outer="step of the agent", inner="tick")
         self._controller, self._make_target = controller, make_target
         self._set_stiffness = set_stiffness
         self._forget, self._by_gains = forget, action == "gains"
-        self._limits = self._arm_env.episodes.batch.limits[0].copy()
-        self._n_actions = 1 if self._by_gains else 3
+        self._make_delay, self._timed = make_delay, timed
+        batch = self._arm_env.episodes.batch
+        self._limits = batch.limits[0].copy()
+        self._base, self._reach_m = batch.reach
+        self._axes = np.flatnonzero(self._arm_env.episodes.arm.task_axes[:3])
+        self._n_actions = 1 if self._by_gains else len(self._axes)
+        self.metadata = dict(env.metadata, render_fps=round(1.0 / step_s))
         self.action_space = Box(-1.0, 1.0, (self._n_actions,), np.float32)
         self.observation_space = _widened(env.observation_space)
         self._set_point, self._quaternion = np.zeros(3), np.array((1.0, 0.0, 0.0, 0.0))
+        self._delay: TorqueDelay | None = None
         self._begun = False
 
     def reset(
@@ -139,6 +170,9 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         if self._forget or not self._begun:
             self._controller.reset()
             self._begun = True
+        else:
+            self._controller.resume()
+        self._delay = self._make_delay() if self._make_delay else None
         batch = self._arm_env.episodes.batch
         self._set_point = batch.position[0].copy()
         self._quaternion = batch.quaternion[0].copy()
@@ -167,22 +201,35 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         super().close()
 
     def _tick(self, velocity: FloatArray, totals: dict[str, float]) -> tuple[Any, bool, bool, dict[str, Any]]:
-        self._set_point = self._set_point + self._tick_s * velocity
+        velocity = self._move_set_point(velocity)
         target = self._make_target(
             Pose(self._set_point, self._quaternion), np.concatenate((velocity, np.zeros(3))), np.zeros(6)
         )
         command = self._controller.update(self._arm_env.joint_state, target)
-        observed, _, terminated, truncated, info = self.env.step(command.torque / self._limits)
-        applied = np.minimum(np.maximum(command.torque, -self._limits), self._limits)
-        self._controller.notify_applied(command.torque, applied)
-        _add(totals, _costs_of(command))
+        sent = command.torque if self._delay is None else self._delay.torque(command)
+        observed, _, terminated, truncated, info = self.env.step(sent / self._limits)
+        applied = np.minimum(np.maximum(sent, -self._limits), self._limits)
+        self._controller.notify_applied(sent, applied)
+        _add(totals, _costs_of(command, self._tick_s, timed=self._timed))
         _add(totals, {name: info[name] for name in _SUMMED if name in info})
+        info["torque_command_nm"] = sent
+        info["saturated"] = totals["saturated"] = bool(info["saturated"] or totals.get("saturated", False))
         return observed, terminated, truncated, info
+
+    def _move_set_point(self, velocity: FloatArray) -> FloatArray:
+        """Move it for one tick, as far as the arm is long; returns its velocity [m/s]."""
+        before = self._set_point
+        way = before + self._tick_s * velocity - self._base
+        too_far = float(np.linalg.norm(way)) / self._reach_m
+        self._set_point = self._base + way / max(1.0, too_far)
+        moved: FloatArray = velocity if too_far <= 1.0 else (self._set_point - before) / self._tick_s
+        return moved
 
     def _velocity(self, action: FloatArray) -> FloatArray:
         """Velocity of the set point in this step [m/s], shape (3,)."""
         if not self._by_gains:
-            moved: FloatArray = SPEED_M_S * action
+            moved = np.zeros(3)
+            moved[self._axes] = SPEED_M_S * action
             return moved
         assert self._set_stiffness is not None  # noqa: S101 (checked when made)
         self._set_stiffness(float(GAIN_SPAN ** action[0]))
@@ -209,24 +256,44 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
 _SUMMED = ("energy_j", "reward_action", "reward_energy", "reward_diverged")
 
 
+_INSIDE = (
+    gymnasium.wrappers.PassiveEnvChecker,
+    gymnasium.wrappers.OrderEnforcing,
+    gymnasium.wrappers.TimeLimit,
+    PerturbationSchedule,
+)
+"""Wrappers that neither change what a step gives nor remember it."""
+
+
 def _add(totals: dict[str, float], more: Mapping[str, float]) -> None:
     for name, value in more.items():
         totals[name] = totals.get(name, 0.0) + value
 
 
-def _costs_of(command: TickCommand) -> dict[str, float]:
-    return {
+def _costs_of(command: TickCommand, tick_s: float, *, timed: bool) -> dict[str, float]:
+    cost = command.cost
+    costs = {
         "spikes": command.counts.spikes,
         "synaptic_ops": command.counts.synaptic_ops,
-        "energy_model_j": command.cost.total_j,
-        "latency_model_s": command.cost.latency_s,
-        "latency_law_s": command.law_s,
-        "latency_network_s": command.network_s,
+        "energy_model_j": cost.total_j,
+        "latency_model_s": cost.latency_s,
+        "deadlines_missed": int(cost.latency_s > tick_s),
     }
+    costs |= {f"energy_model_{term}_j": joules for term, joules in cost.energy_j.items()}
+    if cost.energy_chip_j is not None:
+        costs["energy_chip_j"] = cost.energy_chip_j
+    if timed:
+        costs |= {"latency_law_s": command.law_s, "latency_network_s": command.network_s}
+    return costs
 
 
 def _checked(env: gymnasium.Env[Any, Any]) -> ArmEnv:
-    inner = env.unwrapped
+    inner, wrapper = env.unwrapped, env
+    while isinstance(wrapper, gymnasium.Wrapper):
+        if not isinstance(wrapper, _INSIDE):
+            name = type(wrapper).__name__
+            raise ConfigError(f"{name} would see ticks: put {name} around ControllerInLoop, not inside.")
+        wrapper = wrapper.env
     if not isinstance(inner, ArmEnv):
         raise ConfigError(f"ControllerInLoop wraps environments of spikearm, not {inner!r}.")
     config, episodes = inner.config, inner.episodes

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 from gymnasium.utils import RecordConstructorArgs
 
+from spikearm.envs.gym.checks import check_number
 from spikearm.errors import ConfigError, UnknownNameError
 
 
 class EnergyCost(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Subtracts weighted entries of ``info`` from the reward: joules, seconds, spikes.
 
-    ``info["reward_cost"]`` is what was subtracted, as a negative number. Every environment has the mechanical
-    work ``energy_j``; :class:`ControllerInLoop` adds ``energy_model_j``, ``latency_model_s``, ``spikes`` and
-    more. Modelled and measured figures are different kinds of evidence: give each its own weight.
+    Every environment has the mechanical work ``energy_j``; :class:`ControllerInLoop` adds ``energy_model_j``,
+    ``latency_model_s``, ``spikes`` and more. Modelled and measured figures are different kinds of evidence:
+    give each its own weight.
+
+    ``info["reward_cost"]`` is what was subtracted, as a negative number; ``compute_reward`` of a goal
+    environment takes it from there. Hindsight must be told to keep it: without ``copy_info_dict=True``
+    Stable-Baselines3's ``HerReplayBuffer`` computes rewards from goals alone, as if nothing had a cost.
 
     Args:
         env: The environment.
@@ -28,13 +32,14 @@ class EnergyCost(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], weights: Mapping[str, float]) -> None:
+        if not (isinstance(weights, Mapping) and weights):
+            raise ConfigError(
+                f"EnergyCost needs at least one weight by name, e.g. {{'energy_j': 0.1}}; got {weights!r}."
+            )
+        for name, weight in weights.items():
+            check_number(f"weight of {name}", weight)
         RecordConstructorArgs.__init__(self, weights=dict(weights))
         gymnasium.Wrapper.__init__(self, env)
-        if not weights:
-            raise ConfigError("EnergyCost needs at least one weight, e.g. {'energy_j': 0.1}.")
-        for name, weight in weights.items():
-            if not (math.isfinite(weight) and weight >= 0):
-                raise ConfigError(f"weight of {name} must be a number of 0 or more, not {weight!r}.")
         self._weights = dict(weights)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -49,4 +54,5 @@ class EnergyCost(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             if name not in info:
                 raise UnknownNameError("entry of info", name, info)
             cost += weight * float(info[name])
-        return observed, float(reward) - cost, terminated, truncated, info | {"reward_cost": -cost}
+        paid = info.get("reward_cost", 0.0) - cost  # this wrapper may stand around another one
+        return observed, float(reward) - cost, terminated, truncated, info | {"reward_cost": paid}

@@ -15,6 +15,9 @@ from spikearm.envs.perturbation import NO_PERTURBATION
 class PerturbationSchedule(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Perturbs the arm in the course of each episode; faults given to ``reset`` come on top.
 
+    It is for single environments that are made already. Whoever makes one, or a native vector environment,
+    which no such wrapper fits around, gives it the argument ``faults``.
+
     Args:
         env: An environment of this package.
         faults: Pairs of a time since the episode began [s] and settings of

@@ -1,5 +1,6 @@
 """Arms in a batch against the plant, and against themselves in other company."""
 
+import dataclasses
 import pickle
 
 import mujoco
@@ -96,21 +97,21 @@ def test_copy_by_pickle_goes_the_same_way(arm, rng):
     np.testing.assert_array_equal(steps(twin, torques), steps(batch, torques))
 
 
+# The FR3's friction would hold it too.
+@pytest.mark.parametrize("arm", [name for name in ARMS if name != "fr3"], indirect=True)
 def test_gravity_compensation_holds_the_arm_still(arm):
-    if arm.name == "fr3":
-        pytest.skip("its friction would hold it too")
     batch = batch_of(arm, compensated=True)
     np.testing.assert_allclose(steps(batch, [np.zeros(arm.n_joints)] * 50)[-1, 0], arm.home, atol=1e-9)
 
 
-def test_compensation_does_not_know_of_payload_or_tilt(arm):
-    for name in ("payload", "tilt"):
-        if arm.name == "planar1":
-            continue  # it stands upright: nothing pulls it to a side at once
-        batch = batch_of(arm, compensated=True)
-        batch.perturb(0, PERTURBATIONS[name])
-        q = steps(batch, [np.zeros(arm.n_joints)] * 25)[-1, 0]
-        assert np.abs(q - arm.home).max() > 1e-3, name
+# The planar arm of one joint stands upright: nothing pulls it to a side at once.
+@pytest.mark.parametrize("arm", [name for name in ARMS if name != "planar1"], indirect=True)
+@pytest.mark.parametrize("name", ["payload", "tilt"])
+def test_compensation_does_not_know_of_payload_or_tilt(arm, name):
+    batch = batch_of(arm, compensated=True)
+    batch.perturb(0, PERTURBATIONS[name])
+    q = steps(batch, [np.zeros(arm.n_joints)] * 25)[-1, 0]
+    assert np.abs(q - arm.home).max() > 1e-3
 
 
 def test_tilt_of_a_compensated_arm_is_the_missing_weight(arm):
@@ -127,6 +128,40 @@ def test_tilt_of_a_compensated_arm_is_the_missing_weight(arm):
     model.opt.gravity[:] = level + batch._tilt[0]
     mujoco.mj_forward(model, data)
     np.testing.assert_allclose(batch._external[0], before - data.qfrc_bias, atol=1e-10)
+
+
+@pytest.mark.parametrize("payload_kg", [0.0, 0.6])
+def test_drives_of_a_tilted_arm_give_command_and_nominal_weight(arm, rng, payload_kg):
+    """As the plant, whose gravity compensation is part of the torque it is told."""
+    perturbation = Perturbation(gravity_tilt_rad=(0.2, -0.1), payload_kg=payload_kg)
+    batch = batch_of(arm, compensated=True)
+    batch.perturb(0, perturbation)
+    step_s = TIMES["physics_dt_s"]
+    plant = MujocoPlant(arm, perturbation=perturbation, control_dt_s=step_s, physics_dt_s=step_s)
+    dynamics = MujocoDynamics(arm)
+    for command in rng.uniform(-3, 3, (5, arm.n_joints)):
+        (q,) = steps(batch, [command])[0]
+        for _ in range(10):
+            dynamics.update(plant.read().q, np.zeros(arm.n_joints))
+            applied = plant.write(command + dynamics.bias())
+        np.testing.assert_allclose(batch.torque[0], applied, atol=1e-3 if arm.name == "fr3" else 1e-9)
+        np.testing.assert_allclose(q, plant.read().q, atol=2e-5 if arm.name == "fr3" else 1e-11)
+
+
+def test_files_own_sensors_and_gravity_compensation_make_no_difference(tmp_path, rng):
+    arm = ARMS["planar2"]
+    plain = arm.path.read_text()
+    path = tmp_path / "sensing.xml"
+    path.write_text(
+        plain.replace("<body ", '<body gravcomp="1" ').replace(
+            "</mujoco>", '<sensor><framepos objtype="site" objname="ee"/></sensor></mujoco>'
+        )
+    )
+    torques = rng.uniform(-5, 5, (5, 2))
+    own = batch_of(dataclasses.replace(arm, path=path))
+    wanted = batch_of(arm)
+    np.testing.assert_array_equal(steps(own, torques), steps(wanted, torques))
+    np.testing.assert_array_equal(own.torque, wanted.torque)
 
 
 def test_servo_brings_joints_to_their_set_points(arm):

@@ -32,3 +32,18 @@ def make():
     yield make
     for env in made:
         env.close()
+
+
+@pytest.fixture
+def vector():
+    """Makes native vector environments of planar2 by a short name, and closes them."""
+    made = []
+
+    def make(name="Reach", n=3, **arguments):
+        arguments = {"arm": "planar2", "action_mode": "torque", "n_threads": 2} | arguments
+        made.append(gymnasium.make_vec(f"spikearm/{name}-v0", num_envs=n, **arguments))
+        return made[-1]
+
+    yield make
+    for env in made:
+        env.close()

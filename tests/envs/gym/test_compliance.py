@@ -20,6 +20,7 @@ HARD = {
     "perturbation_range": {"payload_kg": [0.0, 0.5]},
     "observation_noise": (1e-3, 1e-2),
     "action_delay_s": 0.007,
+    "faults": [(0.04, {"joint_damping": 1.0})],
 }
 
 
@@ -105,12 +106,14 @@ def test_same_seed_same_episode_whatever_came_before(env, case):
 
 
 def test_seeds_give_different_episodes(env):
-    (first, _), (second, _) = env.reset(seed=1), env.reset(seed=2)
-    if isinstance(first, dict):
-        first, second = first["observation"], second["observation"]
-    # Centre-out always starts at home: only the target tells.
-    if env.unwrapped.config.start_spread_rad:
-        assert (first != second).any()
+    goals, starts = [], []
+    for seed in range(4):
+        observed, _ = env.reset(seed=seed)
+        goals.append(env.unwrapped.target)
+        starts.append(observed["observation"] if isinstance(observed, dict) else observed)
+    # Centre-out always starts at home, and two of its orders may begin with the same point.
+    assert np.ptp(goals, axis=0).max() > 0.0
+    assert np.ptp(starts, axis=0).max() > 0.0 or not env.unwrapped.config.start_spread_rad
 
 
 def vector_of(kind, env_id, arguments, *, n=3, limit=4, mode="NextStep"):

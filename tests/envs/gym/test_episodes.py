@@ -8,6 +8,7 @@ from spikearm.errors import (
     ClosedError,
     ConfigError,
     NotFiniteError,
+    SpikearmError,
     TimeStepError,
     UnknownNameError,
     UnreachableError,
@@ -44,10 +45,56 @@ def test_options_hold_for_one_episode(env):
     assert (observed[:N] != HOME).any()
 
 
-def test_option_changes_nothing_else_that_is_drawn(env):
-    free, _ = env.reset(seed=1)
-    told, _ = env.reset(seed=1, options={"payload_kg": 0.3})
-    np.testing.assert_array_equal(free, told)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"payload_kg": 0.3},
+        {"start": HOME},
+        {"target": [0.3, 0.0, 0.6]},
+        {"perturbation": {"force_n": [1.0, 0.0, 0.0]}},
+    ],
+)
+def test_option_changes_nothing_else_that_is_drawn(make, options):
+    ranges = {"payload_kg": [0.0, 0.5], "joint_friction": [0.0, 0.2]}
+    settings = {"arm": "planar2", "observation_noise": (0.01, 0.1), "perturbation_range": ranges}
+    env = make(**settings).unwrapped
+    drawn = []
+    for told in (None, options):
+        env.reset(seed=1, options=told)
+        episodes = env.episodes
+        parts = {
+            "start": episodes.batch.q[0].copy(),
+            "target": env.target,
+            "payload_kg": env.perturbation["payload_kg"],
+            "friction": env.perturbation["joint_friction"],
+            "noise": episodes.measured()[0][0] - episodes.batch.q[0],
+            "next": env.np_random.random(),
+        }
+        drawn.append(parts)
+    for name in parts.keys() - options.keys():
+        np.testing.assert_allclose(drawn[0][name], drawn[1][name], atol=1e-15, err_msg=name)
+
+
+def test_option_changes_no_random_plant(make):
+    env = make("PlantFamily").unwrapped
+    env.reset(seed=1)
+    free = env.model.body_mass.copy()
+    env.reset(seed=1, options={"start": np.zeros(3), "payload_kg": 0.1})
+    np.testing.assert_array_equal(env.model.body_mass[:-1], free[:-1])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"payload_kg": -1}, {"target": [9.0, 0.0, 0.0]}, {"start": [9.0, 9.0]}, {"faults": [(0.1, {"a": 1})]}],
+)
+def test_refused_option_uses_up_nothing(make, options):
+    env, twin = make("PayloadReach", arm="planar2"), make("PayloadReach", arm="planar2")
+    for one in (env, twin):
+        one.reset(seed=1)
+    for settings in (options, {"seed": 5, "options": options}):
+        with pytest.raises(SpikearmError):
+            env.reset(**(settings if "seed" in settings else {"options": settings}))
+    np.testing.assert_array_equal(env.reset()[0], twin.reset()[0])
 
 
 @pytest.mark.parametrize(
@@ -77,7 +124,10 @@ def test_option_changes_nothing_else_that_is_drawn(env):
             r"is 2 m from the arm's first joint, which reaches 0\.78",
         ),
         ({"faults": [0.5]}, ConfigError, r"a fault is a pair of a time \[s\] and settings"),
-        ({"faults": [(-1.0, {})]}, ConfigError, r"time of a fault must be 0 s or later, not -1\.0"),
+        ({"faults": [(-1.0, {})]}, ConfigError, r"time of a fault must be a number of 0 or more, not -1\.0"),
+        ({"faults": 5}, ConfigError, r"faults must be a list of pairs, .*; got 5"),
+        ({"perturbation": 3}, ConfigError, "perturbation must be a dictionary of settings by name, not 3"),
+        ("payload", ConfigError, "options of reset must be a dictionary, not 'payload'"),
         ({"faults": [(0.5, {"payload": 1})]}, UnknownNameError, "no perturbation named 'payload'"),
     ],
 )
@@ -93,6 +143,9 @@ def test_option_that_makes_no_sense_is_refused(env, options, error, message):
     [
         ([0.0, np.nan], NotFiniteError, r"action 1 is nan; actions must be finite numbers in \[-1, 1\]"),
         ([np.inf, 0.0], NotFiniteError, "action 0 is inf"),
+        (["a", "b"], ConfigError, r"actions must be real numbers, not str\d+: "),
+        ([1j, 0.0], ConfigError, "actions must be real numbers, not complex128"),
+        ([[0.0], [1.0, 2.0]], ConfigError, r"actions must be an array of numbers, not \[\[0"),
         ([0.0], ConfigError, r"action of shape \(1,\), this environment takes \(2,\)"),
         ([[0.0, 0.0]], ConfigError, r"action of shape \(1, 2\), this environment takes \(2,\)"),
     ],
@@ -102,7 +155,7 @@ def test_action_that_makes_no_sense_is_refused_and_loses_nothing(make, env, acti
     for one in (env, twin):
         one.reset(seed=2)
     with pytest.raises(error, match=message):
-        env.unwrapped.step(np.array(action))
+        env.unwrapped.step(action)
     good = np.full(N, 0.3, np.float32)
     np.testing.assert_array_equal(env.step(good)[0], twin.step(good)[0])
 
@@ -138,6 +191,36 @@ def test_payload_of_an_episode_is_drawn_from_its_range(make):
     env = make("PayloadReach", arm="planar2")
     drawn = [env.reset(seed=seed)[1]["payload_kg"] for seed in range(20)]
     assert 0 <= min(drawn) < 0.3 < 0.6 < max(drawn) <= ARMS["planar2"].payload_kg
+
+
+def test_callers_payload_is_every_episodes_payload(make):
+    env = make("PayloadReach", arm="planar2", perturbation={"payload_kg": 0.5})
+    assert {env.reset(seed=seed)[1]["payload_kg"] for seed in range(5)} == {0.5}
+    assert np.abs(env.unwrapped.perturbation["payload_offset_m"]).max() > 0.0
+
+
+def test_callers_range_leaves_the_payload(make):
+    env = make("PayloadReach", arm="planar2", perturbation_range={"joint_friction": [0.1, 1.0]})
+    drawn = [env.reset(seed=seed)[1]["payload_kg"] for seed in range(10)]
+    assert max(drawn) > 0.4
+    assert 0.1 <= env.unwrapped.perturbation["joint_friction"] <= 1.0
+
+
+def test_one_noise_leaves_the_other(make):
+    env = make(
+        arm="planar2", observation_noise=(0.01, 0.0), perturbation={"sensor_noise_dq_rad_s": 0.2}
+    ).unwrapped
+    env.reset(seed=1)
+    assert env.perturbation == {"sensor_noise_q_rad": 0.01, "sensor_noise_dq_rad_s": 0.2}
+
+
+def test_delay_is_drawn_in_whole_steps(make):
+    env = make(arm="planar2", perturbation_range={"delay_s": [0.0, 0.06]})
+    seen = set()
+    for seed in range(30):
+        env.reset(seed=seed)
+        seen.add(round(env.unwrapped.perturbation.get("delay_s", 0.0) / 0.02, 9))
+    assert seen == {0.0, 1.0, 2.0, 3.0}
 
 
 def test_range_of_the_callers_own_is_kept_to(make):
@@ -236,6 +319,9 @@ def test_still_arm_stays_still_in_pose_mode(make):
         ({"arm": "iiwa"}, UnknownNameError, "no arm named 'iiwa'.*Did you mean 'iiwa14'"),
         ({"arn": "iiwa14"}, UnknownNameError, "no argument named 'arn'"),
         ({"action_mode": "torqe"}, UnknownNameError, "no action mode named 'torqe'.*Did you mean 'torque'"),
+        ({"action_mode": None}, UnknownNameError, "no action mode named 'None'"),
+        ({"action_mode": ["torque"]}, UnknownNameError, "no action mode named"),
+        ({"reward_type": 1}, UnknownNameError, "no reward type named '1'"),
         ({"reward_type": "spars"}, UnknownNameError, "no reward type named 'spars'"),
         ({"reward_weights": {"enrgy": 1}}, UnknownNameError, "no reward term named 'enrgy'"),
         (
@@ -249,12 +335,82 @@ def test_still_arm_stays_still_in_pose_mode(make):
         ({"action_delay_s": -0.1}, ConfigError, "action_delay_s must be a number of 0 or more"),
         ({"success_radius": 0.0}, ConfigError, "success_radius must be a positive number"),
         ({"observation_noise": (0.1,)}, ConfigError, "observation_noise is two deviations"),
+        (
+            {"control_dt_s": "fast"},
+            ConfigError,
+            "control_dt_s must be a positive number, at least 1e-05, at most 10, not 'fast'",
+        ),
+        (
+            {"action_delay_s": 1e9},
+            ConfigError,
+            "action_delay_s must be a number of 0 or more, at most 10",
+        ),
+        ({"action_scale": "big"}, ConfigError, "action_scale must be numbers, not 'big'"),
+        ({"observation_noise": 0.1}, ConfigError, "observation_noise is two deviations.*; got 0.1"),
+        ({"gravity_compensation": "no"}, ConfigError, "gravity_compensation must be True or False, not 'no'"),
+        ({"reward_weights": 3}, ConfigError, r"reward_weights must be a mapping such as .*, not 3"),
+        ({"arm": 3}, ConfigError, "arm must be a name or a path, not 3"),
+        ({"perturbation": 3}, ConfigError, "perturbation must be a dictionary of settings by name, not 3"),
+        ({"observation_noise": (-0.1, 0.0)}, ConfigError, "sensor_noise_q_rad must be 0 or more"),
         ({"perturbation": {"payload": 1}}, UnknownNameError, "no perturbation named 'payload'"),
         ({"perturbation_range": {"payload_kg": 1}}, ConfigError, r"range of payload_kg must be a pair"),
         (
             {"perturbation_range": {"payload_kg": [2, 1]}},
             ConfigError,
             "range of payload_kg goes from 2.0 to 1.0",
+        ),
+        (
+            {"arm": "planar2", "perturbation": {"joint_friction": [1, 2, 3]}},
+            ConfigError,
+            "joint_friction has 3 values, the arm has 2 joints",
+        ),
+        (
+            {"arm": "planar2", "perturbation_range": {"joint_damping": [0.0, [1, 2, 3]]}},
+            ConfigError,
+            "range of joint_damping goes from",
+        ),
+        (
+            {"arm": "planar2", "perturbation_range": {"joint_damping": [[0, 0, 0], [1, 2, 3]]}},
+            ConfigError,
+            "joint_damping has 3 values, the arm has 2 joints",
+        ),
+        (
+            {"perturbation": {"delay_s": 0.03}},
+            TimeStepError,
+            r"sensor delay 0\.03 s is not a multiple of control step 0\.02 s",
+        ),
+        (
+            {"perturbation_range": {"delay_s": [0.0, 0.05]}},
+            TimeStepError,
+            r"sensor delay 0\.05 s is not a multiple of control step 0\.02 s",
+        ),
+        (
+            {"observation_noise": (0.1, 0.0), "perturbation": {"sensor_noise_q_rad": 0.2}},
+            ConfigError,
+            "observation_noise and sensor_noise_q_rad .* say the same thing twice",
+        ),
+        (
+            {"observation_noise": (0.0, 0.1), "perturbation_range": {"sensor_noise_dq_rad_s": [0, 1]}},
+            ConfigError,
+            "observation_noise and sensor_noise_dq_rad_s .* say the same thing twice",
+        ),
+        (
+            {"perturbation": {"payload_kg": 1.0}, "perturbation_range": {"payload_kg": [0, 1]}},
+            ConfigError,
+            "payload_kg has a value in perturbation and a range in perturbation_range",
+        ),
+        ({"perturbation": {"payload_kg": 1e12}}, ConfigError, "payload_kg must be at most 1000"),
+        ({"physics_dt_s": 1e-9}, ConfigError, "physics_dt_s must be a positive number, at least 1e-05"),
+        ({"success_radius": True}, ConfigError, "success_radius must be a positive number, not True"),
+        ({"observation_noise": None}, ConfigError, "observation_noise is two deviations.*; got None"),
+        ({"observation_noise": ("a", 0)}, ConfigError, "sensor_noise_q_rad must be a number"),
+        ({"perturbation_range": 5}, ConfigError, "perturbation must be a dictionary of settings by name"),
+        ({"reward_weights": None}, ConfigError, "reward_weights must be a mapping such as .*, not None"),
+        ({"faults": [(0.1, {"payload": 1})]}, UnknownNameError, "no perturbation named 'payload'"),
+        (
+            {"arm": "planar2", "faults": [(0.1, {"joint_friction": [1, 2, 3]})]},
+            ConfigError,
+            "joint_friction has 3 values, the arm has 2 joints",
         ),
         ({"render_mode": "rgb"}, ConfigError, "render_mode must be one of human, rgb_array, depth_array"),
     ],
@@ -285,5 +441,32 @@ def test_closed_environment_says_so(env):
     env.reset(seed=1)
     env.close()
     env.close()
-    with pytest.raises(ClosedError, match="the environment was closed; make a new one"):
-        env.step(np.zeros(N))
+    for call in (lambda: env.step(np.zeros(N)), env.reset):
+        with pytest.raises(ClosedError, match="the environment was closed; make a new one"):
+            call()
+
+
+@pytest.fixture
+def _no_display(monkeypatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("_no_display")
+def test_window_without_a_display_is_refused_when_made(make):
+    with pytest.raises(ConfigError, match=r"render_mode 'human' opens a window.*DISPLAY.*rgb_array"):
+        make(render_mode="human")
+
+
+def test_numbers_of_numpy_are_numbers(make):
+    env = make(
+        arm="planar2",
+        success_radius=np.float32(0.03),
+        observation_noise=np.array([0.01, 0.1]),
+        action_scale=np.float32(0.5),
+        reward_weights={"action": np.int64(1)},
+        perturbation_range={"payload_kg": np.array([0.0, 0.5]), "force_n": np.zeros((2, 3))},
+    )
+    env.reset(options={"faults": [(np.float32(0.1), {"payload_kg": np.float64(0.2)})]})
+    env.step(np.zeros(2))

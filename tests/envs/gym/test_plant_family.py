@@ -56,6 +56,7 @@ def test_any_number_of_joints_steps(make, n_joints):
     [
         ({"arm": "iiwa14"}, "draws its arms; choose n_joints"),
         ({"action_mode": "pose"}, "choose action_mode 'torque' or 'position'"),
+        ({"n_joints": True}, "n_joints must be a whole number from 1 to 15, not True"),
         ({"n_joints": 16}, "n_joints must be a whole number from 1 to 15, not 16"),
         ({"force_share": -1}, "force_share must be a number of 0 or more"),
         ({"plant_seed": -1}, "plant_seed must be a whole number of 0 or more"),

@@ -66,6 +66,32 @@ def test_frames_come_at_the_rate_of_the_steps(make):
     assert make(render_mode="rgb_array", control_dt_s=0.04).metadata["render_fps"] == 25
 
 
+def test_vector_draws_every_arm_as_the_single_environment_does(make, vector):
+    many, one = vector(n=2, render_mode="rgb_array"), make(arm="planar2", render_mode="rgb_array")
+    many.reset(seed=[3, 4])
+    pictures = many.render()
+    for picture_of_one, seed in zip(pictures, (3, 4), strict=True):
+        one.reset(seed=seed)
+        np.testing.assert_array_equal(picture_of_one, one.render())
+
+
+def test_vector_keeps_its_graphics_until_it_is_closed(vector, monkeypatch):
+    made = []
+
+    class Counted(mujoco.Renderer):
+        def __init__(self, *arguments):
+            made.append(self)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(mujoco, "Renderer", Counted)
+    env = vector(n=2, render_mode="rgb_array")
+    env.reset(seed=1)
+    env.render()
+    first = len(made)
+    env.render()
+    assert len(made) == first == 2
+
+
 def test_machine_without_graphics_is_told_what_to_set(make, monkeypatch):
     def fail(*_):
         raise RuntimeError("no display")

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from spikearm.envs.gym.wrappers.energy_cost import EnergyCost
+from spikearm.errors import ConfigError
+
 WEIGHTS = {"distance": 2.0, "success": 3.0, "action": 0.5, "energy": 0.25}
 
 
@@ -36,8 +39,11 @@ def test_default_reward_is_the_distance(make):
 
 def test_sparse_reward_is_zero_only_at_the_goal(make):
     env = make("ReachGoal", arm="planar2", success_radius=0.2)
-    rewards = {(reward, info["is_success"]) for *_, reward, _, _, info in steps(env, 60, seed=3)}
-    assert rewards <= {(-1.0, False), (0.0, True)}
+    env.reset(seed=3)
+    env.reset(options={"target": env.unwrapped.episodes.batch.position[0]})
+    way = [env.step(np.array([1.0, 0.0])) for _ in range(60)]
+    rewards = {(reward, info["is_success"]) for _, reward, _, _, info in way}
+    assert rewards == {(-1.0, False), (0.0, True)}
 
 
 @pytest.mark.parametrize("name", ["ReachGoal", "TrackGoal", "CenterOutGoal", "PayloadReachGoal"])
@@ -64,8 +70,49 @@ def test_reward_of_other_goals_is_computed_from_them_alone(make):
     assert env.compute_reward(achieved[3], desired[3], {}) == -1.0
 
 
+def test_one_goal_stands_for_all_rows(make):
+    env = make("ReachGoal", arm="planar2").unwrapped
+    np.testing.assert_array_equal(env.compute_reward(np.zeros((1000, 3)), np.ones(3), {}), -np.ones(1000))
+    np.testing.assert_array_equal(env.compute_reward(np.zeros(3), np.zeros((2, 4, 3)), {}), np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("achieved", "desired", "info", "message"),
+    [
+        (np.zeros((4, 2)), np.zeros((4, 2)), {}, r"goals of shapes \(4, 2\) and \(4, 2\); .* 3 numbers each"),
+        (np.zeros((4, 3)), np.zeros((5, 3)), {}, r"goals of shapes \(4, 3\) and \(5, 3\)"),
+        (np.zeros((4, 3)), np.zeros((4, 2)), {}, r"goals of shapes \(4, 3\) and \(4, 2\)"),
+        (np.float64(0.0), np.zeros(3), {}, r"goals of shapes \(\) and \(3,\)"),
+        ("here", np.zeros(3), {}, "achieved goals must be numbers, not 'here'"),
+        (np.zeros((4, 3)), np.zeros((4, 3)), [{}] * 3, "3 infos for 4 goals"),
+    ],
+)
+def test_goals_that_do_not_fit_are_refused(make, achieved, desired, info, message):
+    env = make("ReachGoal", arm="planar2").unwrapped
+    with pytest.raises(ConfigError, match=message):
+        env.compute_reward(achieved, desired, info)
+
+
+def test_cost_of_a_wrapper_is_part_of_the_reward_of_a_goal(make):
+    costly = EnergyCost(make("ReachGoal", arm="planar2", reward_weights={"action": 0.5}), {"energy_j": 2.0})
+    env = EnergyCost(costly, {"energy_j": 1.0})
+    for _, observed, reward, _, _, info in steps(env, 5):
+        assert info["reward_cost"] == pytest.approx(-3.0 * info["energy_j"])
+        compute = env.get_wrapper_attr("compute_reward")
+        assert compute(observed["achieved_goal"], observed["desired_goal"], info) == pytest.approx(reward)
+
+
 def test_goal_ends_nothing(make):
     env = make("ReachGoal", arm="planar2").unwrapped
     assert env.compute_terminated(np.zeros(3), np.zeros(3), {}) is False
     assert env.compute_truncated(np.zeros(3), np.zeros(3), {}) is False
     assert env.compute_terminated(np.zeros(3), np.zeros(3), {"termination": "diverged"}) is True
+
+
+def test_ends_are_told_row_by_row(make):
+    env = make("ReachGoal", arm="planar2").unwrapped
+    rows = np.zeros((3, 3))
+    infos = [{}, {"termination": "diverged"}, {"termination": None}]
+    assert env.compute_terminated(rows, rows, infos).tolist() == [False, True, False]
+    assert env.compute_terminated(rows, rows, {}).tolist() == [False] * 3
+    assert env.compute_truncated(rows, rows, infos).tolist() == [False] * 3

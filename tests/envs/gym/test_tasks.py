@@ -5,7 +5,7 @@ import pytest
 
 from spikearm.envs.arms import ARMS
 from spikearm.envs.dynamics import MujocoDynamics
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, UnreachableError
 
 TASKS = ("Reach", "Track", "CenterOut", "PayloadReach")
 
@@ -73,10 +73,10 @@ def test_centre_out_alternates_between_circle_and_centre(make, arm):
     assert np.ptp(points, axis=1).max() == 0.0  # it holds for three steps
     np.testing.assert_allclose(points[1::2], np.broadcast_to(points[1, 0], points[1::2].shape), atol=1e-12)
     out = points[::2, 0]
-    if arm.name != "planar1":  # it has one way to move, and so two points at most
-        assert len(np.unique(out.round(6), axis=0)) == 8
-        radii = np.linalg.norm(out - points[1, 0], axis=1)
-        np.testing.assert_allclose(radii, 0.5 * arm.reach_m, atol=2e-3)
+    # One way to move: two points.
+    assert len(np.unique(out.round(6), axis=0)) == (2 if arm.name == "planar1" else 8)
+    away = (out - points[1, 0])[:, np.flatnonzero(arm.task_axes[:3])]
+    np.testing.assert_allclose(np.linalg.norm(away, axis=1), 0.5 * arm.reach_m, atol=1e-4)
 
 
 def test_centre_out_has_every_point_before_any_again(make):
@@ -85,6 +85,18 @@ def test_centre_out_has_every_point_before_any_again(make):
     out = np.array(list(targets(env, 31)))[::2]
     for block in (out[:8], out[8:]):
         assert len(np.unique(block.round(9), axis=0)) == 8
+
+
+@pytest.mark.parametrize(("name", "radius_m"), [("planar2", 0.7), ("iiwa14", 0.9), ("planar3", 0.8)])
+def test_circle_out_of_reach_is_refused(make, name, radius_m):
+    with pytest.raises(UnreachableError, match=r"point \d of the circle .* choose a smaller radius_m"):
+        make("CenterOut", arm=name, radius_m=radius_m)
+
+
+def test_reach_target_is_never_below_the_floor(make):
+    env = make(arm="iiwa14")
+    heights = [env.reset(seed=seed)[0][26] for seed in range(200)]
+    assert min(heights) >= 0.0
 
 
 def test_random_plant_is_asked_for_joint_angles_within_its_range(make):
@@ -104,9 +116,11 @@ def test_moving_target_is_no_option(make, name):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("Track", {"period_s": 0.0}, "period_s must be a positive number of seconds, not 0.0"),
-        ("PlantFamily", {"period_s": -1.0}, "period_s must be a positive number of seconds, not -1.0"),
-        ("CenterOut", {"radius_m": -0.1}, "radius_m must be a positive number, not -0.1"),
+        ("Track", {"period_s": 0.0}, "period_s must be a positive number, not 0.0"),
+        ("PlantFamily", {"period_s": -1.0}, "period_s must be a positive number, not -1.0"),
+        ("CenterOut", {"radius_m": -0.1}, r"radius_m must be a positive number, at most 1\.1485, not -0\.1"),
+        ("CenterOut", {"radius_m": 50.0}, r"radius_m must be a positive number, at most 1\.1485, not 50\.0"),
+        ("Track", {"period_s": "slow"}, "period_s must be a positive number, not 'slow'"),
         ("CenterOut", {"hold_s": 0.0}, "hold_s must be a positive number, not 0.0"),
     ],
 )

@@ -8,26 +8,17 @@ import pytest
 from comparison import assert_same
 from gymnasium.vector import AutoresetMode
 
-from spikearm.errors import ConfigError, NotFiniteError
-
-
-@pytest.fixture
-def vector():
-    made = []
-
-    def make(name="Reach", n=3, **arguments):
-        arguments = {"arm": "planar2", "action_mode": "torque", "n_threads": 2} | arguments
-        made.append(gymnasium.make_vec(f"spikearm/{name}-v0", num_envs=n, **arguments))
-        return made[-1]
-
-    yield make
-    for env in made:
-        env.close()
+from spikearm.errors import ClosedError, ConfigError, NotFiniteError, UnknownNameError
 
 
 def actions(env, seed=0):
     env.action_space.seed(seed)
     return env.action_space.sample()
+
+
+def test_unknown_autoreset_mode_is_refused_by_name(vector):
+    with pytest.raises(UnknownNameError, match=r"no autoreset mode named 'Next'.*Did you mean 'NextStep'"):
+        vector(autoreset_mode="Next")
 
 
 def test_threads_change_nothing(vector):
@@ -159,10 +150,60 @@ def test_nonsense_is_refused(vector, call, error, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": 0}, "num_envs must be at least 1, not 0"),
+        ({"n": 0}, "num_envs must be a whole number of 1 or more, not 0"),
+        ({"n": 2.5}, "num_envs must be a whole number of 1 or more, not 2.5"),
+        ({"n_threads": -1}, "n_threads must be a whole number of 1 or more, not -1"),
         ({"max_episode_steps": 0}, "max_episode_steps must be"),
     ],
 )
 def test_argument_that_makes_no_sense_is_refused(vector, arguments, message):
     with pytest.raises(ConfigError, match=message):
         vector(**arguments)
+
+
+def test_vector_has_no_window(vector):
+    with pytest.raises(ConfigError, match="render_mode must be one of rgb_array, depth_array, or None"):
+        vector(render_mode="human")
+
+
+def test_step_before_a_reset_is_refused(vector):
+    with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
+        vector().step(np.zeros((3, 2)))
+
+
+def test_closed_vector_says_so(vector):
+    env = vector()
+    env.reset(seed=1)
+    env.close()
+    with pytest.raises(ClosedError, match="the environment was closed; make a new one"):
+        env.reset()
+
+
+def test_no_limit_of_time_is_given_as_for_single_environments(vector):
+    env = vector(max_episode_steps=-1)
+    env.reset(seed=1)
+    for _ in range(105):
+        truncated = env.step(np.zeros((3, 2)))[3]
+    assert not truncated.any()
+
+
+def test_ends_of_many_goals_at_once(vector):
+    env = vector("ReachGoal")
+    env.reset(seed=1)
+    env.unwrapped.episodes.batch.dq[1] = 1e9
+    observed, _, terminated, truncated, info = env.step(actions(env))
+    goals = observed["achieved_goal"], observed["desired_goal"]
+    assert (
+        env.unwrapped.compute_terminated(*goals, info).tolist() == terminated.tolist() == [False, True, False]
+    )
+    assert env.unwrapped.compute_truncated(*goals, info).tolist() == truncated.tolist() == [False] * 3
+
+
+def test_schedule_strikes_in_every_episode_of_every_arm(vector):
+    env = vector(faults=[(0.06, {"payload_kg": 0.5})], max_episode_steps=5)
+    env.reset(seed=1)
+    seen = [
+        (env.step(np.zeros((3, 2))), env.unwrapped.episodes.perturbation)[1][2].payload_kg for _ in range(11)
+    ]
+    # Steps 1 to 3 begin before the fault; step 6 is the reset.
+    assert seen == [0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5]

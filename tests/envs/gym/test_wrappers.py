@@ -1,5 +1,6 @@
 """Wrappers, with a controller that is no more than a spring."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import gymnasium
@@ -18,7 +19,7 @@ from spikearm.records import Cost, OpCounts
 
 ARM = ARMS["planar2"]
 LIMITS = MujocoDynamics(ARM).torque_limits
-COST = Cost(latency_s=1e-5, energy_j={"all": 2e-6})
+COST = Cost(latency_s=1e-5, energy_j={"synapses": 1.5e-6, "neurons": 0.5e-6}, energy_chip_j=3e-6)
 COUNTS = OpCounts(spikes=3.0, synaptic_ops=5.0)
 
 
@@ -39,6 +40,7 @@ class Spring:
     targets: list = field(default_factory=list)
     applied: list = field(default_factory=list)
     n_resets: int = 0
+    n_resumes: int = 0
     closed: bool = False
 
     def __post_init__(self):
@@ -46,6 +48,9 @@ class Spring:
 
     def reset(self):
         self.n_resets += 1
+
+    def resume(self):
+        self.n_resumes += 1
 
     def update(self, state, target):
         self.targets.append(target)
@@ -86,7 +91,7 @@ def test_agents_action_moves_the_set_point(make):
     env.reset(seed=1)
     start = env.unwrapped.episodes.batch.position[0].copy()
     for _ in range(5):
-        env.step(np.array([1.0, 0.0, 0.0]))
+        env.step(np.array([1.0, 0.0]))
     assert len(spring.targets) == 5 * 20
     moved = spring.targets[-1][0].position - start
     np.testing.assert_allclose(moved, [5 * 0.02 * SPEED_M_S, 0, 0], atol=1e-12)
@@ -99,7 +104,7 @@ def test_end_effector_follows_the_set_point(make):
     batch = env.unwrapped.episodes.batch
     start = batch.position[0].copy()
     for k in range(60):
-        observed, *_ = env.step(np.array([0.5 if k < 10 else 0.0, 0.0, 0.0]))
+        observed, *_ = env.step(np.array([0.5 if k < 10 else 0.0, 0.0]))
     np.testing.assert_allclose(batch.position[0] - start, [0.05, 0.0, 0.0], atol=2e-3)
     np.testing.assert_allclose(observed[-3:], 0.0, atol=2e-3)
 
@@ -107,34 +112,139 @@ def test_end_effector_follows_the_set_point(make):
 def test_info_sums_up_the_ticks(make):
     env = controlled(make, step_s=0.01)
     env.reset(seed=1)
-    _, reward, _, _, info = env.step(np.zeros(3))
+    _, reward, _, _, info = env.step(np.zeros(2))
     assert info["spikes"] == 30.0
     assert info["synaptic_ops"] == 50.0
     assert info["energy_model_j"] == pytest.approx(2e-5)
+    assert info["energy_model_synapses_j"] == pytest.approx(1.5e-5)
+    assert info["energy_model_neurons_j"] == pytest.approx(0.5e-5)
+    assert info["energy_chip_j"] == pytest.approx(3e-5)
     assert info["latency_model_s"] == pytest.approx(1e-4)
+    assert info["deadlines_missed"] == 0
+    assert "latency_law_s" not in info
+    assert reward == info["reward_goal"]
+
+
+def test_measured_times_are_told_on_request(make):
+    env = controlled(make, step_s=0.01, timed=True)
+    env.reset(seed=1)
+    *_, info = env.step(np.zeros(2))
     assert info["latency_law_s"] == pytest.approx(1e-5)
     assert info["latency_network_s"] == pytest.approx(2e-5)
-    assert reward == info["reward_goal"]
 
 
 def test_controller_hears_what_the_limits_left(make):
     spring = Spring(stiffness=1e6)
     env = controlled(make, spring)
     env.reset(seed=1)
-    _, _, _, _, info = env.step(np.array([1.0, 0.0, 1.0]))
+    _, _, _, _, info = env.step(np.array([1.0, 1.0]))
     sent, applied = spring.applied[-1]
     assert (np.abs(sent) > LIMITS).any()
     assert (np.abs(applied) <= LIMITS).all()
+    np.testing.assert_array_equal(info["torque_command_nm"], sent)
+    np.testing.assert_allclose(info["torque_nm"], applied)
     assert info["saturated"]
 
 
-@pytest.mark.parametrize(("forget", "resets"), [(False, 1), (True, 3)])
-def test_controller_remembers_unless_told_to_forget(make, forget, resets):
+def test_tick_that_saturates_is_told_of_whichever_it_was(make):
+    spring = Spring()
+    env = controlled(make, spring)
+    env.reset(seed=1)
+    seen = []
+    for k in range(20):
+        spring.stiffness = 1e6 if k == 10 else 300.0
+        spring.applied.clear()
+        info = env.step(np.array([(-1.0) ** k, 0.0]))[4]
+        cut = [(sent != applied).any() for sent, applied in spring.applied]
+        seen.append((any(cut), bool(cut[-1])))
+        assert info["saturated"] == any(cut)
+    assert len(set(seen)) > 1
+
+
+def test_set_point_stays_within_the_arms_reach(make):
+    spring = Spring()
+    env = controlled(make, spring)
+    base, reach_m = env.reset(seed=1) and env.unwrapped.episodes.batch.reach
+    for _ in range(100):
+        env.step(np.array([1.0, 0.0]))
+    (before, *_), (last, velocity, _) = spring.targets[-2:]
+    assert np.linalg.norm(last.position - base) == pytest.approx(reach_m)
+    np.testing.assert_allclose(velocity[:3], (last.position - before.position) / 0.001, atol=1e-9)
+
+
+def test_agent_moves_the_axes_the_arm_controls(make):
+    assert controlled(make).action_space.shape == (2,)
+    one_joint = {"arm": "planar1", "action_scale": MujocoDynamics(ARMS["planar1"]).torque_limits.tolist()}
+    assert controlled(make, inside=one_joint).action_space.shape == (1,)
+
+
+def test_torque_comes_as_late_as_it_is_told(make):
+    class LateByOne:
+        def __init__(self):
+            self.before = None
+
+        def torque(self, command):
+            now, self.before = self.before, command.torque
+            return command.torque if now is None else now
+
+    spring, commands = Spring(), []
+    update = spring.update
+    spring.update = lambda *given: commands.append(update(*given)) or commands[-1]
+    env = controlled(make, spring, make_delay=LateByOne)
+    for seed in range(2):
+        commands.clear()
+        spring.applied.clear()
+        env.reset(seed=seed)
+        env.step(np.array([1.0, 0.0]))
+        sent = [sent for sent, _ in spring.applied]
+        np.testing.assert_array_equal(sent[0], commands[0].torque)
+        np.testing.assert_array_equal(sent[1:], [one.torque for one in commands[:-1]])
+
+
+def test_substrate_slower_than_a_tick_misses_deadlines(make):
+    spring = Spring()
+    update = spring.update
+    slow = Cost(latency_s=1.5e-3, energy_j={})
+    spring.update = lambda *given: dataclasses.replace(update(*given), cost=slow)
+    env = controlled(make, spring)
+    env.reset(seed=1)
+    info = env.step(np.zeros(2))[4]
+    assert info["deadlines_missed"] == 20
+    assert "energy_chip_j" not in info
+
+
+def test_frames_come_at_the_rate_of_the_agents_steps(make):
+    assert controlled(make, step_s=0.04).metadata["render_fps"] == 25
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda env: EnergyCost(env, {"energy_j": 1.0}),
+        lambda env: gymnasium.wrappers.FrameStackObservation(env, 2),
+        gymnasium.wrappers.RecordEpisodeStatistics,
+    ],
+)
+def test_wrappers_that_would_see_ticks_are_refused(make, wrap):
+    with pytest.raises(ConfigError, match=r"put \w+ around ControllerInLoop, not inside"):
+        ControllerInLoop(wrap(ticking(make)), Spring(), lambda *parts: parts)
+
+
+def test_schedule_may_be_inside(make):
+    faulty = PerturbationSchedule(ticking(make), [(0.01, {"payload_kg": 0.5})])
+    env = ControllerInLoop(faulty, Spring(), lambda *parts: parts)
+    env.reset(seed=1)
+    env.step(np.zeros(2))
+    assert env.unwrapped.perturbation == {"payload_kg": 0.5}
+
+
+@pytest.mark.parametrize(("forget", "resets", "resumes"), [(False, 1, 2), (True, 3, 0)])
+def test_controller_forgets_unless_told_to_remember(make, forget, resets, resumes):
     spring = Spring()
     env = controlled(make, spring, forget=forget)
     for seed in range(3):
         env.reset(seed=seed)
-    assert spring.n_resets == resets
+    assert (spring.n_resets, spring.n_resumes) == (resets, resumes)
     env.close()
     assert spring.closed
 
@@ -153,7 +263,7 @@ def test_agent_may_set_the_stiffness_instead(make):
 
 @pytest.mark.filterwarnings("ignore:.*is different from the unwrapped version:UserWarning")
 def test_controlled_environment_complies(make):
-    env = controlled(make, forget=True)
+    env = controlled(make)
     check_env(env, skip_render_check=True, skip_close_check=True)
 
 
@@ -161,7 +271,7 @@ def test_goal_environment_keeps_its_dictionary(make):
     env = controlled(make, inside={"name": "ReachGoal"})
     observed, _ = env.reset(seed=1)
     assert env.observation_space.contains(observed)
-    observed, reward, *_, info = env.step(np.zeros(3))
+    observed, reward, *_, info = env.step(np.zeros(2))
     compute = env.get_wrapper_attr("compute_reward")
     assert compute(observed["achieved_goal"], observed["desired_goal"], info) == reward
 
@@ -171,6 +281,7 @@ def test_goal_environment_keeps_its_dictionary(make):
     [
         ({"action": "torque"}, ConfigError, "action must be 'target' or 'gains', not 'torque'"),
         ({"action": "gains"}, ConfigError, "action 'gains' needs set_stiffness"),
+        ({"step_s": "long"}, ConfigError, "step_s must be a positive number, not 'long'"),
         ({"step_s": 0.0205}, TimeStepError, r"step of the agent 0\.0205 s is not a multiple of tick"),
         ({"inside": {"action_scale": None}}, ConfigError, "the controller makes all torque itself"),
         ({"inside": {"gravity_compensation": True}}, ConfigError, "the controller makes all torque itself"),
@@ -191,11 +302,11 @@ def test_other_peoples_environments_are_refused():
         ControllerInLoop(gymnasium.make("CartPole-v1"), Spring(), lambda *parts: parts)
 
 
-@pytest.mark.parametrize("action", [np.zeros(2), np.array([0.0, np.nan, 0.0])])
+@pytest.mark.parametrize("action", [np.zeros(3), np.array([0.0, np.nan])])
 def test_agents_nonsense_is_refused(make, action):
     env = controlled(make)
     env.reset(seed=1)
-    with pytest.raises(ConfigError, match=r"action must be 3 finite numbers in \[-1, 1\]"):
+    with pytest.raises(ConfigError, match=r"action must be 2 finite numbers in \[-1, 1\]"):
         env.step(action)
 
 
@@ -209,6 +320,25 @@ def test_cost_is_taken_from_the_reward(make):
     assert with_cost["reward_cost"] == pytest.approx(-3.0 * info["energy_j"])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("copied", "share_without_cost"), [(True, 0.0), (False, 0.8)])
+def test_hindsight_keeps_costs_only_if_it_is_told_to(make, copied, share_without_cost):
+    """Four of five goals are made up; the rest keep their reward."""
+    sb3 = pytest.importorskip("stable_baselines3")
+    agent = sb3.SAC(
+        "MultiInputPolicy",
+        EnergyCost(make("ReachGoal", arm="planar2"), {"energy_j": 5.0}),
+        replay_buffer_class=sb3.HerReplayBuffer,
+        replay_buffer_kwargs={"copy_info_dict": copied, "n_sampled_goal": 4},
+        learning_starts=1000,
+        policy_kwargs={"net_arch": [8]},
+        seed=0,
+    )
+    agent.learn(300)
+    rewards = agent.replay_buffer.sample(200).rewards.numpy()
+    assert np.isin(rewards, (-1.0, 0.0)).mean() == pytest.approx(share_without_cost, abs=0.1)
+
+
 def test_cost_of_what_is_not_counted_is_refused(make):
     env = EnergyCost(make(arm="planar2"), {"energy": 1.0})
     env.reset(seed=1)
@@ -218,7 +348,12 @@ def test_cost_of_what_is_not_counted_is_refused(make):
 
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [({}, "EnergyCost needs at least one weight"), ({"energy_j": -1.0}, "weight of energy_j must be")],
+    [
+        ({}, "EnergyCost needs at least one weight"),
+        (3, "EnergyCost needs at least one weight by name, .*; got 3"),
+        ({"energy_j": -1.0}, "weight of energy_j must be"),
+        ({"energy_j": "much"}, "weight of energy_j must be a number of 0 or more, not 'much'"),
+    ],
 )
 def test_energy_cost_refuses(make, weights, message):
     with pytest.raises(ConfigError, match=message):
