@@ -76,6 +76,9 @@ def process() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def short_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """Two short reaches on the reference substrate, with those without adaptation before them."""
+    """Two short reaches on the reference substrate, with those without adaptation before them.
+
+    Of 0.2 s each, and so near that the torque need not change faster than an arm lets it.
+    """
     out = tmp_path_factory.mktemp("runs")
-    return execute(RunConfig(trials=2, duration_s=0.4, seed=7, out=out, name="short"))
+    return execute(RunConfig(trials=2, duration_s=0.4, distance_m=0.02, seed=7, out=out, name="short"))

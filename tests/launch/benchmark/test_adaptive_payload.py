@@ -16,6 +16,7 @@ from spikearm.launch.benchmark.adaptive_payload import (
     PERTURBATIONS,
     PID,
     QUICK,
+    SEEN,
     WEIGHT,
     AdaptivePayload,
     jobs,
@@ -60,12 +61,12 @@ def test_default_is_the_published_protocol():
     assert settings.backends == tuple(BACKENDS)
 
 
-def test_rows_are_the_laws_and_both_states_on_every_substrate():
+def test_rows_are_the_laws_and_all_that_neurons_can_see_on_every_substrate():
     labels = [variant.label for variant in variants(AdaptivePayload())]
     assert labels[:2] == [PD, PID]
-    full = {f"{state} 1000 {backend}" for state in ("raw", "encoded") for backend in BACKENDS}
+    full = {f"{state} 1000 {backend}" for state in SEEN for backend in BACKENDS}
     rule = "node-perturbation 1000"
-    assert set(labels[2:]) == full | {"raw 250 reference", "encoded 250 reference", rule}
+    assert set(labels[2:]) == full | {f"{state} 250 reference" for state in SEEN} | {rule}
 
 
 def test_other_rules_have_a_row_each_that_differs_in_nothing_else():
@@ -75,7 +76,7 @@ def test_other_rules_have_a_row_each_that_differs_in_nothing_else():
     assert rows["node-perturbation 1000"] == dataclasses.replace(like, network=network)
     alone = variants(AdaptivePayload(learning_rules=("node-perturbation",)))
     assert {v.config.network.learning_rule for v in alone[2:]} == {"node-perturbation"}
-    assert len(alone) == 10
+    assert len(alone) == 14
 
 
 def test_states_learn_at_their_own_rates():
@@ -93,7 +94,7 @@ def test_pid_is_the_same_law_with_an_integral():
 
 def test_keys_are_unique_and_paths():
     keys = [job.key for job in jobs(AdaptivePayload())]
-    assert len(set(keys)) == len(keys) == 5 * (1 + 3 * 11)
+    assert len(set(keys)) == len(keys) == 5 * (1 + 3 * 15)
     assert all(len(key.split("/")) == 3 and " " not in key for key in keys)
 
 
@@ -131,7 +132,7 @@ def test_targets_are_the_same_for_every_controller():
         run = compose(dataclasses.replace(job.config, trials=4, duration_s=0.04))
         targets.append(np.array([target.pose.position for target in run.control.schedule]))
         run.close()
-    assert len(targets) == 8
+    assert len(targets) == 10
     for others in targets[1:]:
         np.testing.assert_array_equal(targets[0], others)
 

@@ -17,7 +17,7 @@ TINY = (
     *("benchmark", "adaptive-payload", "--sessions", 1, "--trials", 3, "--last", 2, "--reach-s", 0.1),
     *("--perturbations", "weight", "--backends", "reference", "--neurons", 100, "--processes", 1, "--json"),
 )
-N_JOBS = 6
+N_JOBS = 7
 PATIENCE_S = 120.0
 
 
@@ -88,7 +88,7 @@ def test_benchmark_prints_one_document_and_keeps_it(spikearm, finished):
     assert all(map(math.isfinite, numbers(document)))
     (block,) = document["blocks"]
     labels = [row["label"] for row in block["rows"]]
-    adaptive = ["raw 100 reference", "encoded 100 reference", "node-perturbation 100"]
+    adaptive = [*(f"{seen} 100 reference" for seen in ("raw", "encoded", "mixed")), "node-perturbation 100"]
     assert labels == ["PD, unperturbed", "PD", "PID", *adaptive]
     assert all(label in ended.err for label in labels)
     assert (finished / "learning.png").stat().st_size > 10_000
@@ -135,7 +135,19 @@ def test_failure_of_one_run_is_told_and_counted(spikearm, tmp_path):
 
 
 def test_center_out_runs_both_forms(spikearm, tmp_path):
-    words = ("benchmark", "center-out", "--sessions", 1, "--reach-s", 0.2, "--distance-m", 0.05, "--json")
+    words = (
+        "benchmark",
+        "center-out",
+        "--sessions",
+        1,
+        "--reach-s",
+        0.2,
+        "--distance-m",
+        0.01,
+        "--turn-rad",
+        0.02,
+        "--json",
+    )
     ended = spikearm(*words, "--stages", "spiking", "--backends", "--processes", 1, "--out", tmp_path)
     assert ended.code == 0
     published, fed = ended.document["blocks"]
