@@ -104,7 +104,7 @@ class Limits:
         return self.torque * push
 
     def clamp(self, torque: FloatArray, before: FloatArray) -> FloatArray:
-        """The torque within its limits, and then no further from the one before than it may change.
+        """The torque no further from the one before than it may change, and within its limits in any case.
 
         Args:
             torque: Wanted [N m], shape (n_joints,).
@@ -112,6 +112,11 @@ class Limits:
         """
         allowed: FloatArray = _clamped(torque, before, self.torque, self._rules.torque_rate_nm)
         return allowed
+
+
+    def clip(self, torque: FloatArray) -> FloatArray:
+        """The torque within its limits [N m], shape (n_joints,)."""
+        return np.minimum(np.maximum(torque, -self.torque), self.torque)
 
 
 @njit(cache=True)
@@ -125,9 +130,9 @@ def _outside(values: FloatArray, low: FloatArray, high: FloatArray) -> bool:
 
 @njit(cache=True)
 def _clamped(torque: FloatArray, before: FloatArray, limit: FloatArray, rate: float) -> FloatArray:
-    """Within the limit, and then within the rate of the one before."""
+    """Within the rate of the one before, and then within the limit, which holds whatever was before."""
     allowed = np.empty_like(torque)
     for i in range(len(torque)):
-        within = min(max(torque[i], -limit[i]), limit[i])
-        allowed[i] = min(max(within, before[i] - rate), before[i] + rate)
+        near = min(max(torque[i], before[i] - rate), before[i] + rate)
+        allowed[i] = min(max(near, -limit[i]), limit[i])
     return allowed

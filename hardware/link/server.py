@@ -310,7 +310,8 @@ class RobotServer:
         if applied is None:
             return
         if np.isfinite(applied).all():
-            self._applied = self._session.applied = applied
+            self._applied = applied
+            self._session.report(applied)
         else:
             self._fault_now |= Stop.PLANT
             self.fault = f"the arm says that it applied {applied}"

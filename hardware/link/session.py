@@ -101,8 +101,11 @@ class RobotSession:
         if self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
             self.mode = Mode.MONITOR
         self._hold.release()
-        torque = self._hold.torque(reading)
-        self.applied = self._limits.clamp(torque, torque)
+        self.applied = self._limits.clip(self._hold.torque(reading))
+
+    def report(self, applied: FloatArray) -> None:
+        """What the arm says that it applied [N m]; its next torque may change from there, within the limits."""
+        self.applied = self._limits.clip(applied)
 
     def end_session(self) -> None:
         """The client has gone: hold, and let the next one in under a new number."""

@@ -42,6 +42,10 @@ def test_no_sequence_of_wishes_leaves_the_limits():
         torque = after
 
 
+def test_torque_that_was_outside_its_limit_is_inside_at_once():
+    np.testing.assert_array_equal(LIMITS.clamp(np.array((80.0, 0.0)), np.array((80.0, -30.0))), (50.0, -20.0))
+
+
 def test_share_lowers_the_limit():
     limits = Limits(LimitRules(torque_share=0.1, torque_rate_nm=math.inf), TORQUE, RANGE)
     np.testing.assert_array_equal(limits.clamp(np.array((90.0, -90.0)), np.zeros(2)), (5.0, -2.0))

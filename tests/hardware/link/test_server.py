@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rig import PERIOD_NS, Masses
 
+from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.wire import Cause, Flag, Mode, Stop
 
 STRANGER = "stranger"
@@ -193,6 +194,17 @@ def test_nothing_but_numbers_is_ever_sent(rig, wrong, why):
     assert plant.stop_reason == why
     assert plant.statistics.refused == {}
     assert np.isfinite(robot.plant.applied).all()
+
+
+def test_arm_that_says_it_applied_more_does_not_move_the_limit(rig):
+    robot = rig(limits=LimitRules(torque_share=0.1))
+    plant = robot.armed()
+    write = robot.plant.write
+    robot.plant.write = lambda torque: write(torque) + 60.0
+    for _ in range(5):
+        plant.next_state()
+        plant.write(np.array((9.5, 9.5)))
+    assert np.abs(robot.plant.applied).max() <= 10.0
 
 
 def stall(robot, n_periods: int) -> None:

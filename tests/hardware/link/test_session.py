@@ -255,6 +255,13 @@ def test_torque_never_leaves_its_limits_through_any_change_of_mode(make):
         before = after
 
 
+def test_hold_that_needs_more_than_its_limit_gets_no_more(make):
+    driver = make(weight=80.0, limits=LimitRules(torque_share=0.2))
+    assert (driver.session.applied == 20.0).all()
+    for _ in range(5):
+        np.testing.assert_array_equal(driver.tick(), (20.0, 20.0))
+
+
 def test_recovery_makes_no_step_of_torque(make):
     driver = make(weight=30.0).arm()
     before = driver.session.applied
