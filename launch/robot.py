@@ -11,6 +11,7 @@ import numpy as np
 
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.errors import ConfigError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import Channel, listen
 from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
@@ -23,6 +24,7 @@ from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Codec, Stop, Trait
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
+from spikearm.records import JointState
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,13 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
     address, key = parse_address(config.listen), load_key(config.key_file)
     require_safe(address, has_key=bool(key))
     dynamics = MujocoDynamics(arm)
+    limits, first = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges), plant.read()
+    _require_carried(dynamics, limits, first)
     session = RobotSession(
         config.session,
-        Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges),
+        limits,
         Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=plant.dt_s),
-        plant.read(),
+        first,
     )
     codec = Codec(arm.n_joints, key)
     channel: Channel = listen(address)
@@ -136,3 +140,19 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         )
     server = RobotServer(plant, session, channel, codec, traits=traits)
     return Robot(config, plant, session, server, channel)
+
+
+def _require_carried(dynamics: MujocoDynamics, limits: Limits, reading: JointState) -> None:
+    """An arm that its allowed torque cannot carry would fall as soon as it is held.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    dynamics.update(reading.q, np.zeros_like(reading.dq))
+    weight = np.abs(dynamics.bias())
+    if (weight > limits.torque).any():
+        needed = (weight / dynamics.torque_limits).max()
+        raise ConfigError(
+            f"where it stands, the arm's own weight takes {needed:.3f} of its torque limits, more than it is "
+            f"allowed: it would fall. Give a --torque-share above {needed:.3f}, or move it elsewhere."
+        )

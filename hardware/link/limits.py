@@ -113,7 +113,6 @@ class Limits:
         allowed: FloatArray = _clamped(torque, before, self.torque, self._rules.torque_rate_nm)
         return allowed
 
-
     def clip(self, torque: FloatArray) -> FloatArray:
         """The torque within its limits [N m], shape (n_joints,)."""
         return np.minimum(np.maximum(torque, -self.torque), self.torque)

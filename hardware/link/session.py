@@ -33,15 +33,17 @@ class SessionRules:
         stale_ticks: Age of a state, in ticks, beyond which an answer to it is refused.
         ready_ticks: Commands in time, one tick after the other, before an arm that waits becomes active.
         silence_ticks: Ticks without any command after which the session is over.
+        runaway_ticks: Ticks beyond the speed limit after which a hold counts as what drives the arm.
     """
 
     watchdog: WatchdogRules = field(default_factory=WatchdogRules)
     stale_ticks: int = 5
     ready_ticks: int = 10
     silence_ticks: int = 1000
+    runaway_ticks: int = 200
 
     def __post_init__(self) -> None:
-        for key in ("stale_ticks", "ready_ticks", "silence_ticks"):
+        for key in ("stale_ticks", "ready_ticks", "silence_ticks", "runaway_ticks"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)!r}.")
 
@@ -90,6 +92,7 @@ class RobotSession:
         self.stop = Stop(0)
         self.mode = Mode.IDLE
         self._armed = False
+        self._n_fast = 0
         self.tick_number = 0
         self.stops: list[tuple[int, Stop]] = []
         self.applied: FloatArray = np.zeros_like(first.q)
@@ -104,7 +107,7 @@ class RobotSession:
         self.applied = self._limits.clip(self._hold.torque(reading))
 
     def report(self, applied: FloatArray) -> None:
-        """What the arm says that it applied [N m]; its next torque may change from there, within the limits."""
+        """What the arm says it applied [N m]: the next torque changes from there, within the limits."""
         self.applied = self._limits.clip(applied)
 
     def end_session(self) -> None:
@@ -150,8 +153,7 @@ class RobotSession:
         self.tick_number += 1
         fresh, self._fresh = self._fresh, False
         self._watch(fresh)
-        if self.mode is Mode.COMMAND_ACTIVE:
-            fault |= self._limits.violated(reading)
+        fault |= self._beyond(reading)
         if fault:
             self.protect(fault)
         elif fresh:
@@ -220,10 +222,21 @@ class RobotSession:
             self.mode = Mode.COMMAND_ACTIVE
             self.watchdog.forgive()
 
+    def _beyond(self, reading: JointState) -> Stop:
+        """Limits that the arm is beyond, whoever moves it; and whether its hold does."""
+        violated = self._limits.violated(reading)
+        if not self.stop:
+            self._n_fast = 0
+            return violated
+        self._n_fast = self._n_fast + 1 if violated & Stop.SPEED_LIMIT else 0
+        return Stop.TORQUE_OFF if self._n_fast > self._rules.runaway_ticks else Stop(0)
+
     def _wanted(self, reading: JointState) -> FloatArray:
         """The client's torque while it may command, the robot's own otherwise."""
         command = self._command
         self.moved_by = 0
+        if self.stop & Stop.TORQUE_OFF:
+            return np.zeros_like(reading.q)
         if self.mode is not Mode.COMMAND_ACTIVE or command is None or command.flags & _HOLDING:
             return self._hold.torque(reading)
         self._hold.release()
@@ -236,6 +249,8 @@ class RobotSession:
         if not self.stop or self._command is None or not self._command.flags & Flag.RECOVER:
             return
         if (np.abs(reading.dq) < _AT_REST_RAD_S).all() and not self._limits.violated(reading):
+            if self.stop & Stop.TORQUE_OFF:
+                self._hold.release()  # without torque, the arm is no longer where it was held
             self.stop = Stop(0)
             self.mode = Mode.MONITOR
 

@@ -67,6 +67,7 @@ class Stop(enum.IntFlag):
     SENSOR = 32
     PLANT = 64
     STALLED = 128
+    TORQUE_OFF = 256
 
 
 class Cause(enum.StrEnum):

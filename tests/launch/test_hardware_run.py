@@ -13,8 +13,9 @@ import pytest
 
 from spikearm.controller.ticklog import column_matrix, read_ticks
 from spikearm.envs.perturbation import Perturbation
-from spikearm.errors import AddressError, LinkError
+from spikearm.errors import AddressError, ConfigError, LinkError
 from spikearm.hardware.link.faults import FaultPlan
+from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.session import SessionRules
 from spikearm.hardware.link.watchdog import WatchdogRules
 from spikearm.launch.config import NetworkConfig, RunConfig
@@ -168,6 +169,12 @@ def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray]):
             robot.session.protect(type(robot.session.stop).SENSOR)
 
     return failing
+
+
+def test_arm_that_its_allowed_torque_cannot_carry_is_not_served(short_path):
+    robot = in_step(SHORT, short_path, limits=LimitRules(torque_share=0.1))
+    with pytest.raises(ConfigError, match=r"weight takes 0\.1.. of its torque limits.*torque-share above"):
+        make_robot(robot)
 
 
 def test_missing_robot_is_said_at_once(short_path):

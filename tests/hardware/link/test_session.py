@@ -226,6 +226,40 @@ def test_hard_limit_stops(active, where, why):
     assert active.session.stop == why
 
 
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [({"q": (0.0, -1.01)}, Stop.JOINT_LIMIT), ({"dq": (3.1, 0.0)}, Stop.SPEED_LIMIT)],
+)
+def test_hard_limit_stops_an_arm_that_nobody_commands(make, where, why):
+    driver = make()
+    driver.reading = reading(**where)
+    driver.tick()
+    assert (driver.session.mode, driver.session.stop) == (Mode.STOPPED, why)
+
+
+def test_hold_that_drives_the_arm_away_ends_without_torque(make):
+    """A robot whose torque has the wrong sign: what should brake it makes it faster."""
+    driver = make()
+    q, dq = np.zeros(2), np.array((0.5, 0.0))
+    for _ in range(1500):
+        driver.reading = reading(q, dq)
+        dq = dq - driver.tick() * 1e-3
+    assert driver.session.stop == Stop.SPEED_LIMIT | Stop.TORQUE_OFF
+    np.testing.assert_array_equal(driver.session.applied, ZERO)
+    assert np.abs(dq).max() < 10.0
+
+
+def test_hold_without_torque_is_tried_again_after_a_recovery_only(active):
+    active.reading = reading(dq=(9.0, 0.0))
+    for _ in range(300):
+        active.tick()
+    active.reading = reading()
+    active.tick()
+    assert active.session.stop & Stop.TORQUE_OFF
+    active.tick(ZERO, Flag.RECOVER)
+    assert (active.session.mode, active.session.stop) == (Mode.MONITOR, Stop(0))
+
+
 def test_soft_margin_pushes_back(active):
     active.reading = reading(q=(0.9, 0.0))
     torques = np.array([active.tick((0.5, 0.5)) for _ in range(60)])
@@ -361,7 +395,7 @@ def test_watchdog_of_the_rules_is_used(make):
     assert driver.session.stop == Stop.MISSED_IN_A_ROW
 
 
-@pytest.mark.parametrize("key", ["stale_ticks", "ready_ticks", "silence_ticks"])
+@pytest.mark.parametrize("key", ["stale_ticks", "ready_ticks", "silence_ticks", "runaway_ticks"])
 def test_rules_out_of_range_are_refused(key):
     with pytest.raises(ConfigError, match=f"{key} must be at least 1, not 0"):
         SessionRules(**{key: 0})
