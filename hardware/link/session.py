@@ -33,6 +33,7 @@ class SessionRules:
         stale_ticks: Age of a state, in ticks, beyond which an answer to it is refused.
         ready_ticks: Commands in time, one tick after the other, before an arm that waits becomes active.
         silence_ticks: Ticks without any command after which the session is over.
+        blind_ticks: Ticks without a reading after which an arm can be held no longer.
         runaway_ticks: Ticks beyond the speed limit after which a hold counts as what drives the arm.
     """
 
@@ -40,10 +41,11 @@ class SessionRules:
     stale_ticks: int = 5
     ready_ticks: int = 10
     silence_ticks: int = 1000
+    blind_ticks: int = 10
     runaway_ticks: int = 200
 
     def __post_init__(self) -> None:
-        for key in ("stale_ticks", "ready_ticks", "silence_ticks", "runaway_ticks"):
+        for key in ("stale_ticks", "ready_ticks", "silence_ticks", "blind_ticks", "runaway_ticks"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)!r}.")
 
@@ -92,7 +94,7 @@ class RobotSession:
         self.stop = Stop(0)
         self.mode = Mode.IDLE
         self._armed = False
-        self._n_fast = 0
+        self._n_fast = self._n_blind = 0
         self.tick_number = 0
         self.stops: list[tuple[int, Stop]] = []
         self.applied: FloatArray = np.zeros_like(first.q)
@@ -140,12 +142,19 @@ class RobotSession:
         self._command, self._fresh = command, True
         self._obey(command.flags)
 
-    def tick(self, reading: JointState, *, fault: Stop = Stop(0)) -> FloatArray:  # noqa: B008 - an enum
+    def tick(
+        self,
+        reading: JointState,
+        *,
+        fault: Stop = Stop(0),  # noqa: B008 - an enum
+        blind: bool = False,
+    ) -> FloatArray:
         """One tick of the robot.
 
         Args:
-            reading: What the arm says now.
+            reading: What the arm says now, or said last.
             fault: Something else that must stop the arm.
+            blind: Whether the arm says nothing now.
 
         Returns:
             Torque to apply until the next tick [N m], shape (n_joints,).
@@ -153,6 +162,9 @@ class RobotSession:
         self.tick_number += 1
         fresh, self._fresh = self._fresh, False
         self._watch(fresh)
+        self._n_blind = self._n_blind + 1 if blind else 0
+        if self._n_blind > self._rules.blind_ticks:
+            fault |= Stop.TORQUE_OFF
         fault |= self._beyond(reading)
         if fault:
             self.protect(fault)
@@ -237,6 +249,8 @@ class RobotSession:
         self.moved_by = 0
         if self.stop & Stop.TORQUE_OFF:
             return np.zeros_like(reading.q)
+        if self._n_blind:
+            return self._hold.weight(reading)
         if self.mode is not Mode.COMMAND_ACTIVE or command is None or command.flags & _HOLDING:
             return self._hold.torque(reading)
         self._hold.release()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import PERIOD_NS, Masses
+from rig import PERIOD_NS, MassDynamics, Masses
 
 from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.wire import Cause, Flag, Mode, Stop
@@ -162,6 +162,38 @@ def test_failing_arm_stops_the_arm_and_not_the_server(rig, trouble, why):
     assert plant.stop_reason == why
     assert np.isfinite(plant.read().q).all()
     assert ("drive is hot" if trouble == "error" else "nan") in robot.server.fault
+
+
+@pytest.mark.parametrize("blind", ["nan", "error"])
+def test_blind_robot_lets_go_instead_of_driving_its_arm_away(rig, blind):
+    robot = rig()
+    robot.armed()
+    robot.plant.dq = np.array((2.0, -2.0))
+    read = robot.plant.read
+    robot.period()
+
+    def unreadable():
+        if blind == "error":
+            raise RuntimeError("no answer")
+        return replace(read(), q=np.full(2, np.nan))
+
+    robot.plant.read = unreadable
+    robot.periods(3000)
+    assert robot.session.stop & Stop.TORQUE_OFF
+    np.testing.assert_array_equal(robot.plant.applied[-1], 0.0)
+    assert np.abs(robot.plant.dq).max() < 2.1
+
+
+def test_blind_moment_is_bridged_by_gravity_alone(rig):
+    robot = rig(plant=Masses(weight=4.0), dynamics=MassDynamics(weight=4.0))
+    robot.periods(100)
+    robot.plant.broken = True
+    robot.periods(8)
+    np.testing.assert_allclose(robot.plant.applied[-5:], 4.0)
+    robot.plant.broken = False
+    robot.periods(100)
+    assert robot.session.stop == Stop.SENSOR
+    np.testing.assert_allclose(robot.plant.q, 0.0, atol=1e-3)
 
 
 class Wrong(Masses):

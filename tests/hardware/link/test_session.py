@@ -395,7 +395,9 @@ def test_watchdog_of_the_rules_is_used(make):
     assert driver.session.stop == Stop.MISSED_IN_A_ROW
 
 
-@pytest.mark.parametrize("key", ["stale_ticks", "ready_ticks", "silence_ticks", "runaway_ticks"])
+@pytest.mark.parametrize(
+    "key", ["stale_ticks", "ready_ticks", "silence_ticks", "runaway_ticks", "blind_ticks"]
+)
 def test_rules_out_of_range_are_refused(key):
     with pytest.raises(ConfigError, match=f"{key} must be at least 1, not 0"):
         SessionRules(**{key: 0})
