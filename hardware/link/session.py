@@ -17,7 +17,7 @@ from spikearm.hardware.link.channel import Peer
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.limits import Limits
 from spikearm.hardware.link.watchdog import Watchdog, WatchdogRules
-from spikearm.hardware.link.wire import Cause, CommandFrame, Flag, Mode, Refused, Stop
+from spikearm.hardware.link.wire import ENDING, Cause, CommandFrame, Flag, Mode, Refused, Stop
 from spikearm.records import FloatArray, JointState
 
 _AT_REST_RAD_S = 0.1
@@ -198,6 +198,8 @@ class RobotSession:
             raise Refused(Cause.PEER)
         if command.sequence <= self.last_sequence:
             raise Refused(Cause.SEQUENCE)
+        if command.flags & ENDING and not command.flags & ~(ENDING | Flag.HOLD):
+            return  # the wish to end is never too old, and its torque moves nothing
         if not 0 <= self.tick_number - command.answers <= self._rules.stale_ticks:
             raise Refused(Cause.STALE)
         starting = self.mode is Mode.COMMAND_WAIT or command.flags & (Flag.ARM | Flag.RECOVER)
@@ -256,7 +258,8 @@ class RobotSession:
         self._hold.release()
         self.moved_by = command.sequence
         push = self._limits.push_back(reading)
-        return command.torque if push is None else command.torque + push
+        # What is beyond the limit is cut before the push: it would outweigh it otherwise.
+        return command.torque if push is None else self._limits.clip(command.torque) + push
 
     def _recover(self, reading: JointState) -> None:
         """A stopped arm at rest, within its limits, is released if the client asks for it now."""
@@ -269,5 +272,5 @@ class RobotSession:
             self.mode = Mode.MONITOR
 
 
-_HOLDING = Flag.HOLD | Flag.ARM | Flag.RECOVER | Flag.RESET | Flag.HELLO
+_HOLDING = ENDING | Flag.HOLD | Flag.ARM | Flag.RECOVER | Flag.RESET | Flag.HELLO
 """Flags of commands whose torque moves nothing."""

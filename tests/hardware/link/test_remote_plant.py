@@ -64,7 +64,7 @@ def test_write_returns_the_torque_itself_while_the_robot_does_as_told(rig):
 
 def test_write_shows_what_the_limits_cut_off(rig):
     plant = rig(limits=LimitRules(torque_share=0.5)).armed()
-    applied = drive(plant, 80, (80.0, 0.0))
+    applied = drive(plant, 70, (80.0, 0.0))
     assert (applied[:, 0] <= 50.0).all()
     assert applied[-1][0] == 50.0
     np.testing.assert_array_equal(applied[1:, 1], 0.0)

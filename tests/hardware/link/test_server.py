@@ -149,6 +149,13 @@ def test_command_without_a_number_is_counted_and_not_passed_on(rig):
     assert np.isfinite(robot.plant.applied).all()
 
 
+def test_request_to_stop_is_obeyed_though_its_torque_is_no_number(rig):
+    robot = rig()
+    robot.armed()
+    offered(robot, robot.codec.pack_command(robot.command((np.nan, 0.0), Flag.STOP)), "client 0")
+    assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.CLIENT)
+
+
 @pytest.mark.parametrize(
     ("trouble", "why"), [("broken", Stop.SENSOR), ("error", Stop.PLANT)], ids=["sensor", "plant"]
 )

@@ -267,6 +267,20 @@ def test_soft_margin_pushes_back(active):
     assert torques[-1][1] == 0.5
 
 
+@pytest.mark.parametrize("times", [1.0, 4.0, 1e6])
+def test_client_cannot_outweigh_the_push_of_a_margin(make, times):
+    """A unit mass, pushed towards its stop by the whole allowed torque and more, from 0.3 rad before it."""
+    driver = make(limits=LimitRules(torque_share=0.05, torque_rate_nm=1.0)).arm()
+    q, dq, furthest = 0.7, 0.0, 0.0
+    for _ in range(3000):
+        driver.reading = reading((q, 0.0), (dq, 0.0))
+        dq += driver.tick((5.0 * times, 0.0))[0] * 1e-3
+        q += dq * 1e-3
+        furthest = max(furthest, q)
+    assert furthest < 1.0
+    assert driver.session.stop == Stop(0)
+
+
 def test_fault_of_the_robot_stops(active):
     active.session.tick(active.reading, fault=Stop.SENSOR)
     assert active.session.stop == Stop.SENSOR
@@ -331,6 +345,21 @@ def test_command_that_answers_an_old_or_a_future_state_is_refused(active):
     assert active.refused(answers=now - 6) is Cause.STALE
     assert active.refused(answers=now + 1) is Cause.STALE
     active.offer(answers=now - 5)
+
+
+@pytest.mark.parametrize("flag", [Flag.STOP, Flag.BYE])
+def test_request_to_end_is_obeyed_whatever_else_is_wrong_with_it(make, flag):
+    driver = make()
+    driver.tick(ZERO)
+    driver.tick(ZERO, Flag.ARM)
+    driver.offer((3.0, np.inf), flag, answers=driver.session.tick_number - 2)
+    assert driver.session.mode is (Mode.STOPPED if flag is Flag.STOP else Mode.IDLE)
+    active = make().arm()
+    for _ in range(7):
+        active.tick()
+    active.offer(ZERO, flag, answers=0)
+    assert active.session.mode is (Mode.STOPPED if flag is Flag.STOP else Mode.IDLE)
+    np.testing.assert_allclose(active.tick(), ZERO)
 
 
 def test_refused_command_changes_nothing(active):
