@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from spikearm.controller.interruption import StopRequest
 from spikearm.controller.loop import Loop, LoopResult
 from spikearm.controller.path import Schedule
 from spikearm.controller.resume import resumed
@@ -132,7 +133,8 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
 
         def drive(log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None) -> LoopResult:
             outcome.spikes = spikes
-            return _drive(config, link, control, outcome, log, meter, schedule)
+            with StopRequest() as stop:
+                return _drive(config, link, control, outcome, log, meter, schedule, stop)
 
         summary = record_run(folder, config, control, drive)
     finally:
@@ -158,12 +160,13 @@ def _drive(
     log: TickLog,
     meter: EnergyMeter | None,
     schedule: Schedule,
+    stop: StopRequest,
 ) -> LoopResult:
     """Loop after loop, until the schedule is done, somebody interrupts, or the robot is not to be had."""
     while True:
         before = outcome.n_ticks
         try:
-            _one_loop(config, link, control, outcome, log, meter, schedule)
+            _one_loop(config, link, control, outcome, log, meter, schedule, stop)
             outcome.ended = "interrupted" if outcome.interrupted else "done"
             break
         except (ProtectiveStopError, LinkError) as error:
@@ -173,11 +176,17 @@ def _drive(
             outcome.ended = f"{type(error).__name__}: {error}"
             if len(outcome.stops) > link.recoveries:
                 break
+        if stop.requested:  # also while the loop ended by an error: nothing is recovered, nothing armed
+            outcome.ended = "interrupted"
+            break
         done = outcome.n_ticks - before
         try:
             schedule = _recovered(link, control, outcome, schedule, min(done, len(schedule) - 1))
         except (ProtectiveStopError, LinkError) as error:
             outcome.ended = f"{type(error).__name__}: {error}"
+            break
+        if stop.requested:
+            outcome.ended = "interrupted"
             break
     return LoopResult(
         n_ticks=outcome.n_ticks,
@@ -196,6 +205,7 @@ def _one_loop(
     log: TickLog,
     meter: EnergyMeter | None,
     schedule: Schedule,
+    stop: StopRequest,
 ) -> None:
     with connect(link, control.arm.n_joints, outcome.statistics) as plant:
         outcome.lock_step = plant.lock_step
@@ -210,6 +220,7 @@ def _one_loop(
             actuation_delay=config.actuation_delay,
             torque_rate_nm=config.torque_rate_nm,
             on_tick=outcome.on_tick,
+            stop=stop,
         ).run()
     outcome.interrupted = result.interrupted
 

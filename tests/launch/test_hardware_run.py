@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from spikearm.hardware.link.faults import FaultPlan
 from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.session import SessionRules
 from spikearm.hardware.link.watchdog import WatchdogRules
+from spikearm.launch import hardware_run
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
 from spikearm.launch.robot import Robot, make_robot
@@ -156,6 +159,26 @@ def test_recovered_run_goes_on_and_does_all_its_reaches(short_path):
     assert summary["n_ticks"] > 1000 + 150  # the way back takes a second, the second reach was begun anew
     assert len(applied) > summary["n_ticks"]  # the robot's own hold as well
     assert np.abs(np.diff(applied, axis=0)).max() <= 1.0 + 1e-9
+
+
+def test_interrupt_in_the_tick_of_a_stop_is_not_lost(short_path, monkeypatch):
+    """What was asked while the loop ended by an error: the arm is neither recovered nor armed again."""
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    on_tick = hardware_run._Outcome.on_tick
+
+    def interrupted(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            os.kill(os.getpid(), signal.SIGINT)
+            raise LinkError("no state")
+
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", interrupted)
+    with served(robot):
+        summary, folder = execute_on_robot(run, link_to(robot, recoveries=5))
+    assert summary["link"]["ended"] == "interrupted"
+    assert summary["interrupted"] is True
+    assert summary["n_ticks"] == read_ticks(folder).num_rows == 50
 
 
 def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray]):
