@@ -63,6 +63,8 @@ class RobotSession:
         limits: What is let through.
         hold: The robot's own torque.
         first: The first reading.
+        given: Torque that the arm's drives give already, from which the hold begins [N m], shape (n_joints,);
+            None: all that the hold wants, as by a simulated arm.
         new_session: Draws session numbers.
 
     Attributes:
@@ -84,6 +86,7 @@ class RobotSession:
         hold: Hold,
         first: JointState,
         *,
+        given: FloatArray | None = None,
         new_session: Callable[[], int] = random_session,
     ) -> None:
         self._rules = rules
@@ -100,6 +103,8 @@ class RobotSession:
         self.applied: FloatArray = np.zeros_like(first.q)
         self.end_session()
         self.place(first)
+        if given is not None:
+            self.report(given)
 
     def place(self, reading: JointState) -> None:
         """The arm was put somewhere else: hold it there, from this instant on, until it is armed again."""

@@ -114,7 +114,8 @@ def test_client_that_pushes_into_a_stop_is_kept_from_it():
         ({"torque_rate_nm": 0.0}, "torque_rate_nm must be a positive number"),
         ({"speed_rad_s": math.nan}, "speed_rad_s must be a positive number"),
         ({"margin_rad": -0.1}, "margin_rad must be 0 or a positive"),
-        ({"margin_rad_s": 3.0}, "margin_rad_s = 3 must be below speed_rad_s = 3"),
+        ({"margin_rad_s": 1.0}, "margin_rad_s = 1 must be below speed_rad_s = 1"),
+        ({"margin_rad_s": 3.0, "speed_rad_s": 3.0}, "margin_rad_s = 3 must be below speed_rad_s = 3"),
     ],
 )
 def test_rules_out_of_range_are_refused(change, said):
