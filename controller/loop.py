@@ -214,7 +214,7 @@ class Loop:
     def _refuse(self, what: str, values: object) -> None:
         raise NotFiniteError(
             f"tick {self._log.n_ticks}: {what} must be finite, not {values}. "
-            "It was not passed on, and the arm's torque is off; the log holds all ticks before."
+            "It was not passed on, and the arm was let go or put on hold; the log holds all ticks before."
         )
 
 

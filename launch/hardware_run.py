@@ -14,7 +14,7 @@ from spikearm.controller.path import Schedule
 from spikearm.controller.resume import resumed
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
-from spikearm.errors import ConfigError, LinkError, ProtectiveStopError
+from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, SpikearmError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import dial
 from spikearm.hardware.link.conversation import ClientRules
@@ -169,11 +169,13 @@ def _drive(
             _one_loop(config, link, control, outcome, log, meter, schedule, stop)
             outcome.ended = "interrupted" if outcome.interrupted else "done"
             break
-        except (ProtectiveStopError, LinkError) as error:
+        except SpikearmError as error:
             if not outcome.n_ticks:
                 raise  # there is nothing to sum up
-            outcome.stops.append({"tick": log.n_ticks, "why": str(error)})
             outcome.ended = f"{type(error).__name__}: {error}"
+            if not isinstance(error, ProtectiveStopError | LinkError):
+                break  # not the arm's: to recover it would mend nothing
+            outcome.stops.append({"tick": log.n_ticks, "why": str(error)})
             if len(outcome.stops) > link.recoveries:
                 break
         if stop.requested:  # also while the loop ended by an error: nothing is recovered, nothing armed
@@ -182,7 +184,7 @@ def _drive(
         done = outcome.n_ticks - before
         try:
             schedule = _recovered(link, control, outcome, schedule, min(done, len(schedule) - 1))
-        except (ProtectiveStopError, LinkError) as error:
+        except SpikearmError as error:
             outcome.ended = f"{type(error).__name__}: {error}"
             break
         if stop.requested:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 
-from spikearm.errors import AddressError, ClosedError, LinkError, StateError
+from spikearm.errors import AddressError, ClosedError, LinkError, NetworkLostError, StateError
 from spikearm.hardware.backend import Backend, StepResult
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.link.address import Address, open_client_socket, require_safe
@@ -94,7 +94,7 @@ class RemoteProgram:
 
         Raises:
             PortError: An input is missing, unknown, of the wrong shape, or not finite; nothing was asked.
-            LinkError: The other end has failed.
+            NetworkLostError: The other end has failed.
             ClosedError: The program is closed.
         """
         self._require_open()
@@ -162,7 +162,8 @@ class RemoteProgram:
         while came is not None:
             answer = self._genuine(came[0])
             if answer is not None and answer.kind is Kind.ERROR and answer.sequence == self._sequence:
-                raise LinkError(f"the network at the other end failed: {answer.payload.decode()}")
+                said = answer.payload.decode(errors="replace")
+                raise NetworkLostError(f"the network at the other end failed: {said}")
             if answer is not None and answer.kind is Kind.STEP and self._is_news(answer):
                 self._held, numbers = self._outputs.unpack(answer.payload)
                 self._held_ns = answer.client_ns
@@ -193,7 +194,7 @@ class RemoteProgram:
             if answer is None or answer.sequence != self._sequence:
                 continue
             if answer.kind is Kind.ERROR:
-                raise LinkError(f"the other end refuses: {answer.payload.decode()}.")
+                raise LinkError(f"the other end refuses: {answer.payload.decode(errors='replace')}.")
             if answer.kind is kind:
                 return answer
         raise LinkError(

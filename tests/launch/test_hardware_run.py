@@ -15,7 +15,7 @@ import pytest
 
 from spikearm.controller.ticklog import column_matrix, read_ticks
 from spikearm.envs.perturbation import Perturbation
-from spikearm.errors import AddressError, ConfigError, LinkError
+from spikearm.errors import AddressError, ConfigError, LinkError, NetworkLostError, NotFiniteError
 from spikearm.hardware.link.faults import FaultPlan
 from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.session import SessionRules
@@ -179,6 +179,45 @@ def test_interrupt_in_the_tick_of_a_stop_is_not_lost(short_path, monkeypatch):
     assert summary["link"]["ended"] == "interrupted"
     assert summary["interrupted"] is True
     assert summary["n_ticks"] == read_ticks(folder).num_rows == 50
+
+
+@pytest.mark.parametrize("error", [NetworkLostError("no output"), NotFiniteError("nan")])
+def test_run_that_ends_by_an_error_of_its_own_keeps_its_report(short_path, monkeypatch, error):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    on_tick = hardware_run._Outcome.on_tick
+
+    def failing(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            raise error
+
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", failing)
+    with served(robot):
+        summary, folder = execute_on_robot(run, link_to(robot, recoveries=5))
+    assert summary["link"]["ended"] == f"{type(error).__name__}: {error}"
+    assert summary["link"]["stops"] == []  # the arm did not stop, and is not recovered
+    assert summary["n_ticks"] == read_ticks(folder).num_rows == 50
+
+
+def test_robot_that_ended_is_a_reason_and_not_a_lost_report(short_path, monkeypatch):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    on_tick = hardware_run._Outcome.on_tick
+
+    def unplugged(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            raise LinkError("no state")
+
+    def gone(*_):
+        raise AddressError("nobody there")
+
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", unplugged)
+    monkeypatch.setattr(hardware_run, "_recovered", gone)
+    with served(robot):
+        summary, _ = execute_on_robot(run, link_to(robot, recoveries=5))
+    assert summary["link"]["ended"] == "AddressError: nobody there"
 
 
 def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray]):
