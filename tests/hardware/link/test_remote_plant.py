@@ -9,7 +9,7 @@ from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.link_clock import LinkClock
 from spikearm.hardware.link.stops import describe
-from spikearm.hardware.link.wire import Cause, Mode, Stop, Trait
+from spikearm.hardware.link.wire import Cause, Flag, Mode, Stop, Trait
 
 QUICK = ClientRules(connect_s=0.2)
 
@@ -296,6 +296,20 @@ def test_goodbye_that_is_lost_is_said_again(rig):
     # The second try comes 20 ms later, when the robot has stopped by itself; it must reach it all the same.
     assert robot.session.peer is None
     assert robot.session.stop in (Stop(0), Stop.MISSED_IN_A_ROW)
+
+
+def test_commands_missed_before_the_arm_was_active_are_no_failure(rig):
+    robot = rig()
+    plant = robot.connect()
+    plant._robot.send(Flag.HOLD | Flag.ARM, np.zeros(2))
+    robot.periods(50)
+    plant.arm()
+    for _ in range(5):
+        plant.write(np.zeros(2))
+        plant.next_state()
+    document = plant.statistics.document()
+    assert document["success_rate"] == 1.0
+    assert document["robot_missed_commands"] == 0
 
 
 def test_successor_of_a_client_that_died_waits_until_the_robot_lets_it_in(rig):
