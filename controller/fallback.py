@@ -95,8 +95,8 @@ class Fallback:
         if self._n_without > rules.stop_ticks:
             age = f", {age_s:.3g} s old" if math.isfinite(age_s) else ""
             raise NetworkLostError(
-                f"the network's output has been {why} for {rules.stop_ticks} ticks{age}; the arm's torque is "
-                "off. Look at the substrate: is it still there, and fast enough?"
+                f"the network's output has been {why} for {rules.stop_ticks} ticks{age}; the run ends and "
+                "its arm is let go or held. Look at the substrate: is it still there, and fast enough?"
             )
         if self._n_without <= rules.hold_ticks:
             self.rung = Rung.HELD

@@ -7,11 +7,13 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequest:
-    """While entered, turns the first SIGINT or SIGTERM into a flag; the second stops at once.
+    """While entered, turns the first SIGINT, SIGTERM or SIGHUP into a flag; the second stops at once.
+
+    A SIGHUP that is ignored stays so: that is what ``nohup`` is for.
 
     Signals belong to the main thread: entered in another one, it changes nothing.
 
@@ -26,6 +28,8 @@ class StopRequest:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
+                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                    continue
                 self._previous[number] = signal.signal(number, self._request)
         return self
 

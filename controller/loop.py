@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Literal
@@ -69,6 +70,7 @@ class Loop:
         on_tick: Called with each record after it was written, for displays; its time is nobody's latency,
             but in real time it delays the next tick.
         trial: Number of the trial, for the record.
+        stop: Asked to end by somebody who has to know it beyond this loop; None asks only while it runs.
 
     Raises:
         TimeStepError: Plant and schedule have different time steps.
@@ -89,6 +91,7 @@ class Loop:
         torque_rate_nm: float = math.inf,
         on_tick: Callable[[TickRecord], None] | None = None,
         trial: int = 0,
+        stop: StopRequest | None = None,
     ) -> None:
         if not math.isclose(plant.dt_s, schedule.control_dt_s, rel_tol=1e-6):
             raise TimeStepError(
@@ -108,6 +111,7 @@ class Loop:
         self._rate = TorqueRate(torque_rate_nm)
         self._on_tick = on_tick
         self._trial = trial
+        self._stop = stop
         self._previous_log_s = math.nan
 
     def run(self, n_ticks: int | None = None) -> LoopResult:
@@ -125,7 +129,7 @@ class Loop:
             raise ConfigError(
                 f"n_ticks must be from 1 to {len(self._schedule)}, the length of the schedule; got {n_ticks}."
             )
-        with StopRequest() as stop:
+        with StopRequest() if self._stop is None else nullcontext(self._stop) as stop:
             try:
                 result = self._run(n_ticks, stop)
             except BaseException:
@@ -210,7 +214,7 @@ class Loop:
     def _refuse(self, what: str, values: object) -> None:
         raise NotFiniteError(
             f"tick {self._log.n_ticks}: {what} must be finite, not {values}. "
-            "It was not passed on, and the arm's torque is off; the log holds all ticks before."
+            "It was not passed on, and the arm was let go or put on hold; the log holds all ticks before."
         )
 
 

@@ -189,11 +189,13 @@ class Schedule:
         targets: One per tick, at ``k * control_dt_s``.
         reach_index: Reach each tick belongs to, shape (n_ticks,).
         control_dt_s: Control time step [s].
+        n_back: First ticks of them that only lead back to where a reach was interrupted.
     """
 
     targets: tuple[Target, ...]
     reach_index: tuple[int, ...]
     control_dt_s: float
+    n_back: int = 0
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -14,8 +14,8 @@ from spikearm.records import FloatArray, Pose
 def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duration_s: float = 1.0) -> Schedule:
     """The rest of a schedule, led up to from the measured state, at rest at both ends.
 
-    The interrupted reach is done again from its start, because there the path is at rest; so no target jumps,
-    whatever happened in between.
+    The way back of an earlier stop is dropped. The interrupted reach is done again from its start, because
+    there the path is at rest; so no target jumps, whatever happened in between.
 
     Args:
         schedule: The interrupted schedule.
@@ -30,7 +30,7 @@ def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duratio
     if not 0 <= tick < len(schedule):
         raise ConfigError(f"tick must be from 0 to {len(schedule) - 1}, the schedule's last; got {tick}.")
     reach = schedule.reach_index[tick]
-    first = schedule.reach_index.index(reach)
+    first = schedule.reach_index.index(reach, schedule.n_back)
     goal = schedule.targets[first]
     n_ticks = max(1, math.ceil(duration_s / schedule.control_dt_s))
     way = sample(Reach(pose, goal.pose, n_ticks * schedule.control_dt_s), schedule.control_dt_s, n_ticks)
@@ -42,6 +42,7 @@ def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duratio
         targets=back + schedule.targets[first:],
         reach_index=(reach,) * n_ticks + schedule.reach_index[first:],
         control_dt_s=schedule.control_dt_s,
+        n_back=n_ticks,
     )
 
 

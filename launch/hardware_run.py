@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spikearm.controller.interruption import StopRequest
 from spikearm.controller.loop import Loop, LoopResult
 from spikearm.controller.path import Schedule
+from spikearm.controller.protocols import Target
 from spikearm.controller.resume import resumed
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
-from spikearm.errors import ConfigError, LinkError, ProtectiveStopError
+from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, SpikearmError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import dial
 from spikearm.hardware.link.conversation import ClientRules
@@ -21,7 +24,8 @@ from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.link_clock import LinkClock
 from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.statistics import LinkStatistics
-from spikearm.hardware.link.wire import Codec
+from spikearm.hardware.link.stops import describe
+from spikearm.hardware.link.wire import Codec, Trait
 from spikearm.hardware.meter import EnergyMeter
 from spikearm.launch.compose import Control, compose_control
 from spikearm.launch.config import RunConfig
@@ -33,6 +37,8 @@ from spikearm.records import FloatArray, Pose
 
 _AT_START_M = 1e-3
 """Distance from the start of its path within which an arm stands there [m]."""
+_AT_START_RAD = 0.01
+"""Likewise for its end effector's orientation, and for its joints where the path gives them [rad]."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class LinkConfig:
         acknowledge_real_arm: Say that a real arm may move: its surroundings are clear, its emergency stop
             is at hand, docs/safety.md was read.
         recover: Release a robot that stopped in an earlier run.
-        recoveries: Stops of the robot within this run after which it is recovered and the run goes on.
+        recoveries: Stops of a simulated robot within this run after which it is recovered and the run goes
+            on; a real one wants somebody to look at it first.
         connect_s: Time for the robot to answer, to arm and to recover [s].
         state_s: Time without a state after which the link counts as broken [s].
         timeout_ticks: Missed commands in a row at which the robot shall stop; 0: its own limit.
@@ -132,7 +139,8 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
 
         def drive(log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None) -> LoopResult:
             outcome.spikes = spikes
-            return _drive(config, link, control, outcome, log, meter, schedule)
+            with StopRequest() as stop:
+                return _drive(config, link, control, outcome, log, meter, schedule, stop)
 
         summary = record_run(folder, config, control, drive)
     finally:
@@ -158,26 +166,35 @@ def _drive(
     log: TickLog,
     meter: EnergyMeter | None,
     schedule: Schedule,
+    stop: StopRequest,
 ) -> LoopResult:
     """Loop after loop, until the schedule is done, somebody interrupts, or the robot is not to be had."""
     while True:
         before = outcome.n_ticks
         try:
-            _one_loop(config, link, control, outcome, log, meter, schedule)
+            _one_loop(config, link, control, outcome, log, meter, schedule, stop)
             outcome.ended = "interrupted" if outcome.interrupted else "done"
             break
-        except (ProtectiveStopError, LinkError) as error:
+        except SpikearmError as error:
             if not outcome.n_ticks:
                 raise  # there is nothing to sum up
-            outcome.stops.append({"tick": log.n_ticks, "why": str(error)})
             outcome.ended = f"{type(error).__name__}: {error}"
+            if not isinstance(error, ProtectiveStopError | LinkError):
+                break  # not the arm's: to recover it would mend nothing
+            outcome.stops.append({"tick": log.n_ticks, "why": str(error)})
             if len(outcome.stops) > link.recoveries:
                 break
+        if stop.requested:  # also while the loop ended by an error: nothing is recovered, nothing armed
+            outcome.ended = "interrupted"
+            break
         done = outcome.n_ticks - before
         try:
             schedule = _recovered(link, control, outcome, schedule, min(done, len(schedule) - 1))
-        except (ProtectiveStopError, LinkError) as error:
+        except SpikearmError as error:
             outcome.ended = f"{type(error).__name__}: {error}"
+            break
+        if stop.requested:
+            outcome.ended = "interrupted"
             break
     return LoopResult(
         n_ticks=outcome.n_ticks,
@@ -196,6 +213,7 @@ def _one_loop(
     log: TickLog,
     meter: EnergyMeter | None,
     schedule: Schedule,
+    stop: StopRequest,
 ) -> None:
     with connect(link, control.arm.n_joints, outcome.statistics) as plant:
         outcome.lock_step = plant.lock_step
@@ -210,6 +228,7 @@ def _one_loop(
             actuation_delay=config.actuation_delay,
             torque_rate_nm=config.torque_rate_nm,
             on_tick=outcome.on_tick,
+            stop=stop,
         ).run()
     outcome.interrupted = result.interrupted
 
@@ -219,6 +238,11 @@ def _recovered(
 ) -> Schedule:
     """Release the robot and lead it back from where it is found."""
     with connect(link, control.arm.n_joints, outcome.statistics) as plant:
+        if plant.traits & Trait.REAL:
+            raise ProtectiveStopError(
+                f"a real arm is not recovered by a run: it has stopped ({describe(plant.stop_reason)}). Look "
+                "at it, then start anew with --recover."
+            )
         plant.recover()
         q = plant.read().q
     control.controller.resume()
@@ -231,10 +255,18 @@ def _from_where_it_is(link: LinkConfig, control: Control) -> Schedule:
         if link.recover:
             plant.recover()
         q = plant.read().q
-    pose, start = _pose_at(control, q), control.schedule.targets[0].pose
-    if np.linalg.norm(pose.position - start.position) < _AT_START_M:
+    pose = _pose_at(control, q)
+    if _stands_at(control.schedule.targets[0], pose, q):
         return control.schedule
     return resumed(control.schedule, 0, pose=pose, q=q)
+
+
+def _stands_at(start: Target, pose: Pose, q: FloatArray) -> bool:
+    """Whether an arm stands where its path begins."""
+    turned_rad = 2.0 * math.acos(min(1.0, abs(float(pose.quaternion @ start.pose.quaternion))))
+    there = float(np.linalg.norm(pose.position - start.pose.position)) < _AT_START_M
+    joints_there = start.q is None or float(np.abs(q - start.q).max()) < _AT_START_RAD
+    return there and turned_rad < _AT_START_RAD and joints_there
 
 
 def _pose_at(control: Control, q: FloatArray) -> Pose:

@@ -11,18 +11,20 @@ import numpy as np
 
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.errors import AddressError, ConfigError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import Channel, listen
 from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.server import RobotServer, ServedPlant
+from spikearm.hardware.link.server import MeasuresTorque, RobotServer, ServedPlant
 from spikearm.hardware.link.session import RobotSession
 from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Codec, Stop, Trait
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
+from spikearm.records import FloatArray, JointState
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ def make_robot(config: RobotConfig) -> Robot:
         SpikearmError: Of many kinds: the arm, the address, the key, the drive.
     """
     arm = load_arm(config.arm)
-    require_safe(parse_address(config.listen), has_key=bool(load_key(config.key_file)))
     traits = Trait.RESETTABLE if config.drive == "mujoco" else Trait.REAL
+    _require_allowed(config, traits)
     traits |= Trait.LOCK_STEP if config.lock_step else Trait(0)
     return robot_around(make_arm(config, arm), arm, config, traits)
 
@@ -110,6 +112,7 @@ def robot_around(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: 
         SpikearmError: The address or the key cannot be used.
     """
     try:
+        _require_allowed(config, traits)
         return _wired(plant, arm, config, traits)
     except BaseException:
         plant.close()
@@ -118,13 +121,17 @@ def robot_around(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: 
 
 def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait) -> Robot:
     address, key = parse_address(config.listen), load_key(config.key_file)
-    require_safe(address, has_key=bool(key))
+    real = bool(traits & Trait.REAL)
     dynamics = MujocoDynamics(arm)
+    limits = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges, real=real)
+    first = plant.read()
+    _require_carried(dynamics, limits, first)
     session = RobotSession(
         config.session,
-        Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges),
+        limits,
         Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=plant.dt_s),
-        plant.read(),
+        first,
+        given=_given(plant, arm.n_joints) if real else None,
     )
     codec = Codec(arm.n_joints, key)
     channel: Channel = listen(address)
@@ -136,3 +143,49 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         )
     server = RobotServer(plant, session, channel, codec, traits=traits)
     return Robot(config, plant, session, server, channel)
+
+
+def _given(plant: ServedPlant, n_joints: int) -> FloatArray:
+    """What a real arm's drives give now [N m]: its weight, if they hold it; nothing, if they are off."""
+    return plant.torque_measured if isinstance(plant, MeasuresTorque) else np.zeros(n_joints)
+
+
+def _require_allowed(config: RobotConfig, traits: Trait) -> None:
+    """Whoever can command a real arm, and whoever switches it on, has to be somebody who may.
+
+    Raises:
+        AddressError: Others can reach its address.
+        ConfigError: Nobody has acknowledged that it may be energised, or faults are to be injected.
+    """
+    address, has_key = parse_address(config.listen), bool(load_key(config.key_file))
+    require_safe(address, has_key=has_key)
+    if not traits & Trait.REAL:
+        return
+    if config.faults.any:
+        raise ConfigError("faults are for simulated arms; leave them out for a real one.")
+    if address.path is None and not has_key:
+        raise AddressError(
+            f"every user of this machine could command a real arm at {address}; give --listen unix:PATH, or "
+            "a 32-byte key with --key-file (`spikearm robot key FILE` makes one)."
+        )
+    if not config.acknowledge_real_arm:
+        raise ConfigError(
+            "this arm is real, and will be held by torque as soon as it is served. Clear its surroundings, "
+            "keep a hand on its emergency stop, read docs/safety.md, and say so with --acknowledge-real-arm."
+        )
+
+
+def _require_carried(dynamics: MujocoDynamics, limits: Limits, reading: JointState) -> None:
+    """An arm that its allowed torque cannot carry would fall as soon as it is held.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    dynamics.update(reading.q, np.zeros_like(reading.dq))
+    weight = np.abs(dynamics.bias())
+    if (weight > limits.torque).any():
+        needed = (weight / dynamics.torque_limits).max()
+        raise ConfigError(
+            f"where it stands, the arm's own weight takes {needed:.3f} of its torque limits, more than it is "
+            f"allowed: it would fall. Give a --torque-share above {needed:.3f}, or move it elsewhere."
+        )

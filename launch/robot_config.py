@@ -31,6 +31,8 @@ class RobotConfig:
         listen: Where: udp://HOST:PORT or unix:PATH. Anything but loopback and Unix sockets needs a key.
         key_file: 32-byte key of mode 0600 that the client has as well.
         lock_step: Move only when commanded, as fast as the client commands, instead of in real time.
+        acknowledge_real_arm: Say that a real arm may be energised: its surroundings are clear, its emergency
+            stop is at hand, docs/safety.md was read.
         drive: "mujoco"; or, for a real arm, "franka" or "dynamixel"; the model of --arm is then its dynamics.
         dynamixel: The servos.
         franka: The Franka arm.
@@ -47,6 +49,7 @@ class RobotConfig:
     listen: str = DEFAULT_ADDRESS
     key_file: Path | None = None
     lock_step: bool = False
+    acknowledge_real_arm: bool = False
     drive: Literal["mujoco", "dynamixel", "franka"] = "mujoco"
     dynamixel: DynamixelConfig = field(default_factory=DynamixelConfig)
     franka: FrankaConfig = field(default_factory=FrankaConfig)

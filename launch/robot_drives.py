@@ -25,8 +25,6 @@ def make_arm(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
         return simulated_arm(arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s)
     if config.lock_step:
         raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
-    if config.faults.any:
-        raise ConfigError("faults are for simulated arms; leave them out for a real one.")
     return _make_dynamixel(config, arm) if config.drive == "dynamixel" else _make_franka(config, arm)
 
 

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
+from rich.console import Console
 
 from spikearm.controller.interruption import StopRequest
 from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Stop
 from spikearm.launch.cli import DONE, guarded, option, parse, print_json
 from spikearm.launch.config import RunConfig, load_config
-from spikearm.launch.display import console
 from spikearm.launch.realtime import no_collections, prioritise
 from spikearm.launch.robot import Robot, make_robot
 from spikearm.launch.robot_config import RobotConfig, robot_of
+from spikearm.launch.teller import Teller
 
 _PRIORITY = 60
 """Above that of the client: of two on one machine, the one that watches over the other."""
@@ -71,31 +72,43 @@ def _serve(argv: Sequence[str]) -> int:
         ),
         common=_COMMON,
     )
-    with StopRequest() as stop, make_robot(command.robot) as robot:
-        for note in [] if command.robot.lock_step else prioritise(_PRIORITY):
-            _say(f"warning: {note}", "yellow")
-        _announce(robot)
-        with no_collections():
-            robot.serve(lambda: not stop.requested, on_stop=_tell)
-        document = robot.document()
-    _say(f"served {document['ticks']} ticks, {document['commands_accepted']} commands.")
+    with Teller(_say) as teller:
+        with StopRequest() as stop, make_robot(command.robot) as robot:
+            for note in [] if command.robot.lock_step else prioritise(_PRIORITY):
+                teller.tell(f"warning: {note}", "yellow")
+            teller.tell(_announcement(robot))
+            with no_collections():
+                robot.serve(
+                    lambda: not stop.requested, on_stop=lambda why: teller.tell(_explained(why), "red")
+                )
+            document = robot.document()
+        teller.tell(f"served {document['ticks']} ticks, {document['commands_accepted']} commands.")
     if command.json:
         print_json(document)
     return DONE
 
 
-def _announce(robot: Robot) -> None:
+def _announcement(robot: Robot) -> str:
     config = robot.config
     pace = "in lock step" if config.lock_step else f"at {1.0 / config.control_dt_s:.0f} Hz"
-    _say(f"robot {config.arm} ready {pace} at {config.listen}; Ctrl-C ends it.")
+    return f"robot {config.arm} ready {pace} at {config.listen}; Ctrl-C ends it."
 
 
-def _tell(why: Stop) -> None:
-    _say(f"protective stop: {describe(why)}. Recover it with `spikearm hardware run --recover`.", "red")
+def _explained(why: Stop) -> str:
+    return f"protective stop: {describe(why)}. Recover it with `spikearm hardware run --recover`."
 
 
-def _say(text: str, style: str = "") -> None:
-    console.print(text, style=style, highlight=False, soft_wrap=True)
+def _say(text: str, style: str) -> None:
+    _TERMINAL.print(text, style=style, highlight=False, soft_wrap=True)
+
+
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end the program and send stdout nowhere; a robot goes on without listeners."""
+        raise BrokenPipeError
+
+
+_TERMINAL = _Terminal(stderr=True, markup=False)
 
 
 if __name__ == "__main__":

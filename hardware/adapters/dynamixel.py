@@ -63,11 +63,15 @@ class DynamixelPlant:
         self._writer = sdk.GroupSyncWrite(self._port, self._bus, _GOAL_CURRENT, 2)
         for servo in config.servo_ids:
             self._reader.addParam(servo)
-        self._prepare()
         self._start_s = now()
         self._n_bad = 0
         self._measured: FloatArray = np.zeros(len(config.servo_ids))
-        self._last = self._read_servos()
+        try:
+            self._prepare()
+            self._last = self._read_servos()
+        except DriveError:
+            self._port.closePort()
+            raise
 
     @property
     def dt_s(self) -> float:
@@ -124,8 +128,7 @@ class DynamixelPlant:
         amps = self._sign * applied / self._config.servo_nm_per_a
         self._send_currents(np.rint(amps / _AMP).astype(int).tolist())
         if not self._enabled:
-            self._enabled = True
-            self._set_all(_TORQUE_ENABLE, 1)
+            self._enable()
         return applied
 
     def close(self) -> None:
@@ -133,9 +136,21 @@ class DynamixelPlant:
         if self._closed:
             return
         self._closed = True
+        self._disable()
+        self._port.closePort()
+
+    def _enable(self) -> None:
+        """All servos or none: an arm of which some joints are held is worse than one that is limp."""
+        try:
+            self._set_all(_TORQUE_ENABLE, 1)
+        except DriveError:
+            self._disable()
+            raise
+        self._enabled = True
+
+    def _disable(self) -> None:
         for servo in self._config.servo_ids:  # each by itself: one that is lost must not spare the others
             self._bus.write1ByteTxRx(self._port, servo, _TORQUE_ENABLE, 0)
-        self._port.closePort()
 
     def _open(self) -> None:
         port = self._config.servo_port
@@ -150,14 +165,10 @@ class DynamixelPlant:
 
     def _prepare(self) -> None:
         """Current mode, which a servo takes only while its torque is off, and the watchdog armed."""
-        try:
-            self._set_all(_TORQUE_ENABLE, 0)
-            self._set_all(_OPERATING_MODE, _CURRENT_MODE)
-            self._set_all(_BUS_WATCHDOG, 0)  # clears one that has tripped
-            self._set_all(_BUS_WATCHDOG, round(self._config.servo_watchdog_s / WATCHDOG_STEP_S))
-        except DriveError:
-            self._port.closePort()
-            raise
+        self._set_all(_TORQUE_ENABLE, 0)
+        self._set_all(_OPERATING_MODE, _CURRENT_MODE)
+        self._set_all(_BUS_WATCHDOG, 0)  # clears one that has tripped
+        self._set_all(_BUS_WATCHDOG, round(self._config.servo_watchdog_s / WATCHDOG_STEP_S))
 
     def _set_all(self, address: int, value: int) -> None:
         for servo in self._config.servo_ids:

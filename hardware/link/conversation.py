@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -227,11 +226,12 @@ class Conversation:
 
         A robot that does not hear it stops by itself, after too many missed commands.
         """
-        with suppress(LinkError):
-            for _ in range(5):
-                self.send(Flag.HOLD | Flag.BYE, self.zero)
-                if self._receive_until(self._in(0.02), lambda state: state.mode in (Mode.IDLE, Mode.STOPPED)):
-                    break
+        first = self.sequence + 1
+        for _ in range(5):
+            self.send(Flag.HOLD | Flag.BYE, self.zero)
+            # Its mode says nothing: a robot that has stopped may not have heard.
+            if self._receive_until(self._in(0.02), lambda state: state.last_command >= first):
+                break
         self._channel.close()
 
     def _in(self, seconds: float) -> int:
@@ -240,7 +240,7 @@ class Conversation:
 
     def _join(self) -> StateFrame:
         """Learn the session's number, and be the one who is in it."""
-        deadline_ns = self._in(self.rules.connect_s)
+        deadline_ns, busy = self._in(self.rules.connect_s), False
         while self._now_ns() < deadline_ns:
             hello_ns = self._now_ns()
             hello = CommandFrame(0, 0, 0, hello_ns, -1, Flag.HELLO, 0, self.zero)
@@ -248,6 +248,9 @@ class Conversation:
             welcome = self._welcome(hello_ns)
             if welcome is None:
                 continue
+            if busy := not welcome.session:
+                self._pause(hello_ns + round(_NS * _REPEAT_S))
+                continue  # a client that died is forgotten after a while
             # A first command whose answer was lost has been taken all the same.
             self.state, self._session = welcome, welcome.session
             self.sequence = welcome.last_command
@@ -255,6 +258,8 @@ class Conversation:
             joined_ns = self._in(_REPEAT_S)
             if self._receive_until(joined_ns, lambda state: state.last_command == self.sequence):
                 return self.state
+        if busy:
+            raise LinkError("another client is in session with this robot; end that one first.")
         raise LinkError(
             f"nobody answers within {self.rules.connect_s:g} s. Is the robot served at this address, with "
             f"the same key, and has it {self._codec.n_joints} joints?"
@@ -274,10 +279,13 @@ class Conversation:
                 continue
             if state.echo_ns != hello_ns:
                 continue
-            if not state.session:
-                raise LinkError("another client is in session with this robot; end that one first.")
             return state
         return None
+
+    def _pause(self, until_ns: int) -> None:
+        """Let time go by; what comes meanwhile is for nobody."""
+        while (remaining_ns := until_ns - self._now_ns()) > 0:
+            self._channel.receive(1e-9 * remaining_ns)
 
     def _receive_until(self, deadline_ns: int, wanted: Callable[[StateFrame], bool]) -> bool:
         """Receive until a new state is as wanted; False if that takes too long."""

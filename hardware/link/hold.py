@@ -115,6 +115,12 @@ class Hold:
         torque: FloatArray = self._dynamics.mass_matrix() @ (wanted + self._integral) + self._dynamics.bias()
         return torque if np.isfinite(torque).all() else np.zeros_like(torque)
 
+    def weight(self, state: JointState) -> FloatArray:
+        """Torque that carries an arm at rest there [N m], shape (n_joints,): all an old state is good for."""
+        self._dynamics.update(state.q, np.zeros_like(state.dq))
+        torque = self._dynamics.bias()
+        return torque if np.isfinite(torque).all() else np.zeros_like(torque)
+
     def _place(self, q: FloatArray) -> FloatArray:
         """Where the arm is held: where the hold began, or nearer if it was carried away."""
         near, far = q - self._furthest_rad, q + self._furthest_rad

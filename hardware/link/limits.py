@@ -12,41 +12,57 @@ from spikearm.errors import ConfigError
 from spikearm.hardware.link.wire import Stop
 from spikearm.records import FloatArray, JointState
 
+_SPEED_RAD_S = 3.0
+_REAL_SPEED_RAD_S, _REAL_TORQUE_SHARE = 1.0, 0.5
+"""Of an arm that can hurt, unless somebody says otherwise; half the torque carries any shipped arm."""
+
 
 @dataclass(frozen=True)
 class LimitRules:
     """Limits that hold whatever the client says.
 
     Attributes:
-        torque_share: Part of the arm's torque limits that may be used; less than 1 for first trials.
+        torque_share: Part of the arm's torque limits that may be used; None: all of a simulated arm's, half
+            of a real one's.
         torque_rate_nm: Largest change of each torque from one tick to the next [N m]. 1 N m at 1 kHz, as in
             libfranka.
-        speed_rad_s: Joint speed at which the arm stops [rad/s].
+        speed_rad_s: Joint speed at which the arm stops [rad/s]; None: 3, and 1 for a real arm.
         margin_rad: Distance from a joint's stop at which the arm begins to push back [rad], as in Polymetis.
         margin_rad_s: Distance from the joint speed limit at which it begins to brake [rad/s], likewise.
     """
 
-    torque_share: float = 1.0
+    torque_share: float | None = None
     torque_rate_nm: float = 1.0
-    speed_rad_s: float = 3.0
+    speed_rad_s: float | None = None
     margin_rad: float = 0.2
     margin_rad_s: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.torque_share <= 1.0:
+        if self.torque_share is not None and not 0.0 < self.torque_share <= 1.0:
             raise ConfigError(f"torque_share must be above 0 and at most 1, not {self.torque_share!r}.")
         for key in ("torque_rate_nm", "speed_rad_s"):
             value = getattr(self, key)
-            if not value > 0.0:
+            if value is not None and not value > 0.0:
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")
         for key in ("margin_rad", "margin_rad_s"):
             value = getattr(self, key)
             if not (math.isfinite(value) and value >= 0.0):
                 raise ConfigError(f"{key} must be 0 or a positive number, not {value!r}.")
-        if self.margin_rad_s >= self.speed_rad_s:
-            raise ConfigError(
-                f"margin_rad_s = {self.margin_rad_s:g} must be below speed_rad_s = {self.speed_rad_s:g}."
-            )
+        lowest = self.speed(real=True)
+        if self.margin_rad_s >= lowest:
+            raise ConfigError(f"margin_rad_s = {self.margin_rad_s:g} must be below speed_rad_s = {lowest:g}.")
+
+    def share(self, *, real: bool) -> float:
+        """Part of the torque limits that is allowed."""
+        if self.torque_share is not None:
+            return self.torque_share
+        return _REAL_TORQUE_SHARE if real else 1.0
+
+    def speed(self, *, real: bool) -> float:
+        """Joint speed at which the arm stops [rad/s]."""
+        if self.speed_rad_s is not None:
+            return self.speed_rad_s
+        return _REAL_SPEED_RAD_S if real else _SPEED_RAD_S
 
 
 class Limits:
@@ -60,14 +76,17 @@ class Limits:
         rules: The limits.
         torque_limits: The arm's largest torques, both ways [N m], shape (n_joints,).
         q_range: Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop.
+        real: Whether the arm can hurt.
     """
 
-    def __init__(self, rules: LimitRules, torque_limits: FloatArray, q_range: FloatArray) -> None:
+    def __init__(
+        self, rules: LimitRules, torque_limits: FloatArray, q_range: FloatArray, *, real: bool = False
+    ) -> None:
         self._rules = rules
-        self.torque: FloatArray = rules.torque_share * np.asarray(torque_limits, dtype=np.float64)
+        self.torque: FloatArray = rules.share(real=real) * np.asarray(torque_limits, dtype=np.float64)
         self._low, self._high = np.asarray(q_range, dtype=np.float64).T.copy()
         self._soft_low, self._soft_high = self._low + rules.margin_rad, self._high - rules.margin_rad
-        self._fastest = np.full(len(self.torque), rules.speed_rad_s)
+        self._fastest = np.full(len(self.torque), rules.speed(real=real))
         self._slowest = -self._fastest
         self._soft_speed = self._fastest - rules.margin_rad_s
         at_rest = np.zeros(len(self.torque))
@@ -104,7 +123,7 @@ class Limits:
         return self.torque * push
 
     def clamp(self, torque: FloatArray, before: FloatArray) -> FloatArray:
-        """The torque within its limits, and then no further from the one before than it may change.
+        """The torque no further from the one before than it may change, and within its limits in any case.
 
         Args:
             torque: Wanted [N m], shape (n_joints,).
@@ -112,6 +131,10 @@ class Limits:
         """
         allowed: FloatArray = _clamped(torque, before, self.torque, self._rules.torque_rate_nm)
         return allowed
+
+    def clip(self, torque: FloatArray) -> FloatArray:
+        """The torque within its limits [N m], shape (n_joints,)."""
+        return np.minimum(np.maximum(torque, -self.torque), self.torque)
 
 
 @kernel
@@ -125,9 +148,9 @@ def _outside(values: FloatArray, low: FloatArray, high: FloatArray) -> bool:
 
 @kernel
 def _clamped(torque: FloatArray, before: FloatArray, limit: FloatArray, rate: float) -> FloatArray:
-    """Within the limit, and then within the rate of the one before."""
+    """Within the rate of the one before, and then within the limit, which holds whatever was before."""
     allowed = np.empty_like(torque)
     for i in range(len(torque)):
-        within = min(max(torque[i], -limit[i]), limit[i])
-        allowed[i] = min(max(within, before[i] - rate), before[i] + rate)
+        near = min(max(torque[i], before[i] - rate), before[i] + rate)
+        allowed[i] = min(max(near, -limit[i]), limit[i])
     return allowed

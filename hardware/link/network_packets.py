@@ -23,8 +23,8 @@ from spikearm.models.network import NetworkSpec
 from spikearm.records import FloatArray
 
 _MAGIC = b"SPKN"
-_VERSION = 1
-_HEADER = struct.Struct("<4sBBxxQQqq")
+_VERSION = 2
+_HEADER = struct.Struct("<4sBB?xQQqq")
 
 CHUNK_BYTES = 8192
 """Part of a saved state that travels in one packet."""
@@ -32,7 +32,7 @@ MAX_PACKET_BYTES = 1 << 14
 
 
 class Kind(enum.IntEnum):
-    """What is asked for; the answer is of the same kind."""
+    """What is asked for; the answer is of the same kind. A goodbye has none."""
 
     HELLO = 1
     STEP = 2
@@ -40,6 +40,7 @@ class Kind(enum.IntEnum):
     SAVE = 4
     LOAD = 5
     ERROR = 6
+    BYE = 7
 
 
 _KINDS = frozenset(int(kind) for kind in Kind)
@@ -57,6 +58,7 @@ class Packet:
         argument: Of a saved state, where the chunk begins or, in an answer, how long the whole is; time
             step of the program [ns] in the answer to a hello.
         payload: The rest.
+        answers: Whether it comes from the network's end: a question that is sent back is no answer.
     """
 
     kind: Kind
@@ -65,6 +67,7 @@ class Packet:
     client_ns: int
     argument: int
     payload: bytes
+    answers: bool = False
 
 
 def pack(packet: Packet, key: bytes) -> bytes:
@@ -73,6 +76,7 @@ def pack(packet: Packet, key: bytes) -> bytes:
         _MAGIC,
         _VERSION,
         packet.kind,
+        packet.answers,
         packet.session,
         packet.sequence,
         packet.client_ns,
@@ -92,10 +96,11 @@ def unpack(data: bytes, key: bytes) -> Packet:
         raise Refused(Cause.SIZE)
     if not has_tag(data, key):
         raise Refused(Cause.TAG)
-    magic, version, kind, session, sequence, client_ns, argument = _HEADER.unpack_from(data)
+    magic, version, kind, answers, session, sequence, client_ns, argument = _HEADER.unpack_from(data)
     if (magic, version) != (_MAGIC, _VERSION) or kind not in _KINDS:
         raise Refused(Cause.HEADER)
-    return Packet(Kind(kind), session, sequence, client_ns, argument, data[_HEADER.size : -TAG_BYTES])
+    payload = data[_HEADER.size : -TAG_BYTES]
+    return Packet(Kind(kind), session, sequence, client_ns, argument, payload, answers)
 
 
 class PortValues:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spikearm.errors import SpikearmError
 from spikearm.hardware.backend import Program
 from spikearm.hardware.link.channel import Channel, Peer
 from spikearm.hardware.link.network_packets import CHUNK_BYTES, Kind, Packet, PortValues, pack, unpack
@@ -95,6 +94,8 @@ class ProgramServer:
         """A question to be answered; what needs no thought is answered at once."""
         try:
             packet = unpack(data, self._key)
+            if packet.answers:
+                raise Refused(Cause.HEADER)
             if packet.kind is Kind.HELLO:
                 self._welcome(packet, peer)
                 return None
@@ -107,6 +108,9 @@ class ProgramServer:
                 raise Refused(Cause.SEQUENCE)
             if packet.kind is Kind.STEP and not np.isfinite(np.frombuffer(packet.payload, "<f8")).all():
                 raise Refused(Cause.NOT_FINITE)
+            if packet.kind is Kind.BYE:
+                self._peer, self._session = None, random_session()
+                return None
         except Refused as refusal:
             self.refused[refusal.cause] += 1
             return None
@@ -123,17 +127,23 @@ class ProgramServer:
         the client holds on to the first answer.
         """
         now_ns = self._now_ns()
-        busy = self._peer is not None and peer != self._peer and now_ns - self._heard_ns < _SILENCE_NS
+        alive = self._peer is not None and now_ns - self._heard_ns < _SILENCE_NS
+        busy = alive and peer != self._peer
         if hello.payload != self._digest or busy:
             text = b"busy" if busy else b"another network"
-            answer = Packet(Kind.ERROR, 0, hello.sequence, hello.client_ns, 0, text)
+            answer = Packet(Kind.ERROR, 0, hello.sequence, hello.client_ns, 0, text, answers=True)
         else:
             if hello != self._welcomed or peer != self._peer:
+                if alive and self._welcomed is not None and hello.client_ns <= self._welcomed.client_ns:
+                    raise Refused(Cause.SEQUENCE)  # an old one, played again
+                self._program.reset()  # what the client before has taught it is not this one's
                 self._peer, self._session, self._last = peer, random_session(), None
                 self._welcomed = hello
             self._heard_ns = now_ns
             dt_ns = round(1e9 * self._program.dt_s)
-            answer = Packet(Kind.HELLO, self._session, hello.sequence, hello.client_ns, dt_ns, self._digest)
+            answer = Packet(
+                Kind.HELLO, self._session, hello.sequence, hello.client_ns, dt_ns, self._digest, answers=True
+            )
         self._channel.send(pack(answer, self._key), peer)
 
     def _answer(self, packet: Packet, peer: Peer) -> None:
@@ -143,9 +153,11 @@ class ProgramServer:
         except Refused as refusal:
             self.refused[refusal.cause] += 1
             return
-        except (SpikearmError, ArithmeticError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a substrate raises, the client must be told
             kind, argument, payload = Kind.ERROR, 0, str(error).encode()[:1000]
-        answer = Packet(kind, self._session, packet.sequence, packet.client_ns, argument, payload)
+        answer = Packet(
+            kind, self._session, packet.sequence, packet.client_ns, argument, payload, answers=True
+        )
         self._last = answer
         self._channel.send(pack(answer, self._key), peer)
 
@@ -162,7 +174,9 @@ class ProgramServer:
             return 0, b""
         if packet.kind is Kind.SAVE:
             return self._save(packet.argument)
-        return self._load(packet)
+        if packet.kind is Kind.LOAD:
+            return self._load(packet)
+        raise Refused(Cause.HEADER)
 
     def _save(self, start: int) -> tuple[int, bytes]:
         if start == 0:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 
-from spikearm.errors import AddressError, ClosedError, LinkError, StateError
+from spikearm.errors import AddressError, ClosedError, LinkError, NetworkLostError, StateError
 from spikearm.hardware.backend import Backend, StepResult
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.link.address import Address, open_client_socket, require_safe
@@ -75,6 +75,7 @@ class RemoteProgram:
         self._held: dict[str, FloatArray] = {name: np.zeros(n) for name, n in spec.outputs.items()}
         self._held_ns: int | None = None
         self._session = self._sequence = 0
+        self._joined_ns = now_ns()
         self._closed = False
         try:
             welcome = self._ask(Kind.HELLO, 0, digest)
@@ -94,7 +95,7 @@ class RemoteProgram:
 
         Raises:
             PortError: An input is missing, unknown, of the wrong shape, or not finite; nothing was asked.
-            LinkError: The other end has failed.
+            NetworkLostError: The other end has failed.
             ClosedError: The program is closed.
         """
         self._require_open()
@@ -146,7 +147,10 @@ class RemoteProgram:
 
     def close(self) -> None:
         """Leave; the network stays served. Closing twice is not an error."""
+        if self._closed:
+            return
         self._closed = True
+        self._send(Kind.BYE, 0, b"")
         self._channel.close()
 
     def _age_s(self, answered: bool) -> float:
@@ -161,19 +165,29 @@ class RemoteProgram:
         came = self._channel.receive(timeout_s)
         while came is not None:
             answer = self._genuine(came[0])
-            if answer is not None and answer.kind is Kind.ERROR and answer.sequence == self._sequence:
-                raise LinkError(f"the network at the other end failed: {answer.payload.decode()}")
+            if answer is not None and answer.kind is Kind.ERROR and self._is_answer(answer):
+                said = answer.payload.decode(errors="replace")
+                raise NetworkLostError(f"the network at the other end failed: {said}")
             if answer is not None and answer.kind is Kind.STEP and self._is_news(answer):
-                self._held, numbers = self._outputs.unpack(answer.payload)
+                try:
+                    self._held, numbers = self._outputs.unpack(answer.payload)
+                except Refused:
+                    return counts, False
                 self._held_ns = answer.client_ns
                 counts = counts + OpCounts(*numbers.tolist())
-                if answer.sequence == self._sequence:
+                if self._is_answer(answer):
                     return counts, True
             came = self._channel.receive()
         return counts, False
 
     def _is_news(self, answer: Packet) -> bool:
-        return self._held_ns is None or answer.client_ns > self._held_ns
+        """An answer to one of this program's own questions, and to a later one than the last."""
+        oldest_ns = self._joined_ns if self._held_ns is None else self._held_ns
+        return oldest_ns < answer.client_ns <= self._asked_ns
+
+    def _is_answer(self, answer: Packet) -> bool:
+        """Whether it answers the last question; an earlier run's may have had the same number."""
+        return (answer.sequence, answer.client_ns) == (self._sequence, self._asked_ns)
 
     def _ask(self, kind: Kind, argument: int, payload: bytes) -> Packet:
         """Ask, and wait for the answer however long a healthy network may take.
@@ -190,10 +204,10 @@ class RemoteProgram:
                 repeat_ns = now_ns + round(1e9 * _REPEAT_S)
             came = self._channel.receive(1e-9 * max(0, repeat_ns - now_ns))
             answer = None if came is None else self._genuine(came[0])
-            if answer is None or answer.sequence != self._sequence:
+            if answer is None or not self._is_answer(answer):
                 continue
             if answer.kind is Kind.ERROR:
-                raise LinkError(f"the other end refuses: {answer.payload.decode()}.")
+                raise LinkError(f"the other end refuses: {answer.payload.decode(errors='replace')}.")
             if answer.kind is kind:
                 return answer
         raise LinkError(
@@ -206,11 +220,12 @@ class RemoteProgram:
             answer = unpack(data, self._key)
         except Refused:
             return None
-        return answer if self._session in (0, answer.session) else None
+        return answer if answer.answers and self._session in (0, answer.session) else None
 
     def _send(self, kind: Kind, argument: int, payload: bytes) -> bytes:
         self._sequence += 1
-        packet = Packet(kind, self._session, self._sequence, self._now_ns(), argument, payload)
+        self._asked_ns = self._now_ns()
+        packet = Packet(kind, self._session, self._sequence, self._asked_ns, argument, payload)
         data = pack(packet, self._key)
         self._channel.send(data)
         return data

@@ -142,7 +142,7 @@ class RobotServer:
         self._recovering = plant if isinstance(plant, Recovers) else None
         self.paced = isinstance(plant, KeepsTime) and plant.paces
         self._echo_ns = self._arrived_ns = self._began_ns = 0
-        self._fault_now = Stop(0)
+        self._fault_now, self._blind = Stop(0), False
         self.refused: Counter[Cause] = Counter()
         self.n_accepted = 0
         self.n_overruns = 0
@@ -199,7 +199,7 @@ class RobotServer:
         if self._fault_now & Stop.PLANT:
             self.collect_until(began_ns + self._period_ns)  # an arm that has failed may keep no time
         self.collect_until(self._now_ns())
-        self._apply(self._session.tick(self.reading, fault=self._fault_now))
+        self._apply(self._wanted())
         if self._session.peer is not None:
             self._send(self._session.peer)
 
@@ -209,7 +209,7 @@ class RobotServer:
 
     def tick(self) -> None:
         """One period: torque, then the new reading to whoever is in session."""
-        self._move(self._session.tick(self.reading, fault=self._fault_now))
+        self._move(self._wanted())
         if self._session.peer is not None:
             self._send(self._session.peer)
 
@@ -234,7 +234,7 @@ class RobotServer:
             self._answer_again(packet, peer)
             return
         applied = session.applied
-        torque = session.tick(self.reading, fault=self._fault_now)
+        torque = self._wanted()
         if session.moved_by or session.mode is Mode.STOPPED:
             self._move(torque)
         else:
@@ -296,8 +296,11 @@ class RobotServer:
     def _reset(self, command: CommandFrame) -> None:
         self.reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
         self._applied = np.zeros_like(self._applied)
-        self._fault_now = Stop(0)
+        self._fault_now, self._blind = Stop(0), False
         self._session.place(self.reading)
+
+    def _wanted(self) -> FloatArray:
+        return self._session.tick(self.reading, fault=self._fault_now, blind=self._blind)
 
     def _move(self, torque: FloatArray) -> None:
         self._apply(torque)
@@ -310,20 +313,22 @@ class RobotServer:
         if applied is None:
             return
         if np.isfinite(applied).all():
-            self._applied = self._session.applied = applied
+            self._applied = applied
+            self._session.report(applied)
         else:
             self._fault_now |= Stop.PLANT
             self.fault = f"the arm says that it applied {applied}"
 
     def _look(self) -> None:
         """Read, from an arm that takes no torque as well; a failing sensor stops the arm likewise."""
+        self._blind = True
         reading = self._attempt(self._plant.read)
         if reading is None:
             return
         measured = None if self._sensing is None else self._sensing.torque_measured
         numbers = (reading.q, reading.dq, reading.t_s, 0.0 if measured is None else measured)
         if all(np.isfinite(each).all() for each in numbers):
-            self.reading, self._measured = reading, measured
+            self.reading, self._measured, self._blind = reading, measured, False
         else:
             self._fault_now |= Stop.SENSOR
             self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"

@@ -17,7 +17,7 @@ from spikearm.hardware.link.channel import Peer
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.limits import Limits
 from spikearm.hardware.link.watchdog import Watchdog, WatchdogRules
-from spikearm.hardware.link.wire import Cause, CommandFrame, Flag, Mode, Refused, Stop
+from spikearm.hardware.link.wire import ENDING, Cause, CommandFrame, Flag, Mode, Refused, Stop
 from spikearm.records import FloatArray, JointState
 
 _AT_REST_RAD_S = 0.1
@@ -33,15 +33,19 @@ class SessionRules:
         stale_ticks: Age of a state, in ticks, beyond which an answer to it is refused.
         ready_ticks: Commands in time, one tick after the other, before an arm that waits becomes active.
         silence_ticks: Ticks without any command after which the session is over.
+        blind_ticks: Ticks without a reading after which an arm can be held no longer.
+        runaway_ticks: Ticks beyond the speed limit after which a hold counts as what drives the arm.
     """
 
     watchdog: WatchdogRules = field(default_factory=WatchdogRules)
     stale_ticks: int = 5
     ready_ticks: int = 10
     silence_ticks: int = 1000
+    blind_ticks: int = 10
+    runaway_ticks: int = 200
 
     def __post_init__(self) -> None:
-        for key in ("stale_ticks", "ready_ticks", "silence_ticks"):
+        for key in ("stale_ticks", "ready_ticks", "silence_ticks", "blind_ticks", "runaway_ticks"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)!r}.")
 
@@ -59,6 +63,8 @@ class RobotSession:
         limits: What is let through.
         hold: The robot's own torque.
         first: The first reading.
+        given: Torque that the arm's drives give already, from which the hold begins [N m], shape (n_joints,);
+            None: all that the hold wants, as by a simulated arm.
         new_session: Draws session numbers.
 
     Attributes:
@@ -80,6 +86,7 @@ class RobotSession:
         hold: Hold,
         first: JointState,
         *,
+        given: FloatArray | None = None,
         new_session: Callable[[], int] = random_session,
     ) -> None:
         self._rules = rules
@@ -90,19 +97,25 @@ class RobotSession:
         self.stop = Stop(0)
         self.mode = Mode.IDLE
         self._armed = False
+        self._n_fast = self._n_blind = 0
         self.tick_number = 0
         self.stops: list[tuple[int, Stop]] = []
         self.applied: FloatArray = np.zeros_like(first.q)
         self.end_session()
         self.place(first)
+        if given is not None:
+            self.report(given)
 
     def place(self, reading: JointState) -> None:
         """The arm was put somewhere else: hold it there, from this instant on, until it is armed again."""
         if self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
             self.mode = Mode.MONITOR
         self._hold.release()
-        torque = self._hold.torque(reading)
-        self.applied = self._limits.clamp(torque, torque)
+        self.applied = self._limits.clip(self._hold.torque(reading))
+
+    def report(self, applied: FloatArray) -> None:
+        """What the arm says it applied [N m]: the next torque changes from there, within the limits."""
+        self.applied = self._limits.clip(applied)
 
     def end_session(self) -> None:
         """The client has gone: hold, and let the next one in under a new number."""
@@ -134,12 +147,19 @@ class RobotSession:
         self._command, self._fresh = command, True
         self._obey(command.flags)
 
-    def tick(self, reading: JointState, *, fault: Stop = Stop(0)) -> FloatArray:  # noqa: B008 - an enum
+    def tick(
+        self,
+        reading: JointState,
+        *,
+        fault: Stop = Stop(0),  # noqa: B008 - an enum
+        blind: bool = False,
+    ) -> FloatArray:
         """One tick of the robot.
 
         Args:
-            reading: What the arm says now.
+            reading: What the arm says now, or said last.
             fault: Something else that must stop the arm.
+            blind: Whether the arm says nothing now.
 
         Returns:
             Torque to apply until the next tick [N m], shape (n_joints,).
@@ -147,8 +167,10 @@ class RobotSession:
         self.tick_number += 1
         fresh, self._fresh = self._fresh, False
         self._watch(fresh)
-        if self.mode is Mode.COMMAND_ACTIVE:
-            fault |= self._limits.violated(reading)
+        self._n_blind = self._n_blind + 1 if blind else 0
+        if self._n_blind > self._rules.blind_ticks:
+            fault |= Stop.TORQUE_OFF
+        fault |= self._beyond(reading)
         if fault:
             self.protect(fault)
         elif fresh:
@@ -181,6 +203,8 @@ class RobotSession:
             raise Refused(Cause.PEER)
         if command.sequence <= self.last_sequence:
             raise Refused(Cause.SEQUENCE)
+        if command.flags & ENDING and not command.flags & ~(ENDING | Flag.HOLD):
+            return  # the wish to end is never too old, and its torque moves nothing
         if not 0 <= self.tick_number - command.answers <= self._rules.stale_ticks:
             raise Refused(Cause.STALE)
         starting = self.mode is Mode.COMMAND_WAIT or command.flags & (Flag.ARM | Flag.RECOVER)
@@ -217,25 +241,41 @@ class RobotSession:
             self.mode = Mode.COMMAND_ACTIVE
             self.watchdog.forgive()
 
+    def _beyond(self, reading: JointState) -> Stop:
+        """Limits that the arm is beyond, whoever moves it; and whether its hold does."""
+        violated = self._limits.violated(reading)
+        if not self.stop:
+            self._n_fast = 0
+            return violated
+        self._n_fast = self._n_fast + 1 if violated & Stop.SPEED_LIMIT else 0
+        return Stop.TORQUE_OFF if self._n_fast > self._rules.runaway_ticks else Stop(0)
+
     def _wanted(self, reading: JointState) -> FloatArray:
         """The client's torque while it may command, the robot's own otherwise."""
         command = self._command
         self.moved_by = 0
+        if self.stop & Stop.TORQUE_OFF:
+            return np.zeros_like(reading.q)
+        if self._n_blind:
+            return self._hold.weight(reading)
         if self.mode is not Mode.COMMAND_ACTIVE or command is None or command.flags & _HOLDING:
             return self._hold.torque(reading)
         self._hold.release()
         self.moved_by = command.sequence
         push = self._limits.push_back(reading)
-        return command.torque if push is None else command.torque + push
+        # What is beyond the limit is cut before the push: it would outweigh it otherwise.
+        return command.torque if push is None else self._limits.clip(command.torque) + push
 
     def _recover(self, reading: JointState) -> None:
         """A stopped arm at rest, within its limits, is released if the client asks for it now."""
         if not self.stop or self._command is None or not self._command.flags & Flag.RECOVER:
             return
         if (np.abs(reading.dq) < _AT_REST_RAD_S).all() and not self._limits.violated(reading):
+            if self.stop & Stop.TORQUE_OFF:
+                self._hold.release()  # without torque, the arm is no longer where it was held
             self.stop = Stop(0)
             self.mode = Mode.MONITOR
 
 
-_HOLDING = Flag.HOLD | Flag.ARM | Flag.RECOVER | Flag.RESET | Flag.HELLO
+_HOLDING = ENDING | Flag.HOLD | Flag.ARM | Flag.RECOVER | Flag.RESET | Flag.HELLO
 """Flags of commands whose torque moves nothing."""

@@ -64,12 +64,13 @@ class LinkStatistics:
         self._take_misses(state, before)
 
     def _take_misses(self, state: StateFrame, before: StateFrame) -> None:
-        """The robot counts anew in every session; here, all are counted."""
+        """The robot counts anew in every session, and while it waits; here, all while it is active."""
         if state.mode is Mode.COMMAND_ACTIVE:
-            self.n_armed += max(1, state.sequence - before.sequence)
             self.success_rate_min = min(self.success_rate_min, state.success_rate)
-        self.n_missed += max(0, state.n_missed - before.n_missed)
-        self.longest_run = max(self.longest_run, state.longest_run)
+        if before.mode is Mode.COMMAND_ACTIVE:
+            self.n_armed += max(1, state.sequence - before.sequence)
+            self.n_missed += max(0, state.n_missed - before.n_missed)
+            self.longest_run = max(self.longest_run, state.longest_run)
 
     def document(self) -> dict[str, Any]:
         """The link's part of a summary."""

@@ -48,6 +48,10 @@ class Flag(enum.IntFlag):
     BYE = 64
 
 
+ENDING = Flag.STOP | Flag.BYE
+"""Wishes that are fulfilled whatever else is wrong with the command."""
+
+
 class Trait(enum.IntFlag):
     """What kind of robot answers."""
 
@@ -67,6 +71,7 @@ class Stop(enum.IntFlag):
     SENSOR = 32
     PLANT = 64
     STALLED = 128
+    TORQUE_OFF = 256
 
 
 class Cause(enum.StrEnum):
@@ -277,12 +282,14 @@ class Codec:
         """A command from bytes.
 
         Raises:
-            Refused: It is none of this arm, or was damaged.
+            Refused: It is none of this arm, was damaged, or its torque is no number, unless it asks to end.
         """
         fields = self._unpack(packet, self._command, _COMMAND)
         torque = np.array(fields[11:])
         if not np.isfinite(torque).all():
-            raise Refused(Cause.NOT_FINITE)
+            if not fields[9] & ENDING:
+                raise Refused(Cause.NOT_FINITE)
+            torque[:] = 0.0
         session, sequence, answers, client_ns, seed, flags, timeout_ticks = fields[4:11]
         return CommandFrame(session, sequence, answers, client_ns, seed, Flag(flags), timeout_ticks, torque)
 

@@ -53,6 +53,19 @@ def test_no_target_jumps():
     np.testing.assert_allclose(q[0], (0.02, -0.03))
 
 
+@pytest.mark.parametrize("tick", [0, 100, 199, 250])
+def test_second_stop_in_the_same_reach_leads_back_to_the_same_place(tick):
+    """Whether it came on the way back or after it."""
+    before = short_schedule()
+    once = resumed(before, 70, pose=FOUND, q=np.zeros(2), duration_s=0.2)
+    elsewhere = Pose(np.array((0.05, 0.0, 0.0)), UPRIGHT)
+    twice = resumed(once, tick, pose=elsewhere, q=np.zeros(2), duration_s=0.2)
+    assert twice.n_back == 200
+    assert len(twice) == len(once)
+    assert twice.targets[200:] == once.targets[200:]
+    np.testing.assert_array_equal(twice[0].pose.position, elsewhere.position)
+
+
 @pytest.mark.parametrize("tick", [-1, 200])
 def test_tick_outside_the_schedule_is_refused(tick):
     with pytest.raises(ConfigError, match=f"tick must be from 0 to 199, the schedule's last; got {tick}"):

@@ -45,6 +45,7 @@ def settings(folder: Path, **changes) -> RobotConfig:
         franka=FrankaConfig(franka_host="arm.local"),
         listen=f"unix:{folder}/arm.sock",
         session=patient,
+        acknowledge_real_arm=True,
     )
     return dataclasses.replace(base, **changes)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,18 +13,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikearm.controller.protocols import Target
 from spikearm.controller.ticklog import column_matrix, read_ticks
+from spikearm.envs.arms import load_arm
 from spikearm.envs.perturbation import Perturbation
-from spikearm.errors import AddressError, LinkError
+from spikearm.errors import AddressError, ConfigError, LinkError, NetworkLostError, NotFiniteError
 from spikearm.hardware.link.faults import FaultPlan
+from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.session import SessionRules
 from spikearm.hardware.link.watchdog import WatchdogRules
+from spikearm.hardware.link.wire import Trait
+from spikearm.launch import hardware_run
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
-from spikearm.launch.robot import Robot, make_robot
+from spikearm.launch.robot import Robot, make_robot, robot_around
 from spikearm.launch.robot_config import RobotConfig, robot_of
+from spikearm.launch.robot_drives import make_arm
 from spikearm.launch.run import execute
 from spikearm.launch.spikes import Spikes
+from spikearm.records import Pose
 
 NOISY = Perturbation(payload_kg=0.907, sensor_noise_q_rad=1e-4, sensor_noise_dq_rad_s=1e-3)
 SHORT = RunConfig(
@@ -157,6 +166,97 @@ def test_recovered_run_goes_on_and_does_all_its_reaches(short_path):
     assert np.abs(np.diff(applied, axis=0)).max() <= 1.0 + 1e-9
 
 
+def test_interrupt_in_the_tick_of_a_stop_is_not_lost(short_path, monkeypatch):
+    """What was asked while the loop ended by an error: the arm is neither recovered nor armed again."""
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    on_tick = hardware_run._Outcome.on_tick
+
+    def interrupted(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            os.kill(os.getpid(), signal.SIGINT)
+            raise LinkError("no state")
+
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", interrupted)
+    with served(robot):
+        summary, folder = execute_on_robot(run, link_to(robot, recoveries=5))
+    assert summary["link"]["ended"] == "interrupted"
+    assert summary["interrupted"] is True
+    assert summary["n_ticks"] == read_ticks(folder).num_rows == 50
+
+
+@pytest.mark.parametrize("error", [NetworkLostError("no output"), NotFiniteError("nan")])
+def test_run_that_ends_by_an_error_of_its_own_keeps_its_report(short_path, monkeypatch, error):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    on_tick = hardware_run._Outcome.on_tick
+
+    def failing(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            raise error
+
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", failing)
+    with served(robot):
+        summary, folder = execute_on_robot(run, link_to(robot, recoveries=5))
+    assert summary["link"]["ended"] == f"{type(error).__name__}: {error}"
+    assert summary["link"]["stops"] == []  # the arm did not stop, and is not recovered
+    assert summary["n_ticks"] == read_ticks(folder).num_rows == 50
+
+
+def test_robot_that_ended_is_a_reason_and_not_a_lost_report(short_path, monkeypatch):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    on_tick = hardware_run._Outcome.on_tick
+
+    def unplugged(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            raise LinkError("no state")
+
+    def gone(*_):
+        raise AddressError("nobody there")
+
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", unplugged)
+    monkeypatch.setattr(hardware_run, "_recovered", gone)
+    with served(robot):
+        summary, _ = execute_on_robot(run, link_to(robot, recoveries=5))
+    assert summary["link"]["ended"] == "AddressError: nobody there"
+
+
+def test_real_arm_is_not_recovered_by_itself(short_path):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    config = in_step(run, short_path, acknowledge_real_arm=True)
+    arm = load_arm(config.arm)
+    done = threading.Event()
+    with robot_around(make_arm(config, arm), arm, config, Trait.REAL | Trait.LOCK_STEP) as robot:
+        robot.server._move = _failing_after(robot, 150, [])
+        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
+        thread.start()
+        try:
+            summary, _ = execute_on_robot(run, link_to(config, recoveries=5, acknowledge_real_arm=True))
+        finally:
+            done.set()
+            thread.join()
+        assert robot.session.stop
+    assert "a real arm is not recovered by a run" in summary["link"]["ended"]
+
+
+@pytest.mark.parametrize(
+    ("change", "stands"),
+    [({}, True), ({"turned": 0.1}, False), ({"q": 0.1}, False), ({"moved": 2e-3}, False)],
+)
+def test_arm_stands_at_its_start_by_place_orientation_and_joints(change, stands):
+    turned, half = change.get("turned", 0.0), 0.5
+    pose = Pose(
+        np.array((change.get("moved", 0.0), 0.0, 0.0)),
+        np.array((np.cos(half * turned), 0.0, 0.0, np.sin(half * turned))),
+    )
+    start = Target(Pose(np.zeros(3), np.array((1.0, 0.0, 0.0, 0.0))), np.zeros(6), np.zeros(6), q=np.zeros(2))
+    assert hardware_run._stands_at(start, pose, np.array((0.0, change.get("q", 0.0)))) is stands
+
+
 def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray]):
     """Sensors that fail once; keeps every torque."""
     move = robot.server._move
@@ -168,6 +268,12 @@ def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray]):
             robot.session.protect(type(robot.session.stop).SENSOR)
 
     return failing
+
+
+def test_arm_that_its_allowed_torque_cannot_carry_is_not_served(short_path):
+    robot = in_step(SHORT, short_path, limits=LimitRules(torque_share=0.1))
+    with pytest.raises(ConfigError, match=r"weight takes 0\.1.. of its torque limits.*torque-share above"):
+        make_robot(robot)
 
 
 def test_missing_robot_is_said_at_once(short_path):

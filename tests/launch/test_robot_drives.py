@@ -14,8 +14,12 @@ sys.path.append(str(Path(__file__).parents[1] / "hardware" / "adapters"))
 
 from dynamixel_bus import Bus  # noqa: E402 - needs the path above
 
-from spikearm.errors import ConfigError  # noqa: E402
+from spikearm.envs.arms import load_arm  # noqa: E402
+from spikearm.envs.dynamics import MujocoDynamics  # noqa: E402
+from spikearm.errors import AddressError, ConfigError  # noqa: E402
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig  # noqa: E402
+from spikearm.hardware.link.faults import FaultPlan  # noqa: E402
+from spikearm.hardware.link.limits import LimitRules  # noqa: E402
 from spikearm.hardware.link.link_clock import LinkClock  # noqa: E402
 from spikearm.hardware.link.wire import Mode, Trait  # noqa: E402
 from spikearm.launch.hardware_run import LinkConfig, connect  # noqa: E402
@@ -34,6 +38,7 @@ def bus(monkeypatch):
 def settings(bus, folder: Path, **changes) -> RobotConfig:
     servos = DynamixelConfig(servo_port=bus.port, servo_limit_a=30.0, servo_baudrate=1_000_000)
     fields = {"arm": "planar2", "drive": "dynamixel", "dynamixel": servos, "control_dt_s": 0.01}
+    fields |= {"acknowledge_real_arm": True, "limits": LimitRules(torque_rate_nm=10.0)}  # 1000 N m/s
     return RobotConfig(**{**fields, "listen": f"unix:{folder}/arm.sock", **changes})
 
 
@@ -65,12 +70,29 @@ def test_servos_are_served_held_and_let_go(bus, short_path):
     ("change", "said"),
     [
         ({"lock_step": True}, "a real arm does not wait"),
+        ({"acknowledge_real_arm": False}, "held by torque as soon as it is served.*--acknowledge-real-arm"),
+        ({"faults": FaultPlan(drop=0.1)}, "faults are for simulated arms"),
         ({"arm": "planar3"}, "has 3 joints, but servo_ids names 2 servos"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(bus, short_path, change, said):
     with pytest.raises(ConfigError, match=said):
         make_robot(settings(bus, short_path, **change))
+
+
+def test_real_arm_is_not_served_where_every_user_could_command_it(bus, short_path):
+    with pytest.raises(AddressError, match="every user of this machine could command a real arm"):
+        make_robot(settings(bus, short_path, listen="udp://127.0.0.1:0"))
+
+
+def test_first_hold_of_a_real_arm_begins_without_torque_and_within_reduced_limits(bus, short_path):
+    with make_robot(settings(bus, short_path)) as robot:
+        robot.server.tick()
+        torque = robot.session.applied
+        assert np.abs(torque).max() == pytest.approx(10.0)
+        full = MujocoDynamics(load_arm("planar2")).torque_limits
+        clamped = robot.session._limits.clip(np.full(2, 1e6))
+    np.testing.assert_allclose(clamped, 0.5 * full)
 
 
 def test_missing_sdk_is_said(bus, short_path, monkeypatch):

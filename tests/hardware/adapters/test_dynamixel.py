@@ -101,6 +101,19 @@ def test_servos_are_without_torque_until_the_first_command(bus, make):
     assert [servo.table[64] for servo in bus.servos.values()] == [1, 1]
 
 
+def test_arm_is_enabled_as_a_whole_or_not_at_all(bus, make):
+    plant = make()
+    second, obey = bus.servos[2], bus.servos[2].set
+    second.set = lambda address, data: 7 if (address, data) == (64, b"\x01") else obey(address, data)
+    for _ in range(2):
+        with pytest.raises(DriveError, match=r"servo 2 on .* did not take 1 at address 64"):
+            plant.write(np.zeros(2))
+        assert bus.servos[1].table[64] == 0
+    del second.set
+    plant.write(np.zeros(2))
+    assert [servo.table[64] for servo in bus.servos.values()] == [1, 1]
+
+
 def test_closing_takes_the_torque_off(bus, make):
     plant = make()
     plant.write(np.zeros(2))

@@ -42,6 +42,10 @@ def test_no_sequence_of_wishes_leaves_the_limits():
         torque = after
 
 
+def test_torque_that_was_outside_its_limit_is_inside_at_once():
+    np.testing.assert_array_equal(LIMITS.clamp(np.array((80.0, 0.0)), np.array((80.0, -30.0))), (50.0, -20.0))
+
+
 def test_share_lowers_the_limit():
     limits = Limits(LimitRules(torque_share=0.1, torque_rate_nm=math.inf), TORQUE, RANGE)
     np.testing.assert_array_equal(limits.clamp(np.array((90.0, -90.0)), np.zeros(2)), (5.0, -2.0))
@@ -110,7 +114,8 @@ def test_client_that_pushes_into_a_stop_is_kept_from_it():
         ({"torque_rate_nm": 0.0}, "torque_rate_nm must be a positive number"),
         ({"speed_rad_s": math.nan}, "speed_rad_s must be a positive number"),
         ({"margin_rad": -0.1}, "margin_rad must be 0 or a positive"),
-        ({"margin_rad_s": 3.0}, "margin_rad_s = 3 must be below speed_rad_s = 3"),
+        ({"margin_rad_s": 1.0}, "margin_rad_s = 1 must be below speed_rad_s = 1"),
+        ({"margin_rad_s": 3.0, "speed_rad_s": 3.0}, "margin_rad_s = 3 must be below speed_rad_s = 3"),
     ],
 )
 def test_rules_out_of_range_are_refused(change, said):

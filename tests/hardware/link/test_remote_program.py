@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spikearm.errors import AddressError, ClosedError, LinkError, PortError, StateError
+from spikearm.errors import AddressError, ClosedError, LinkError, NetworkLostError, PortError, StateError
+from spikearm.hardware.link import remote_program
 from spikearm.hardware.link.address import open_server_socket, parse_address
 from spikearm.hardware.link.channel import DatagramChannel
 from spikearm.hardware.link.key import TAG_BYTES
@@ -21,7 +22,7 @@ from spikearm.hardware.link.network_packets import (
     unpack,
 )
 from spikearm.hardware.link.program_server import ProgramServer
-from spikearm.hardware.link.remote_program import RemoteBackend
+from spikearm.hardware.link.remote_program import RemoteBackend, RemoteProgram
 from spikearm.hardware.link.wire import Cause, Refused
 from spikearm.hardware.registry import make_backend
 from spikearm.models.adaptive import AdaptiveNetwork
@@ -167,6 +168,120 @@ def test_slow_network_takes_samples(served, join):
         if program.step(inputs(step)).age_s == 0.0:
             break
     assert served.server.n_skipped >= 5
+
+
+def test_next_run_begins_with_the_compiled_network(join):
+    first = join()
+    torques = [first.step(inputs(i)).outputs["torque"] for i in range(30)]
+    first.close()
+    second = join()
+    np.testing.assert_array_equal([second.step(inputs(i)).outputs["torque"] for i in range(30)], torques)
+
+
+def test_client_that_leaves_lets_the_next_one_in(served, join):
+    join().close()
+    join().step(inputs(0))
+    assert served.server.refused[Cause.SESSION] == 0
+
+
+class Tape:
+    """A channel that keeps what comes out of it."""
+
+    def __init__(self, channel) -> None:
+        self.channel, self.sent, self.came = channel, [], []
+
+    def send(self, packet, peer=None):
+        self.sent.append(packet)
+        return self.channel.send(packet)
+
+    def receive(self, timeout_s=0.0):
+        came = self.channel.receive(timeout_s)
+        self.came += [] if came is None else [came]
+        return came
+
+    def close(self):
+        self.channel.close()
+
+
+class Ghost(Tape):
+    """Nobody is there; what was recorded comes instead, or what was said comes back."""
+
+    def __init__(self, recorded=None) -> None:
+        self.recorded, self.said = recorded, []
+
+    def send(self, packet, peer=None):
+        self.said.append((packet, None))
+        return True
+
+    def receive(self, timeout_s=0.0):
+        source = self.said if self.recorded is None else self.recorded
+        return source.pop(0) if source else None
+
+    def close(self):
+        pass
+
+
+def test_recorded_run_is_no_answer_to_another_run(join):
+    first = join()
+    first._channel = tape = Tape(first._channel)
+    for step in range(5):
+        first.step(inputs(step))
+    first._channel, first._wait_s = Ghost(tape.came), 0.01
+    # As in a run that has just joined, in a session of the same number.
+    first._sequence, first._held_ns, first._joined_ns = 1, None, first._now_ns()
+    for _ in range(5):
+        assert first.step(inputs(0)).age_s == np.inf
+    first._channel = tape
+
+
+def test_echo_is_no_answer(monkeypatch):
+    monkeypatch.setattr(remote_program, "_PATIENCE_S", 0.2)
+    with pytest.raises(LinkError, match="no network answers"):
+        RemoteProgram(Ghost(), SPEC, b"digest", b"")
+
+
+def test_replayed_hello_ends_no_session(served, join):
+    program = join()
+    program.step(inputs(0))
+    served.pause()
+    older = Packet(Kind.HELLO, 0, 1, 5, 0, served.server._digest)
+    served.server._accepted(pack(older, b""), served.server._peer)
+    assert served.server.refused[Cause.SEQUENCE] == 1
+    served.open_gate.set()
+    program.step(inputs(1))
+    assert program.state_dict()
+
+
+@pytest.mark.parametrize("kind", [Kind.ERROR, Kind.LOAD])
+def test_question_that_makes_no_sense_moves_nothing(served, join, kind):
+    program = join()
+    served.pause()
+    server = served.server
+    server._accepted(pack(Packet(kind, server._session, 50, 0, 7, b"x"), b""), server._peer)
+    server._answer(Packet(kind, server._session, 50, 0, 7, b"x"), server._peer)
+    served.open_gate.set()
+    assert server.refused.total() >= 1
+    assert program._session == server._session
+
+
+def test_network_that_fails_in_any_way_says_so_and_stays_served(served, join, monkeypatch):
+    program = join()
+    monkeypatch.setattr(
+        served.program, "step", lambda _: (_ for _ in ()).throw(RuntimeError("board \u00b5 is hot"))
+    )
+    with pytest.raises(NetworkLostError, match=r"board . is hot"):
+        program.step(inputs(0))
+    monkeypatch.undo()
+    assert program.step(inputs(1)).age_s == 0.0
+
+
+def test_answer_of_the_wrong_size_is_no_news(join):
+    program = join(wait_s=0.01)
+    answer = Packet(Kind.STEP, program._session, 2, 10**18, 0, b"short", answers=True)
+    channel, program._channel = program._channel, Ghost([(pack(answer, b""), None)])
+    program._sequence = 1
+    assert program.step(inputs(0)).age_s == np.inf
+    program._channel = channel
 
 
 def test_another_network_is_turned_away(join):

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import PERIOD_NS, Masses
+from rig import PERIOD_NS, MassDynamics, Masses
 
+from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.wire import Cause, Flag, Mode, Stop
 
 STRANGER = "stranger"
@@ -148,6 +149,13 @@ def test_command_without_a_number_is_counted_and_not_passed_on(rig):
     assert np.isfinite(robot.plant.applied).all()
 
 
+def test_request_to_stop_is_obeyed_though_its_torque_is_no_number(rig):
+    robot = rig()
+    robot.armed()
+    offered(robot, robot.codec.pack_command(robot.command((np.nan, 0.0), Flag.STOP)), "client 0")
+    assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.CLIENT)
+
+
 @pytest.mark.parametrize(
     ("trouble", "why"), [("broken", Stop.SENSOR), ("error", Stop.PLANT)], ids=["sensor", "plant"]
 )
@@ -161,6 +169,38 @@ def test_failing_arm_stops_the_arm_and_not_the_server(rig, trouble, why):
     assert plant.stop_reason == why
     assert np.isfinite(plant.read().q).all()
     assert ("drive is hot" if trouble == "error" else "nan") in robot.server.fault
+
+
+@pytest.mark.parametrize("blind", ["nan", "error"])
+def test_blind_robot_lets_go_instead_of_driving_its_arm_away(rig, blind):
+    robot = rig()
+    robot.armed()
+    robot.plant.dq = np.array((2.0, -2.0))
+    read = robot.plant.read
+    robot.period()
+
+    def unreadable():
+        if blind == "error":
+            raise RuntimeError("no answer")
+        return replace(read(), q=np.full(2, np.nan))
+
+    robot.plant.read = unreadable
+    robot.periods(3000)
+    assert robot.session.stop & Stop.TORQUE_OFF
+    np.testing.assert_array_equal(robot.plant.applied[-1], 0.0)
+    assert np.abs(robot.plant.dq).max() < 2.1
+
+
+def test_blind_moment_is_bridged_by_gravity_alone(rig):
+    robot = rig(plant=Masses(weight=4.0), dynamics=MassDynamics(weight=4.0))
+    robot.periods(100)
+    robot.plant.broken = True
+    robot.periods(8)
+    np.testing.assert_allclose(robot.plant.applied[-5:], 4.0)
+    robot.plant.broken = False
+    robot.periods(100)
+    assert robot.session.stop == Stop.SENSOR
+    np.testing.assert_allclose(robot.plant.q, 0.0, atol=1e-3)
 
 
 class Wrong(Masses):
@@ -193,6 +233,17 @@ def test_nothing_but_numbers_is_ever_sent(rig, wrong, why):
     assert plant.stop_reason == why
     assert plant.statistics.refused == {}
     assert np.isfinite(robot.plant.applied).all()
+
+
+def test_arm_that_says_it_applied_more_does_not_move_the_limit(rig):
+    robot = rig(limits=LimitRules(torque_share=0.1))
+    plant = robot.armed()
+    write = robot.plant.write
+    robot.plant.write = lambda torque: write(torque) + 60.0
+    for _ in range(5):
+        plant.next_state()
+        plant.write(np.array((9.5, 9.5)))
+    assert np.abs(robot.plant.applied).max() <= 10.0
 
 
 def stall(robot, n_periods: int) -> None:

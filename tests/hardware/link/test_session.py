@@ -226,11 +226,59 @@ def test_hard_limit_stops(active, where, why):
     assert active.session.stop == why
 
 
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [({"q": (0.0, -1.01)}, Stop.JOINT_LIMIT), ({"dq": (3.1, 0.0)}, Stop.SPEED_LIMIT)],
+)
+def test_hard_limit_stops_an_arm_that_nobody_commands(make, where, why):
+    driver = make()
+    driver.reading = reading(**where)
+    driver.tick()
+    assert (driver.session.mode, driver.session.stop) == (Mode.STOPPED, why)
+
+
+def test_hold_that_drives_the_arm_away_ends_without_torque(make):
+    """A robot whose torque has the wrong sign: what should brake it makes it faster."""
+    driver = make()
+    q, dq = np.zeros(2), np.array((0.5, 0.0))
+    for _ in range(1500):
+        driver.reading = reading(q, dq)
+        dq = dq - driver.tick() * 1e-3
+    assert driver.session.stop == Stop.SPEED_LIMIT | Stop.TORQUE_OFF
+    np.testing.assert_array_equal(driver.session.applied, ZERO)
+    assert np.abs(dq).max() < 10.0
+
+
+def test_hold_without_torque_is_tried_again_after_a_recovery_only(active):
+    active.reading = reading(dq=(9.0, 0.0))
+    for _ in range(300):
+        active.tick()
+    active.reading = reading()
+    active.tick()
+    assert active.session.stop & Stop.TORQUE_OFF
+    active.tick(ZERO, Flag.RECOVER)
+    assert (active.session.mode, active.session.stop) == (Mode.MONITOR, Stop(0))
+
+
 def test_soft_margin_pushes_back(active):
     active.reading = reading(q=(0.9, 0.0))
     torques = np.array([active.tick((0.5, 0.5)) for _ in range(60)])
     assert torques[-1][0] == pytest.approx(0.5 - 50.0)
     assert torques[-1][1] == 0.5
+
+
+@pytest.mark.parametrize("times", [1.0, 4.0, 1e6])
+def test_client_cannot_outweigh_the_push_of_a_margin(make, times):
+    """A unit mass, pushed towards its stop by the whole allowed torque and more, from 0.3 rad before it."""
+    driver = make(limits=LimitRules(torque_share=0.05, torque_rate_nm=1.0)).arm()
+    q, dq, furthest = 0.7, 0.0, 0.0
+    for _ in range(3000):
+        driver.reading = reading((q, 0.0), (dq, 0.0))
+        dq += driver.tick((5.0 * times, 0.0))[0] * 1e-3
+        q += dq * 1e-3
+        furthest = max(furthest, q)
+    assert furthest < 1.0
+    assert driver.session.stop == Stop(0)
 
 
 def test_fault_of_the_robot_stops(active):
@@ -253,6 +301,13 @@ def test_torque_never_leaves_its_limits_through_any_change_of_mode(make):
         assert (np.abs(after) <= 40.0).all()
         assert (np.abs(after - before) <= 1.0 + 1e-9).all()
         before = after
+
+
+def test_hold_that_needs_more_than_its_limit_gets_no_more(make):
+    driver = make(weight=80.0, limits=LimitRules(torque_share=0.2))
+    assert (driver.session.applied == 20.0).all()
+    for _ in range(5):
+        np.testing.assert_array_equal(driver.tick(), (20.0, 20.0))
 
 
 def test_recovery_makes_no_step_of_torque(make):
@@ -290,6 +345,21 @@ def test_command_that_answers_an_old_or_a_future_state_is_refused(active):
     assert active.refused(answers=now - 6) is Cause.STALE
     assert active.refused(answers=now + 1) is Cause.STALE
     active.offer(answers=now - 5)
+
+
+@pytest.mark.parametrize("flag", [Flag.STOP, Flag.BYE])
+def test_request_to_end_is_obeyed_whatever_else_is_wrong_with_it(make, flag):
+    driver = make()
+    driver.tick(ZERO)
+    driver.tick(ZERO, Flag.ARM)
+    driver.offer((3.0, np.inf), flag, answers=driver.session.tick_number - 2)
+    assert driver.session.mode is (Mode.STOPPED if flag is Flag.STOP else Mode.IDLE)
+    active = make().arm()
+    for _ in range(7):
+        active.tick()
+    active.offer(ZERO, flag, answers=0)
+    assert active.session.mode is (Mode.STOPPED if flag is Flag.STOP else Mode.IDLE)
+    np.testing.assert_allclose(active.tick(), ZERO)
 
 
 def test_refused_command_changes_nothing(active):
@@ -354,7 +424,9 @@ def test_watchdog_of_the_rules_is_used(make):
     assert driver.session.stop == Stop.MISSED_IN_A_ROW
 
 
-@pytest.mark.parametrize("key", ["stale_ticks", "ready_ticks", "silence_ticks"])
+@pytest.mark.parametrize(
+    "key", ["stale_ticks", "ready_ticks", "silence_ticks", "runaway_ticks", "blind_ticks"]
+)
 def test_rules_out_of_range_are_refused(key):
     with pytest.raises(ConfigError, match=f"{key} must be at least 1, not 0"):
         SessionRules(**{key: 0})
