@@ -62,12 +62,11 @@ class AdaptivePayload:
             a family of perturbations. By default the weight and the families that no encoder was trained on.
         backends: Substrates of the full-size networks.
         neurons: Sizes of the networks; the largest runs on all substrates, the others on the first one.
-        learning_rules: Rules the networks learn by; the first for all rows, of each other one row more: the
-            largest network on the encoded state, on the first substrate.
+        learning_rules: Rules the networks learn by; the first in all rows, each other in a row of its own.
         learning_rate: Of networks with an encoder, by the first rule; by default the encoder's own.
         raw_learning_rate: Of networks on the state itself; by default the best that was found for it.
-        pid_ki: Integral gain of PID control in the task's axes [1/s^3]; by default the best of 500, 1000,
-            1500 and 2000 under the weight and in the curl field, in sessions of other seeds.
+        pid_ki: Integral gain of PID control in the task's axes [1/s^3]; by default the best of four, in
+            sessions of other seeds.
         seed: Of the first session.
     """
 

@@ -157,7 +157,7 @@ def test_unwritable_folder_is_refused_before_any_work(spikearm, tmp_path, comman
         (("rnu",), "Did you mean 'run'?"),
         (("compar", "--json"), "Did you mean 'compare'?"),
         (("train", "encodr"), "Did you mean 'train encoder'?"),
-        (("logs",), "spikearm logs recover"),
+        (("logs",), "  logs recover  "),
         (("--jsn",), "no command named '--jsn'"),
     ],
 )
