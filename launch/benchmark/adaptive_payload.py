@@ -63,7 +63,7 @@ class AdaptivePayload:
         backends: Substrates of the full-size networks.
         neurons: Sizes of the networks; the largest runs on all substrates, the others on the first one.
         learning_rules: Rules to learn by; the first in all rows, others in one row each.
-        learning_rate: Of networks with an encoder, by the first rule; by default the encoder's own.
+        learning_rate: Of networks with an encoder; by default its own.
         raw_learning_rate: Of networks on the state itself; by default the best that was found for it.
         pid_ki: Integral gain of PID control in the task's axes [1/s^3]; by default the best of four, in
             sessions of other seeds.
