@@ -1,4 +1,4 @@
-"""Every check of the project, each in an environment of its own: ``nox -s tests lint types package``."""
+"""Every check of the project, each in an environment of its own: ``nox -s tests lint types docs package``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["lint", "types", "tests", "package"]
+nox.options.sessions = ["lint", "types", "tests", "docs", "package"]
 
 
 @nox.session

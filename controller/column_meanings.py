@@ -24,7 +24,7 @@ _MEANINGS = {
     "ee_q?": "true orientation, unit quaternion w x y z; null where nobody knows it",
     "position_error_m": "distance between true and desired position [m]",
     "torque_commanded_*_nm": "what the controller wanted [N m]",
-    "torque_applied_*_nm": "what the arm applied [N m]: differs at a limit, and with a modelled delay",
+    "torque_applied_*_nm": "what the arm applied [N m]: differs at limits, also of its rate, or if delayed",
     "torque_task_*_nm": "task part of the law [N m], without gravity; its negative trains the network",
     "torque_adaptive_*_nm": "what the network added [N m]; 0 without one",
     "latency_read_s": "measured time of reading the state [s]",

@@ -23,7 +23,7 @@ with tempfile.TemporaryDirectory() as out:
         trials=N_REACHES,
         duration_s=N_REACHES * REACH_S,
         perturbation=Perturbation(payload_kg=PAYLOAD_KG),
-        network=NetworkConfig(n_neurons=1000, learning_rate=1e-2),
+        network=NetworkConfig(n_neurons=1000),
         out=Path(out),
     )
     finished = execute(config)

@@ -13,7 +13,7 @@ from spikearm.controller.loop import LoopResult
 from spikearm.controller.ticklog import Recovery, has_log, log_description, read_ticks, recover
 from spikearm.errors import ConfigError, JournalError, RunFolderError
 from spikearm.hardware.registry import make_backend
-from spikearm.launch.config import RunConfig, load_config
+from spikearm.launch.config import NETWORKED, RunConfig, load_config
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, write_json
 from spikearm.launch.summary import column, summarise
 
@@ -111,7 +111,7 @@ def _summarise(folder: Path) -> dict[str, Any]:
         max_lateness_s=float(column(table, "lateness_s").max(initial=0.0)),
         interrupted=n_ticks < config.n_ticks,
     )
-    adaptive = config.controller == "adaptive"
-    scope = make_backend(config.backend).cost_model.chip_scope if adaptive else ""
+    networked = config.controller in NETWORKED
+    scope = make_backend(config.backend).cost_model.chip_scope if networked else ""
     # What only the program knew is gone with it.
     return summarise(config, folder, result, chip_scope=scope) | {"utilisation": None}

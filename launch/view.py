@@ -84,7 +84,8 @@ def _page(scene: ArmScene) -> Iterator[Callable[[], None]]:
         scene.pose(scene.data.qpos.copy())
         shown.update_from_mjdata(scene.data)
         address = f"http://localhost:{server.get_port()}"
-        console.print(f"view: open {address} in a browser; the run begins then.", highlight=False)
+        begins = f"the run begins then, or after {_PATIENCE_S:.0f} s."
+        console.print(f"view: open {address} in a browser; {begins}", highlight=False)
         _wait_for(lambda: bool(server.get_clients()))
         yield lambda: shown.update_from_mjdata(scene.data)
     finally:

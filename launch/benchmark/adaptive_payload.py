@@ -59,7 +59,7 @@ class AdaptivePayload:
         targets: Targets of a session, drawn at random and gone to in turn.
         reach_s: Time of a trial [s].
         perturbations: What the arm suffers, each a block of the table: "weight", the published 0.907 kg, or
-            a family of perturbations. By default the weight and the families that no encoder was trained on.
+            a family of perturbations. By default the weight and the families held out from encoder training.
         backends: Substrates of the full-size networks.
         neurons: Sizes of the networks; the largest runs on all substrates, the others on the first one.
         learning_rules: Rules to learn by; the first in all rows, others in one row each.

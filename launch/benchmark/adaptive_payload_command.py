@@ -84,7 +84,7 @@ def _benchmark(argv: Sequence[str]) -> int:
 
 
 def _heading(block: Mapping[str, Any]) -> str:
-    held_out = ", of a family that no encoder was trained on" if block["held_out"] else ""
+    held_out = ", of a family held out from encoder training" if block["held_out"] else ""
     return str(block["perturbation"]) + held_out
 
 

@@ -19,7 +19,7 @@ from spikearm.controller.ticklog import read_ticks
 from spikearm.envs.arms import load_arm
 from spikearm.errors import ConfigError
 from spikearm.launch.compose import adaptive_network
-from spikearm.launch.config import RunConfig
+from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.recovery import settings_of
 from spikearm.launch.summary import column, mean_counts
 
@@ -32,12 +32,17 @@ def export_neurobench(run: Path, path: Path) -> int:
         path: The file; one that is there is replaced.
 
     Raises:
-        ConfigError: The run had no network.
+        ConfigError: The run had no adaptive network.
     """
     config = settings_of(run)
     if config.controller != "adaptive":
         raise ConfigError(
-            f"{run} is a run of {config.controller}, without a network: NeuroBench has no metric for it."
+            f"{run} is a run of {config.controller}, "
+            + (
+                "and this export knows the adaptive network only."
+                if config.controller in NETWORKED
+                else "without a network: NeuroBench has no metric for it."
+            )
         )
     table = read_ticks(run)
     counts = mean_counts(table)

@@ -17,6 +17,7 @@ from spikearm.launch.report.run_data import COMPARE_NAME, load_runs
 from spikearm.launch.run_folder import whole_file
 
 REPORT_NAME = "report.html"
+SIDE_BY_SIDE_NAME = "side-by-side.html"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class ReportCommand:
 
     Attributes:
         run: Run folders, or folders of comparisons; by default the newest in runs/.
-        out: The file; by default report.html in the first folder.
+        out: The file; by default report.html in the run's folder, or side-by-side.html beside the first of
+            several.
         json: Print what was written as one JSON document on stdout.
     """
 
@@ -39,6 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(_report, sys.argv[1:] if argv is None else argv)
 
 
+def _page_of(folders: Sequence[Path]) -> Path:
+    """Within the run, or beside the first of several: a comparison is no run's own page."""
+    return folders[0] / REPORT_NAME if len(folders) == 1 else folders[0].parent / SIDE_BY_SIDE_NAME
+
+
 def _report(argv: Sequence[str]) -> int:
     command = parse(
         ReportCommand,
@@ -50,7 +57,7 @@ def _report(argv: Sequence[str]) -> int:
         ),
     )
     folders = command.run or (newest(Path("runs")),)
-    path = write_report(folders, command.out or folders[0] / REPORT_NAME)
+    path = write_report(folders, command.out or _page_of(folders))
     size = path.stat().st_size
     console.print(
         f"report: {path} ({size / 1e6:.1f} MB); open it in a browser.", highlight=False, soft_wrap=True

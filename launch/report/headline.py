@@ -7,6 +7,7 @@ import html
 from collections.abc import Sequence
 
 from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
+from spikearm.launch.config import NETWORKED
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section, Table
 from spikearm.launch.report.tracking import late_rms_m, times_as_much
@@ -35,7 +36,7 @@ def subtitle(runs: Sequence[RunData]) -> str:
     begun = f"begun {run.about.get('started_utc', '?')[:16].replace('T', ' ')} UTC"
     if len(runs) > 1:
         return f"{len(runs)} runs of {run.config.arm}, {begun}"
-    substrate = f" on {run.config.backend}" if run.adaptive else ""
+    substrate = f" on {run.config.backend}" if run.config.controller in NETWORKED else ""
     return (
         f"{run.config.arm}, {run.config.controller}{substrate}, {load}, "
         f"{run.summary['n_ticks']:,} ticks, {begun}"

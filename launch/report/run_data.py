@@ -17,7 +17,7 @@ from spikearm.controller.ticklog import has_log, read_ticks
 from spikearm.errors import JournalError, RunFolderError
 from spikearm.hardware.conductances import Conductances
 from spikearm.launch.conductances import load_conductances
-from spikearm.launch.config import RunConfig
+from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.recovery import RUN_NAME, settings_of, summary_of
 from spikearm.launch.report.plot import run_colour
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
@@ -138,7 +138,9 @@ def _load(folder: Path, label: str | None) -> RunData:
 
 
 def _label(config: RunConfig) -> str:
-    return config.name or (config.backend if config.controller == "adaptive" else config.controller)
+    if config.name or config.controller not in NETWORKED:
+        return config.name or config.controller
+    return config.backend if config.controller == "adaptive" else f"{config.controller} on {config.backend}"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -118,3 +118,14 @@ def test_recovered_summary_of_a_whole_log_is_that_of_the_run(short_run, tmp_path
     made, own = summary_of(folder), dict(short_run.summary)
     del own["rmse_m_by_trial_without_adaptation"]  # stands in another folder
     assert made | {"run_dir": own["run_dir"]} == own
+
+
+def test_killed_run_of_the_spiking_controller_has_a_report(spikearm, tmp_path):
+    words = ("--controller", "spiking-osc", "--trials", 1, "--duration-s", 0.02, "--distance-m", 0.001)
+    assert spikearm("run", *words, "--payload-kg", 0, "--out", tmp_path).code == 0
+    (folder,) = tmp_path.iterdir()
+    for name in ("summary.json", "ledger.json"):
+        (folder / name).unlink()
+    assert summary_of(folder)["energy_chip_scope"]
+    assert spikearm("report", folder).code == 0
+    assert "spiking-osc on reference" in (folder / "report.html").read_text()

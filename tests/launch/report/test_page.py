@@ -181,3 +181,12 @@ def test_nothing_to_report_is_explained(spikearm, tmp_path, monkeypatch, words, 
     ended = spikearm("report", *words)
     assert ended.code == 1
     assert re.search(message, ended.complaint)
+
+
+def test_page_of_several_runs_leaves_their_own_alone(spikearm, short_run, tmp_path):
+    folders = [tmp_path / name for name in ("first", "second")]
+    for folder in folders:
+        shutil.copytree(short_run.folder, folder)
+        (folder / "report.html").write_text("its own")
+    assert spikearm("report", *folders, "--json").document["path"] == str(tmp_path / "side-by-side.html")
+    assert all((folder / "report.html").read_text() == "its own" for folder in folders)
