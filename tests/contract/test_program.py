@@ -25,9 +25,6 @@ N_JOINTS = 2
 SCALING = StateScaling((0.0,) * 2 * N_JOINTS, (1.5,) * 2 * N_JOINTS)
 STATE = np.array([0.3, -0.5, 0.2, 0.1])
 
-MISSING: dict[str, str] = {}
-"""Backends that are left out, and why."""
-
 # How far the torque may lie from what is learned [N m], after a constant of 3 N m has been learned, in the
 # mean over 100 steps, and how far from the reference in the meantime. 300 neurons, torque_scale 20 N m;
 # learning has not quite ended, so that 0.23 N m are left on the reference as well. What sets the crossbar
@@ -139,8 +136,6 @@ def test_every_backend_is_tested_or_left_out_for_a_reason():
 
 @pytest.fixture(params=sorted(BACKENDS))
 def backend(request):
-    if request.param in MISSING:
-        pytest.skip(MISSING[request.param])
     return make_backend(request.param)
 
 
