@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +10,13 @@ import numpy as np
 from mujoco import _rollout
 from numpy.typing import NDArray
 
+from spikearm.envs.batch.body import Body
 from spikearm.envs.batch.chain import chain_of, locate, place
 from spikearm.envs.batch.commands import summarise
-from spikearm.envs.batch.drives import PerturbedDrives
 from spikearm.envs.batch.unmodelled import unmodelled
 from spikearm.envs.mjcf import CompiledArm
 from spikearm.envs.payload import BODY
 from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
-from spikearm.envs.perturbed_model import PerturbedModel, tilt
 from spikearm.errors import ClosedError
 from spikearm.records import FloatArray
 from spikearm.timesteps import n_steps
@@ -50,6 +47,8 @@ class ArmBatch:
     One step is one call of MuJoCo's threaded rollout, so no Python runs between physics steps. Forces that
     depend on the state (a force field, an unknown function) are the exception: while any arm has one, each
     physics step is a call of its own, still threaded, with the forces computed for all arms before it.
+
+    Arms share the nominal model until one is perturbed: 64 copies of it do not fit into a processor's cache.
 
     Every control step starts the constraint solver cold. An arm's future then depends on its angles and
     velocities alone, and an arm moves the same way, bit by bit, whatever its neighbours do.
@@ -89,12 +88,13 @@ class ArmBatch:
         )
         self.control_dt_s, self._physics_dt_s, self._n_threads = control_dt_s, physics_dt_s, n_threads
         self._actuator_of_joint = compiled.actuator_of_joint
-        self._models: list[Any] = [None] * n_arms
-        self._perturbed: list[PerturbedModel] = [None] * n_arms  # type: ignore[list-item]
-        self._drives: list[PerturbedDrives] = [None] * n_arms  # type: ignore[list-item]
+        self._compiled, self._nominal = compiled, Body(compiled, physics_dt_s)
+        self._bodies = [self._nominal] * n_arms
+        self._models = [self._nominal.model] * n_arms
         self._allocate(compiled, n_waves)
+        self._segments[:], self._tools[:] = self._chain.segments, self._chain.tool
         for e in range(n_arms):
-            self.set_model(e, compiled)
+            self._give(e, self._nominal, NO_PERTURBATION)
         self._start()
 
     def _allocate(self, compiled: CompiledArm, n_waves: int) -> None:
@@ -182,15 +182,9 @@ class ArmBatch:
 
     def set_model(self, e: int, compiled: CompiledArm) -> None:
         """Give one arm another body with the same kinematic tree, unperturbed."""
-        model = copy.copy(compiled.model)
-        model.opt.timestep = self._physics_dt_s
-        chain = chain_of(model, compiled.site_id, without=model.body(BODY).id)
+        chain = chain_of(compiled.model, compiled.site_id, without=compiled.model.body(BODY).id)
         self._segments[e], self._tools[e] = chain.segments, chain.tool
-        self._models[e] = model
-        self._nominal_gravity = model.opt.gravity.copy()
-        self._perturbed[e] = PerturbedModel(model)
-        self._drives[e] = PerturbedDrives(model, compiled.torque_limits, compiled.actuator_of_joint)
-        self.perturb(e, NO_PERTURBATION)
+        self._give(e, Body(compiled, self._physics_dt_s), NO_PERTURBATION)
 
     def perturb(self, e: int, perturbation: Perturbation) -> None:
         """Replace what differs from the nominal arm; sensors are the caller's.
@@ -198,18 +192,12 @@ class ArmBatch:
         Raises:
             ConfigError: A list has not one value per joint.
         """
-        self.limits[e] = self._drives[e].apply(perturbation)
-        self._force[e], self._field[e] = perturbation.force_n, perturbation.force_field
-        self._payload[e] = (*perturbation.payload_offset_m, perturbation.payload_kg)
-        self._tilt[e] = 0.0
-        if self._models[e].body_gravcomp[1] > 0:
-            # MuJoCo's compensation carries whatever gravity its model has; drives do not know of a tilt. So
-            # the model stays level, and the tilt pulls from outside.
-            level = self._nominal_gravity
-            self._tilt[e] = tilt(level, perturbation.gravity_tilt_rad) - level
-            perturbation = dataclasses.replace(perturbation, gravity_tilt_rad=(0.0, 0.0))
-        self._perturbed[e].apply(perturbation)
-        self._note_outside(e)
+        body = self._bodies[e]
+        if body is self._nominal and perturbation != NO_PERTURBATION:
+            body = Body(self._compiled, self._physics_dt_s)
+        if body is not self._nominal:
+            body.perturb(perturbation)
+        self._give(e, body, perturbation)
 
     def set_waves(self, e: int, waves: Waves) -> None:
         """Give one arm an unknown torque."""
@@ -276,6 +264,14 @@ class ArmBatch:
     def close(self) -> None:
         """End the threads."""
         self._pool = None
+
+    def _give(self, e: int, body: Body, perturbation: Perturbation) -> None:
+        """Take note of an arm's body and of what perturbs it from outside."""
+        self._bodies[e], self._models[e] = body, body.model
+        self.limits[e], self._tilt[e] = body.limits, body.tilt
+        self._force[e], self._field[e] = perturbation.force_n, perturbation.force_field
+        self._payload[e] = (*perturbation.payload_offset_m, perturbation.payload_kg)
+        self._note_outside(e)
 
     def _note_outside(self, e: int) -> None:
         sources = (self._force[e], self._field[e], self._tilt[e], self._gain[e])

@@ -281,3 +281,36 @@ def test_model_that_burns_time_hits_its_limit(write, monkeypatch):
     monkeypatch.setattr(probe, "_CHILD", endless)
     with pytest.raises(ModelError, match="ended MuJoCo's compiler with signal"):
         probe.compile_apart(write(mjcf()))
+
+
+def ncon_at_rest(write, more, geom=""):
+    """Contacts of an arm that has fallen, and what it does about them."""
+    path = write(mjcf(more=more, site=geom + SITE))
+    model = compile_arm(path).model
+    data = mujoco.MjData(model)
+    mujoco.mj_step(model, data, 3000)
+    return data.ncon, data.qpos.copy()
+
+
+def test_arm_that_can_touch_something_does(write):
+    ball = '<geom size="0.05" pos="0.3 0 0"/>'
+    n_contacts, q = ncon_at_rest(write, '<geom type="plane" size="5 5 0.1" pos="0 0 0.8"/>', ball)
+    assert n_contacts > 0
+    height = 1.0 - 0.4 * np.sin(q[0]) - 0.3 * np.sin(q.sum())
+    assert height == pytest.approx(0.85, abs=0.01)
+
+
+@pytest.mark.parametrize("arm", arms.ARMS.values(), ids=lambda arm: arm.name)
+def test_nothing_is_lost_where_contacts_are_not_looked_for(arm):
+    model = compile_arm(arm.path, ee_site=arm.ee_site).model
+    off = int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
+    assert model.opt.disableflags & off
+    runs = []
+    for flags in (model.opt.disableflags, model.opt.disableflags & ~off):
+        model.opt.disableflags = flags
+        data = mujoco.MjData(model)
+        data.qpos[:], data.qvel[:] = arm.home, 1.0
+        mujoco.mj_step(model, data, 500)
+        assert data.ncon == 0
+        runs.append(data.qpos.copy())
+    np.testing.assert_array_equal(*runs)

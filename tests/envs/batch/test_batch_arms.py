@@ -70,6 +70,17 @@ def test_arm_moves_as_the_plant_does(arm, rng, name):
     )
 
 
+def test_arms_share_a_model_until_one_is_perturbed(arm):
+    batch = batch_of(arm, 3)
+    assert batch.model(0) is batch.model(1) is batch.model(2)
+    nominal_kg = batch.model(0).body_mass.sum()
+    batch.perturb(1, PERTURBATIONS["payload"])
+    masses = [batch.model(e).body_mass.sum() for e in range(3)]
+    assert masses == pytest.approx([nominal_kg, nominal_kg + 0.7, nominal_kg])
+    batch.perturb(1, NO_PERTURBATION)
+    assert batch.model(1).body_mass.sum() == nominal_kg
+
+
 def test_company_and_threads_change_nothing(arm, rng):
     torques = rng.uniform(-5, 5, (10, arm.n_joints))
     alone = steps(batch_of(arm), torques)[:, 0]
