@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from spikearm.errors import ConfigError
 from spikearm.hardware.backend import Backend
+from spikearm.hardware.cost import CostModel
+from spikearm.hardware.host_cost import HOST_COST
 from spikearm.models.policy import Layers, PolicyNetwork
 from spikearm.models.sb3_actor import flat_observation
 from spikearm.records import NO_COST, NO_COUNTS, Cost, FloatArray, OpCounts
@@ -26,11 +28,41 @@ class Agent(Protocol):
         ...
 
 
-class PerceptronAgent:
-    """The perceptron itself, on this computer: what a converted policy is compared with."""
+@runtime_checkable
+class CostedAgent(Protocol):
+    """An agent that tells what its last decision took."""
 
-    def __init__(self, layers: Layers) -> None:
+    @property
+    def counts(self) -> OpCounts:
+        """Operations of the last decision."""
+        ...
+
+    @property
+    def cost(self) -> Cost:
+        """Their modelled cost."""
+        ...
+
+
+class PerceptronAgent:
+    """The perceptron itself, on this computer: what a converted policy is compared with.
+
+    Args:
+        layers: The perceptron.
+        cost_model: Of the processor: every weight is multiplied and every unit computed in every decision.
+
+    Attributes:
+        counts: Operations of a decision.
+        cost: Their modelled cost, bottom-up.
+    """
+
+    def __init__(self, layers: Layers, cost_model: CostModel = HOST_COST) -> None:
         self._layers = layers
+        self.counts = OpCounts(
+            synaptic_ops_dense=float(sum(weight.size for weight in layers.weights)),
+            neuron_updates=float(sum(bias.size for bias in layers.biases)),
+        )
+        # The figure of a whole processor is of another network, per second: it says nothing of this one.
+        self.cost = replace(cost_model.estimate(self.counts, 0.0), energy_chip_j=None)
 
     def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
         """The mean action, shape (n_actions,)."""
@@ -105,9 +137,10 @@ class Evaluation:
         mean_return: Mean sum of rewards.
         success_rate: Share of episodes that ended in success.
         final_distance: Mean distance at the end [m], or [rad].
-        energy_j: Modelled energy of an action, bottom-up [J]; None without a substrate.
-        latency_model_s: Modelled latency of an action [s]; None without a substrate, or where none is
-            modelled.
+        energy_j: Modelled energy of an action, bottom-up [J]; None if the agent does not tell.
+        energy_terms_j: The same by term [J]; empty if the agent does not tell.
+        energy_chip_j: Modelled energy of an action by a measured whole-chip figure [J]; None without one.
+        latency_model_s: Modelled latency of an action [s]; None where none is modelled.
         latency_measured_s: Median measured time of an action on this computer [s].
         spikes: Spikes per action.
     """
@@ -117,6 +150,8 @@ class Evaluation:
     success_rate: float
     final_distance: float
     energy_j: float | None
+    energy_terms_j: Mapping[str, float]
+    energy_chip_j: float | None
     latency_model_s: float | None
     latency_measured_s: float
     spikes: float
@@ -146,21 +181,23 @@ def evaluate(agent: Agent, env: Any, *, n_episodes: int, seed: int = 0) -> Evalu
             start = perf_counter()
             action, _ = agent.predict(observed, deterministic=True)
             times.append(perf_counter() - start)
-            if isinstance(agent, SpikingAgent):
+            if isinstance(agent, CostedAgent):
                 costs.append((agent.cost, agent.counts))
             observed, reward, terminated, truncated, info = env.step(action)
             total, done = total + float(reward), bool(terminated or truncated)
         returns.append(total)
         successes.append(bool(info["is_success"]))
         distances.append(_distance(info))
-    latency_s = float(np.mean([cost.latency_s for cost, _ in costs])) if costs else 0.0
+    cost = _mean_cost([cost for cost, _ in costs])
     return Evaluation(
         n_episodes=n_episodes,
         mean_return=float(np.mean(returns)),
         success_rate=float(np.mean(successes)),
         final_distance=float(np.mean(distances)),
-        energy_j=float(np.mean([cost.total_j for cost, _ in costs])) if costs else None,
-        latency_model_s=latency_s or None,
+        energy_j=cost.total_j if costs else None,
+        energy_terms_j=cost.energy_j,
+        energy_chip_j=cost.energy_chip_j,
+        latency_model_s=cost.latency_s or None,
         latency_measured_s=float(np.median(times)),
         spikes=float(np.mean([counts.spikes for _, counts in costs])) if costs else 0.0,
     )
@@ -197,6 +234,13 @@ def collect_observations(agent: Agent, env: Any, *, n_episodes: int, seed: int =
 def _check_episodes(n_episodes: int) -> None:
     if n_episodes < 1:
         raise ConfigError(f"n_episodes must be at least 1, not {n_episodes!r}.")
+
+
+def _mean_cost(costs: Sequence[Cost]) -> Cost:
+    total = sum(costs, NO_COST)
+    n = max(1, len(costs))
+    terms = {term: joules / n for term, joules in total.energy_j.items()}
+    return Cost(total.latency_s / n, terms, None if total.energy_chip_j is None else total.energy_chip_j / n)
 
 
 def _distance(info: Mapping[str, Any]) -> float:

@@ -25,9 +25,10 @@ def actor_layers(agent: Any) -> Layers:
         agent: A trained agent whose observations are vectors, or dictionaries of vectors (hindsight).
 
     Raises:
-        WeightsError: The agent has no actor of linear layers and rectified-linear units, or it sees pictures,
-            or states of the past, or features that cannot be read.
+        WeightsError: The agent has no actor of linear layers and rectified-linear units, its actions are not
+            from -1 to 1, or it sees pictures, or states of the past, or features that cannot be read.
     """
+    _check_agent(agent)
     actor = getattr(agent, "actor", None)
     if actor is not None and hasattr(actor, "latent_pi"):  # SAC
         return _layers([*actor.latent_pi, actor.mu], "tanh", _features(agent, actor.features_extractor))
@@ -36,10 +37,31 @@ def actor_layers(agent: Any) -> Layers:
     policy = getattr(agent, "policy", None)
     if policy is not None and hasattr(policy, "mlp_extractor") and hasattr(policy, "action_net"):  # PPO, A2C
         modules = [*policy.mlp_extractor.policy_net, policy.action_net]
-        return _layers(modules, "clip", _features(agent, policy.pi_features_extractor))
+        squash = "tanh" if policy.squash_output else "clip"
+        return _layers(modules, squash, _features(agent, policy.pi_features_extractor))
     raise WeightsError(
         f"{type(agent).__name__} has no actor that can be read; SAC, TD3, DDPG, PPO and A2C do."
     )
+
+
+def _check_agent(agent: Any) -> None:
+    """Refuse what a perceptron with actions from -1 to 1 cannot do."""
+    for part in (getattr(agent, "policy", None), getattr(agent, "actor", None)):
+        memory = next((name for name in ("lstm_actor", "lstm") if hasattr(part, name)), None)
+        if memory:
+            raise WeightsError(
+                f"{type(agent).__name__} remembers the past (it has {memory}); train one that does not."
+            )
+    space = getattr(agent, "action_space", None)
+    low, high = getattr(space, "low", None), getattr(space, "high", None)
+    if space is not None and not (np.all(low == -1.0) and np.all(high == 1.0)):
+        told = (
+            f"actions from {np.min(low):g} to {np.max(high):g}" if low is not None else f"actions of {space}"
+        )
+        raise WeightsError(
+            f"the agent has {told}, they must be from -1 to 1: train it without wrappers of actions, and set "
+            "action_scale of the environment instead."
+        )
 
 
 def flat_observation(observation: Any) -> FloatArray:
@@ -96,16 +118,21 @@ def _features(agent: Any, extractor: Any) -> tuple[FloatArray, FloatArray] | Non
 
 
 def _layers(modules: Sequence[Any], squash: str, features: tuple[FloatArray, FloatArray] | None) -> Layers:
-    """The linear layers among an actor's modules; between them only rectified-linear units are allowed."""
+    """The linear layers among an actor's modules; rectified-linear units stand between them, nothing else."""
     names = [type(module).__name__ for module in modules]
     if squash == "tanh" and names[-1] == "Tanh":  # TD3 bounds its actions with a module of its own
         modules, names = modules[:-1], names[:-1]
     for name in names:
-        if name not in ("Linear", "ReLU", "Flatten", "Identity"):
+        if name not in ("Linear", "ReLU"):
             raise WeightsError(
-                f"the actor has a {name} module; train it with rectified-linear units, "
+                f"the actor has a module {name}; train it with rectified-linear units, "
                 "policy_kwargs={'activation_fn': torch.nn.ReLU}."
             )
+    if names != ["Linear", "ReLU"] * (len(names) // 2) + ["Linear"]:
+        raise WeightsError(
+            f"the actor's modules are {', '.join(names)}; rectified-linear units must stand between linear "
+            "layers, and only there."
+        )
     linear = [module for module, name in zip(modules, names, strict=True) if name == "Linear"]
     weights = [_array(module.weight) for module in linear]
     if features is not None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spikearm.errors import ConfigError
+from spikearm.hardware.host_cost import GPU_COST
 from spikearm.hardware.registry import make_backend
 from spikearm.launch.policy import PerceptronAgent, SpikingAgent, collect_observations, evaluate
 from spikearm.models.policy import Layers, spiking_policy
@@ -41,9 +42,30 @@ def layers(env):
 def test_perceptron_solves_the_task(env, layers):
     result = evaluate(PerceptronAgent(layers), env, n_episodes=5)
     assert result.success_rate == 1.0
-    assert result.energy_j is None
     assert result.latency_model_s is None
     assert result.latency_measured_s > 0
+
+
+def test_perceptron_pays_for_every_weight_and_unit_in_every_decision(env, layers):
+    n_weights, n_units = sum(w.size for w in layers.weights), sum(b.size for b in layers.biases)
+    result = evaluate(PerceptronAgent(layers), env, n_episodes=1)
+    # Degnan et al. 2015: 8.6 nJ for each, on a CPU.
+    assert result.energy_terms_j == pytest.approx(
+        {"synapses": 8.6e-9 * n_weights, "neurons": 8.6e-9 * n_units, "learning": 0.0}
+    )
+    assert result.energy_j == pytest.approx(8.6e-9 * (n_weights + n_units))
+    assert result.energy_chip_j is None
+    on_gpu = evaluate(PerceptronAgent(layers, GPU_COST), env, n_episodes=1)
+    assert on_gpu.energy_j == pytest.approx(result.energy_j * 0.3 / 8.6)
+
+
+def test_agent_that_tells_no_cost_has_none(env, layers):
+    class Silent:
+        predict = PerceptronAgent(layers).predict
+
+    result = evaluate(Silent(), env, n_episodes=1)
+    assert result.energy_j is None
+    assert result.energy_terms_j == {}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +82,7 @@ def test_spiking_policy_does_as_well(env, layers, backend):
     result = evaluate(agent, env, n_episodes=5 if backend != "reference" else 2)
     agent.close()
     assert result.success_rate == 1.0
+    assert result.energy_j == pytest.approx(sum(result.energy_terms_j.values()))
     assert result.energy_j > 0
     assert result.spikes > 0
     assert (result.latency_model_s is None) == (backend == "reference")

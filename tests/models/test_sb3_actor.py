@@ -69,6 +69,52 @@ def test_features_that_cannot_be_read_are_refused():
 def test_units_that_are_not_rectified_linear_are_refused():
     env = gymnasium.make("spikearm/Reach-v0", arm="planar2")
     agent = sb3.PPO("MlpPolicy", env)
-    with pytest.raises(WeightsError, match="the actor has a Tanh module; train it with rectified"):
+    with pytest.raises(WeightsError, match="the actor has a module Tanh; train it with rectified"):
         actor_layers(agent)
     env.close()
+
+
+def agent_of(kind, make=None, *, policy_kwargs=SMALL, **arguments):
+    env = gymnasium.make("spikearm/Reach-v0", arm="planar2")
+    policy = dict(policy_kwargs)  # agents write into it
+    return getattr(sb3, kind)("MlpPolicy", make(env) if make else env, policy_kwargs=policy, **arguments)
+
+
+def test_bound_of_noise_that_depends_on_the_state_is_kept():
+    """With ``use_sde`` and ``squash_output`` the mean action goes through a hyperbolic tangent."""
+    agent = agent_of("PPO", use_sde=True, policy_kwargs=SMALL | {"squash_output": True}, seed=1)
+    agent.policy.action_net.bias.data[:] = 0.7
+    observed = np.zeros(agent.observation_space.shape)
+    wanted, _ = agent.predict(observed, deterministic=True)
+    np.testing.assert_allclose(actor_layers(agent)(observed[None])[0], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["SAC", "TD3", "PPO"])
+def test_layers_without_rectified_linear_units_between_are_refused(kind):
+    agent = agent_of(kind, policy_kwargs=SMALL | {"activation_fn": torch.nn.Identity})
+    with pytest.raises(WeightsError, match="the actor has a module Identity; train it with rectified"):
+        actor_layers(agent)
+
+
+def test_last_units_of_the_body_must_be_rectified_linear_too():
+    agent = agent_of("PPO")
+    agent.policy.mlp_extractor.policy_net = agent.policy.mlp_extractor.policy_net[:-1]
+    with pytest.raises(WeightsError, match="Linear, ReLU, Linear, Linear; rectified-linear units must stand"):
+        actor_layers(agent)
+
+
+@pytest.mark.parametrize("kind", ["SAC", "PPO"])
+def test_other_ranges_of_actions_are_refused(kind):
+    twice = np.full(2, 2.0, dtype=np.float32)
+    agent = agent_of(kind, lambda env: gymnasium.wrappers.RescaleAction(env, -twice, twice))
+    with pytest.raises(WeightsError, match="actions from -2 to 2, they must be from -1 to 1"):
+        actor_layers(agent)
+
+
+def test_memory_of_the_past_is_refused():
+    agent = agent_of("PPO")
+    agent.policy.lstm_actor = torch.nn.LSTM(8, 16)
+    with pytest.raises(
+        WeightsError, match=r"PPO remembers the past \(it has lstm_actor\); train one that does not"
+    ):
+        actor_layers(agent)
