@@ -53,14 +53,11 @@ def _check_agent(agent: Any) -> None:
                 f"{type(agent).__name__} remembers the past (it has {memory}); train one that does not."
             )
     space = getattr(agent, "action_space", None)
-    low, high = getattr(space, "low", None), getattr(space, "high", None)
-    if space is not None and not (np.all(low == -1.0) and np.all(high == 1.0)):
-        told = (
-            f"actions from {np.min(low):g} to {np.max(high):g}" if low is not None else f"actions of {space}"
-        )
+    low, high = (np.asarray(getattr(space, name, np.nan)) for name in ("low", "high"))
+    if space is not None and not ((low == -1.0).all() and (high == 1.0).all()):
         raise WeightsError(
-            f"the agent has {told}, they must be from -1 to 1: train it without wrappers of actions, and set "
-            "action_scale of the environment instead."
+            f"the agent has actions from {low.min():g} to {high.max():g}, they must be from -1 to 1: train "
+            "it without wrappers of actions, and set action_scale of the environment instead."
         )
 
 

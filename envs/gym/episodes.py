@@ -24,6 +24,7 @@ from spikearm.records import FloatArray, JointState
 from spikearm.timesteps import n_steps
 
 DIVERGED = "diverged"
+_PER_JOINT = ("joint_friction", "joint_damping", "actuator_gain")
 
 
 class Episodes:
@@ -62,6 +63,8 @@ class Episodes:
             self._check_fit(fault.perturbation)
         self._on_reset = on_reset
         self.perturbation = [NO_PERTURBATION] * self.n_arms
+        nominal = self._told_of(NO_PERTURBATION)
+        self._told = {name: np.repeat(value[None], self.n_arms, axis=0) for name, value in nominal.items()}
         self._faults: list[deque[Fault]] = [deque() for _ in range(self.n_arms)]
         self._n_faults = 0
         self._sensors = [JointSensors(np.random.default_rng(0)) for _ in range(self.n_arms)]
@@ -196,9 +199,8 @@ class Episodes:
     def goal_info(self) -> dict[str, Any]:
         """What ``info`` says after a reset, arrays of n_arms rows."""
         terms = self.rewards.of_goals(self.task.achieved, self.task.goal)
-        payload = np.array([p.payload_kg for p in self.perturbation])
         terms.pop("reward_goal")
-        return terms | {"payload_kg": payload}
+        return terms | {name: values.copy() for name, values in self._told.items()}
 
     def close(self) -> None:
         """Release the physics."""
@@ -213,6 +215,8 @@ class Episodes:
     def _perturb(self, e: int, perturbation: Perturbation) -> None:
         if perturbation != self.perturbation[e] or self._on_reset is not None:
             self.batch.perturb(e, perturbation)
+            for name, value in self._told_of(perturbation).items():
+                self._told[name][e] = value
         self.perturbation[e] = perturbation
         delay_ticks = self._check_fit(perturbation)
         noise = perturbation.sensor_noise_q_rad, perturbation.sensor_noise_dq_rad_s
@@ -220,9 +224,14 @@ class Episodes:
         self._any_imperfect = bool(self._imperfect.any())
         self._sensors[e].configure(std_q_rad=noise[0], std_dq_rad_s=noise[1], delay_ticks=delay_ticks)
 
+    def _told_of(self, perturbation: Perturbation) -> dict[str, FloatArray]:
+        """All settings of a perturbation as ``info`` tells them, those of joints one per joint."""
+        told = {name: np.asarray(value, dtype=np.float64) for name, value in vars(perturbation).items()}
+        return told | {name: perturbation.per_joint(name, self.batch.n_joints) for name in _PER_JOINT}
+
     def _check_fit(self, perturbation: Perturbation) -> int:
         """Refuse what does not fit arm or time step; returns the age of measurements in steps."""
-        for name in ("joint_friction", "joint_damping", "actuator_gain"):
+        for name in _PER_JOINT:
             perturbation.per_joint(name, self.batch.n_joints)
         if not perturbation.delay_s:
             return 0

@@ -19,7 +19,7 @@ class PayloadReachEnv(ArmEnv):
     :class:`spikearm.envs.perturbation.Perturbation` may be given a range ``[low, high]``; each number is
     drawn uniformly when an episode begins. A range or a value (``perturbation={"payload_kg": 0.5}``) of the
     caller's own takes the place of the default one of that name. The observation does not tell what was
-    drawn; ``info["payload_kg"]`` of ``reset`` does.
+    drawn; ``info`` of ``reset`` does, by the settings' names.
 
     ## Version history
 

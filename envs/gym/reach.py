@@ -52,7 +52,9 @@ class ReachEnv(ArmEnv):
     weights "distance" and "success" then have no effect.
 
     ``info`` also has ``distance_m``, ``is_success``, ``energy_j``, ``torque_nm`` (of the last physics step)
-    and ``saturated``.
+    and ``saturated``; after ``reset`` ``distance_m``, ``is_success`` and every setting of the episode's
+    :class:`~spikearm.envs.perturbation.Perturbation` by name, those of joints one per joint: a critic may be
+    shown what the agent is not.
 
     ## Start and end
 

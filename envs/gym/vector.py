@@ -82,10 +82,10 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
         self._all = np.ones(num_envs, dtype=np.bool_)
         self._rngs: list[np.random.Generator | None] = [None] * num_envs
         self._seeds: list[int] = [-1] * num_envs
-        self._renderers: dict[int, Renderer] = {}
+        self._renderers: list[Renderer] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_renderers": {}}
+        return self.__dict__ | {"_renderers": []}
 
     @property
     def config(self) -> EnvConfig:
@@ -177,23 +177,28 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
         if self.render_mode is None:
             gymnasium.logger.warn("render() needs a render_mode; give one to gymnasium.make_vec().")
             return None
+        self._close_renderers([self._episodes.batch.model(e) for e in range(self.num_envs)])
         return tuple(self._picture(e) for e in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads and release the graphics."""
-        for renderer in self._renderers.values():
-            renderer.close()
-        self._renderers.clear()
+        self._close_renderers([])
         self._episodes.close()
+
+    def _close_renderers(self, used: Sequence[Any]) -> None:
+        """Release the graphics of models that are no longer used: a random plant is a new model."""
+        kept = [renderer for renderer in self._renderers if any(renderer.model is model for model in used)]
+        for renderer in self._renderers:
+            if renderer not in kept:
+                renderer.close()
+        self._renderers = kept
 
     def _picture(self, e: int) -> NDArray[Any]:
         batch, task, model = self._episodes.batch, self._episodes.task, self._episodes.batch.model(e)
-        renderer = self._renderers.get(e)
-        if renderer is None or renderer.model is not model:  # a random plant is a new model
-            if renderer is not None:
-                renderer.close()
+        renderer = next((one for one in self._renderers if one.model is model), None)
+        if renderer is None:
             renderer = Renderer(model, str(self.render_mode), self.config.success_radius)
-            self._renderers[e] = renderer
+            self._renderers.append(renderer)
         data = mujoco.MjData(model)
         batch.copy_state(e, data)
         picture = renderer.render(data, task.goal[e] if task.unit == "m" else None)

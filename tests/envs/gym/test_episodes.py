@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spikearm.envs.arms import ARMS
+from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.errors import (
     ClosedError,
     ConfigError,
@@ -43,6 +44,23 @@ def test_options_hold_for_one_episode(env):
     observed, info = env.reset()
     assert info["payload_kg"] == 0.0
     assert (observed[:N] != HOME).any()
+
+
+def test_reset_tells_everything_of_the_perturbation_that_was_drawn(make):
+    """What a critic may know, and a test of identification: the observation does not have it."""
+    ranges = {"joint_friction": [0.1, 0.2], "force_n": [[-1, 0, 2], [1, 0, 3]]}
+    env = make(arm="planar2", perturbation={"actuator_gain": [0.8, 1.0]}, perturbation_range=ranges)
+    _, info = env.reset(seed=1)
+    drawn = env.unwrapped.perturbation
+    assert set(vars(NO_PERTURBATION)) < set(info)
+    assert info["joint_friction"].tolist() == [drawn["joint_friction"]] * 2
+    assert info["actuator_gain"].tolist() == [0.8, 1.0]
+    assert info["force_n"].tolist() == list(drawn["force_n"])
+    assert info["force_field"].tolist() == np.zeros((3, 3)).tolist()
+    assert info["delay_s"] == 0.0
+    before = info["force_n"].copy()
+    env.reset()
+    assert info["force_n"].tolist() == before.tolist()
 
 
 @pytest.mark.parametrize(

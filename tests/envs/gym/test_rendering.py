@@ -1,5 +1,6 @@
 """Pictures, where this machine can draw any."""
 
+import gymnasium
 import mujoco
 import numpy as np
 import pytest
@@ -75,7 +76,9 @@ def test_vector_draws_every_arm_as_the_single_environment_does(make, vector):
         np.testing.assert_array_equal(picture_of_one, one.render())
 
 
-def test_vector_keeps_its_graphics_until_it_is_closed(vector, monkeypatch):
+@pytest.fixture
+def graphics(monkeypatch):
+    """Those that were made, and are not closed."""
     made = []
 
     class Counted(mujoco.Renderer):
@@ -83,13 +86,42 @@ def test_vector_keeps_its_graphics_until_it_is_closed(vector, monkeypatch):
             made.append(self)
             super().__init__(*arguments)
 
+        def close(self):
+            if self in made:  # they are closed again when they are collected
+                made.remove(self)
+            super().close()
+
     monkeypatch.setattr(mujoco, "Renderer", Counted)
-    env = vector(n=2, render_mode="rgb_array")
+    return made
+
+
+def test_arms_of_a_vector_share_graphics_until_it_is_closed(vector, graphics):
+    env = vector(n=3, render_mode="rgb_array")
     env.reset(seed=1)
     env.render()
-    first = len(made)
+    kept = list(graphics)
     env.render()
-    assert len(made) == first == 2
+    assert graphics == kept
+    assert len(graphics) == 1
+    env.close()
+    assert not graphics
+
+
+def test_arm_of_its_own_has_graphics_of_its_own(vector, graphics):
+    env = vector("PayloadReach", n=2, render_mode="rgb_array")
+    for seed in (1, 2):
+        env.reset(seed=seed)
+        env.render()
+    assert len(graphics) == 2
+
+
+def test_graphics_of_random_plants_of_the_past_are_released(graphics):
+    env = gymnasium.make_vec("spikearm/PlantFamily-v0", num_envs=2, render_mode="rgb_array")
+    for seed in (1, 2):
+        env.reset(seed=seed)
+        env.render()
+    assert len(graphics) == 2
+    env.close()
 
 
 def test_machine_without_graphics_is_told_what_to_set(make, monkeypatch):
