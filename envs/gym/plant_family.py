@@ -21,14 +21,14 @@ class PlantFamilyEnv(ArmEnv):
 
     ## Observations
 
-    | number (3 joints, ``torque``) | what | unit |
-    |---|---|---|
-    | 0 - 2 | joint angles, as measured | rad |
-    | 3 - 5 | joint velocities, as measured | rad/s |
-    | 6 - 8 | end effector x, y, z | m |
-    | 9 - 11 | velocity of the target | rad/s |
-    | 12 - 14 | target angles | rad |
-    | 15 - 17 | target less measured angles | rad |
+    | number (3 joints, ``torque``) | what | min, max | unit |
+    |---|---|---|---|
+    | 0 - 2 | joint angles, as measured | 2.4 both ways | rad |
+    | 3 - 5 | joint velocities, as measured | none | rad/s |
+    | 6 - 8 | end effector x, y, z | the plant's length | m |
+    | 9 - 11 | velocity of the target | none | rad/s |
+    | 12 - 14 | target angles | 2.4 both ways | rad |
+    | 15 - 17 | target less measured angles | 4.8 both ways | rad |
 
     In the mode "position", set points less measured angles stand after the end effector.
 

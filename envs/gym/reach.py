@@ -14,11 +14,11 @@ class ReachEnv(ArmEnv):
 
     A ``Box(-1, 1)`` of single precision; values beyond are cut, NaN is an error. By ``action_mode``:
 
-    | mode | size (iiwa14) | number i is | 1 means |
+    | mode | size (iiwa14) | number i is | -1 and 1 mean |
     |---|---|---|---|
-    | ``pose`` (default) | 6 | set point's x, y, z, rx, ry, rz | 0.5 m/s, 1.5 rad/s |
-    | ``position`` | 7 | set point of joint i | 2 rad/s |
-    | ``torque`` | 7 | torque of joint i | 20, 20, 11, 11, 6.9, 2.5, 2.5 N m |
+    | ``pose`` (default) | 6 | set point's x, y, z, rx, ry, rz | -0.5, 0.5 m/s; -1.5, 1.5 rad/s |
+    | ``position`` | 7 | set point of joint i | -2, 2 rad/s |
+    | ``torque`` | 7 | torque of joint i | 20, 20, 11, 11, 6.9, 2.5, 2.5 N m both ways |
 
     ``pose`` moves the set point of the end effector along the arm's task axes (planar2: x, z), by a step's
     worth of the speed. ``position`` does so for each joint, at the arm's ``dq_half_range_rad_s``. ``torque``
@@ -30,17 +30,18 @@ class ReachEnv(ArmEnv):
 
     ## Observations
 
-    A ``Box`` of double precision, without bounds (every number's min and max are -inf and inf: stops are
-    soft, and sensors may be noisy):
+    A ``Box`` of double precision without bounds. The ranges below are those of the arm; stops are soft, and
+    sensors may be noisy. ``print(spikearm.envs.gym.datasheet.data_sheet(env))`` has every number, for any
+    arm and mode.
 
-    | number (iiwa14) | what | unit |
-    |---|---|---|
-    | 0 - 6 | joint angles, as measured | rad |
-    | 7 - 13 | joint velocities, as measured | rad/s |
-    | 14 - 16 | end effector x, y, z, from the measured angles | m |
-    | 17 - 23 | set points less measured angles; not in the mode ``torque`` | rad |
-    | 24 - 26 | target x, y, z | m |
-    | 27 - 29 | target less end effector | m |
+    | number (iiwa14) | what | min, max | unit |
+    |---|---|---|---|
+    | 0 - 6 | joint angles, as measured | 2.97, 2.09, 2.97, 2.09, 2.97, 2.09, 3.05 both ways | rad |
+    | 7 - 13 | joint velocities, as measured | none | rad/s |
+    | 14 - 16 | end effector x, y, z, from the measured angles | within 1.15 of 0, 0, 0.158 | m |
+    | 17 - 23 | set points less measured angles; not in the mode ``torque`` | set points keep to the stops | rad |
+    | 24 - 26 | target x, y, z | as the end effector | m |
+    | 27 - 29 | target less end effector | none of its own | m |
 
     ## Reward
 

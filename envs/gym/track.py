@@ -18,12 +18,12 @@ class TrackEnv(ArmEnv):
 
     Those of ``ReachEnv`` with the velocity of the target before the target:
 
-    | number (iiwa14, ``pose``) | what | unit |
-    |---|---|---|
-    | 0 - 23 | as ``ReachEnv`` | |
-    | 24 - 26 | velocity of the target | m/s |
-    | 27 - 29 | target x, y, z | m |
-    | 30 - 32 | target less end effector | m |
+    | number (iiwa14, ``pose``) | what | min, max | unit |
+    |---|---|---|---|
+    | 0 - 23 | as ``ReachEnv`` | | |
+    | 24 - 26 | velocity of the target | none | m/s |
+    | 27 - 29 | target x, y, z | as the end effector | m |
+    | 30 - 32 | target less end effector | none of its own | m |
 
     ## Start and end
 
