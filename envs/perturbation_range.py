@@ -97,4 +97,4 @@ def _check_names(settings: Mapping[str, Any]) -> None:
         raise ConfigError(f"perturbation must be a dictionary of settings by name, not {settings!r}.")
     for name in settings:
         if name not in FIELDS:
-            raise UnknownNameError("perturbation", name, FIELDS)
+            raise UnknownNameError("perturbation", str(name), FIELDS)

@@ -70,14 +70,14 @@ class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
 
     A ``Box`` of double precision, unbounded:
 
-    | number (iiwa14) | what | unit |
-    |---|---|---|
-    | 0 - 6 | joint angles, as measured | rad |
-    | 7 - 13 | joint velocities, as measured | rad/s |
-    | 14 - 16 | end effector x, y, z, from the measured angles | m |
-    | 17 - 19 | target x, y, z | m |
-    | 20 - 22 | target less end effector | m |
-    | 23 - 25 | set point less end effector | m |
+    | number (iiwa14) | what | min, max | unit |
+    |---|---|---|---|
+    | 0 - 6 | joint angles, as measured | 2.97, 2.09, 2.97, 2.09, 2.97, 2.09, 3.05 both ways | rad |
+    | 7 - 13 | joint velocities, as measured | none | rad/s |
+    | 14 - 16 | end effector x, y, z, from the measured angles | within 1.15 of 0, 0, 0.158 | m |
+    | 17 - 19 | target x, y, z | as the end effector | m |
+    | 20 - 22 | target less end effector | none of its own | m |
+    | 23 - 25 | set point (within the arm's length) less end effector | none of its own | m |
 
     ## Reward
 

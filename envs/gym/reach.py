@@ -39,7 +39,7 @@ class ReachEnv(ArmEnv):
     | 0 - 6 | joint angles, as measured | 2.97, 2.09, 2.97, 2.09, 2.97, 2.09, 3.05 both ways | rad |
     | 7 - 13 | joint velocities, as measured | none | rad/s |
     | 14 - 16 | end effector x, y, z, from the measured angles | within 1.15 of 0, 0, 0.158 | m |
-    | 17 - 23 | set points less measured angles; not in the mode ``torque`` | set points keep to the stops | rad |
+    | 17 - 23 | set points (within stops) less measured angles; not in ``torque`` | none of its own | rad |
     | 24 - 26 | target x, y, z | as the end effector | m |
     | 27 - 29 | target less end effector | none of its own | m |
 

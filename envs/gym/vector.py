@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
@@ -124,6 +125,8 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
             SpikearmError: An option is unknown or out of its range.
         """
         seeds = self._spread_seeds(seed)
+        if not isinstance(options, Mapping | None):
+            raise ConfigError(f"options of reset must be a dictionary, not {options!r}.")
         rest = dict(options or {})
         mask = self._mask(rest.pop("reset_mask", None))
         chosen = self._episodes.check(rest)
@@ -246,15 +249,22 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
         return rng
 
     def _spread_seeds(self, seed: Seeds) -> list[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, (int, np.integer)):
-            return [int(seed) + e for e in range(self.num_envs)]
-        if len(seed) != self.num_envs:
+        """One per environment, all checked before anything begins anew."""
+        one = isinstance(seed, numbers.Integral)
+        if seed is None or one:
+            seeds = [None if seed is None else seed + e for e in range(self.num_envs)]
+        else:
+            seeds = list(seed) if isinstance(seed, (Sequence, np.ndarray)) else [seed]
+        for each in seeds:
+            if each is not None and not (isinstance(each, numbers.Integral) and each >= 0):
+                raise ConfigError(
+                    f"seed must be None, or one or more whole numbers of 0 or more, not {seed!r}."
+                )
+        if len(seeds) != self.num_envs:
             raise ConfigError(
-                f"{len(seed)} seeds for {self.num_envs} environments; give one each, or one number."
+                f"{len(seeds)} seeds for {self.num_envs} environments; give one each, or one number."
             )
-        return list(seed)
+        return [None if each is None else int(each) for each in seeds]
 
     def _mask(self, mask: Any) -> NDArray[np.bool_]:
         if mask is None:

@@ -371,6 +371,7 @@ def test_still_arm_stays_still_in_pose_mode(make):
         ({"perturbation": 3}, ConfigError, "perturbation must be a dictionary of settings by name, not 3"),
         ({"observation_noise": (-0.1, 0.0)}, ConfigError, "sensor_noise_q_rad must be 0 or more"),
         ({"perturbation": {"payload": 1}}, UnknownNameError, "no perturbation named 'payload'"),
+        ({"perturbation": {1: 2}}, UnknownNameError, "no perturbation named '1'"),
         ({"perturbation_range": {"payload_kg": 1}}, ConfigError, r"range of payload_kg must be a pair"),
         (
             {"perturbation_range": {"payload_kg": [2, 1]}},

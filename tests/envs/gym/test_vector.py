@@ -37,6 +37,23 @@ def test_seed_is_spread_over_the_environments(vector):
     assert len(env.np_random) == 3
 
 
+def test_seeds_may_come_from_an_array(vector):
+    env = vector()
+    listed, _ = env.reset(seed=[7, None, 9])
+    arrayed, _ = env.reset(seed=np.array([7, 8, 9]))
+    np.testing.assert_array_equal(listed[[0, 2]], arrayed[[0, 2]])
+
+
+def test_seeds_that_are_refused_change_nothing(vector):
+    env, twin = vector(), vector()
+    for one in (env, twin):
+        one.reset(seed=1)
+    with pytest.raises(ConfigError, match=r"seed must be .* not \[5, 6, -2\]"):
+        env.reset(seed=[5, 6, -2])
+    assert_same(env.step(actions(env))[0], twin.step(actions(env))[0])
+    assert_same(env.reset()[0], twin.reset()[0])
+
+
 def test_episodes_are_cut_at_the_time_limit_of_the_registration(vector):
     env = vector()
     env.reset(seed=1)
@@ -128,6 +145,18 @@ def test_rewards_of_many_goals_at_once(vector):
             "action 1 of environment 1 is nan",
         ),
         (lambda env: env.reset(seed=[1, 2]), ConfigError, "2 seeds for 3 environments"),
+        (
+            lambda env: env.reset(seed=1.5),
+            ConfigError,
+            r"seed must be .* whole numbers of 0 or more, not 1.5",
+        ),
+        (
+            lambda env: env.reset(seed="abc"),
+            ConfigError,
+            "seed must be .* whole numbers of 0 or more, not 'abc'",
+        ),
+        (lambda env: env.reset(seed=-1), ConfigError, r"seed must be .* whole numbers of 0 or more, not -1"),
+        (lambda env: env.reset(options=5), ConfigError, "options of reset must be a dictionary, not 5"),
         (
             lambda env: env.reset(options={"reset_mask": [True]}),
             ConfigError,
