@@ -77,6 +77,9 @@ def test_ppo_trains_on_native_vectors(run, capsys):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning:minari.utils")  # advice about who published it, and where
+@pytest.mark.filterwarnings(
+    "ignore:Package spikearm is not installed:UserWarning"
+)  # nor is it, in a checkout
 def test_demonstrations_become_a_data_set(run, monkeypatch, tmp_path, capsys):
     minari = pytest.importorskip("minari")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "sets"))

@@ -103,7 +103,8 @@ def _goal_rows(episodes: Episodes, what: str) -> list[Row]:
     """A goal: a point, or angles where the task is in joint space."""
     if episodes.task.unit == "m":
         return _point_rows(episodes, what)
-    return list(_rows(f"{what} of", _joints(episodes), *episodes.batch.joint_ranges.T, "rad"))
+    low, high = episodes.batch.joint_ranges.T
+    return list(_rows(f"{what} of", _joints(episodes), low, high, "rad"))
 
 
 def _point_rows(episodes: Episodes, what: str) -> list[Row]:

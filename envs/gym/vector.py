@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -250,13 +249,15 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _spread_seeds(self, seed: Seeds) -> list[int | None]:
         """One per environment, all checked before anything begins anew."""
-        one = isinstance(seed, numbers.Integral)
-        if seed is None or one:
-            seeds = [None if seed is None else seed + e for e in range(self.num_envs)]
+        seeds: list[Any]
+        if seed is None:
+            seeds = [None] * self.num_envs
+        elif isinstance(seed, (int, np.integer)):
+            seeds = [int(seed) + e for e in range(self.num_envs)]
         else:
             seeds = list(seed) if isinstance(seed, (Sequence, np.ndarray)) else [seed]
         for each in seeds:
-            if each is not None and not (isinstance(each, numbers.Integral) and each >= 0):
+            if each is not None and not (isinstance(each, (int, np.integer)) and each >= 0):
                 raise ConfigError(
                     f"seed must be None, or one or more whole numbers of 0 or more, not {seed!r}."
                 )
