@@ -12,7 +12,7 @@ from numba import cfunc
 def stop_timers() -> None:
     """Give MuJoCo's timers a clock that stands still, in this process, once.
 
-    MuJoCo's Python package has every part of every physics step read the processor's clock, for
+    MuJoCo's Python package has every physics step read the processor's clock 32 times, for
     ``mjData.timer``: 17 % of the step of the seven-joint arm, 27 % of that of ``planar2`` (2 cores, AMD EPYC,
     2026-11-21). Nothing that moves depends on it. A clock that somebody has set stays, and
     ``mujoco.set_mjcb_time(time.perf_counter)``, once an arm was compiled, makes the timers count again.
