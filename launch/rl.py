@@ -85,9 +85,10 @@ class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
     ticks; and ``reward_cost`` with ``energy_cost={"energy_model_j": 1e3}``, see
     :class:`~spikearm.envs.gym.wrappers.energy_cost.EnergyCost`.
 
-    ``info`` has what ``ReachEnv`` says, ``spikes``, ``synaptic_ops``, ``energy_model_j`` [J] and
-    ``latency_model_s`` [s] of the network's substrate (modelled), summed over the ticks of the step; with
-    ``timed=True`` also the measured ``latency_law_s`` and ``latency_network_s``.
+    ``info`` has what ``ReachEnv`` says, ``torque_command_nm``, and summed over the ticks of the step, by the
+    network's substrate: ``spikes``, ``synaptic_ops``, ``energy_model_j`` [J] and each of its terms
+    (``energy_model_synapses_j``), ``energy_chip_j`` where a chip was measured, ``latency_model_s`` [s] and
+    ``deadlines_missed``; with ``timed=True`` also the measured ``latency_law_s`` and ``latency_network_s``.
 
     ## Start and end
 
