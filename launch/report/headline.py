@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 from collections.abc import Sequence
 
-from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
+from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.launch.config import NETWORKED
+from spikearm.launch.report.conditions import perturbation_words, warning
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section, Table
 from spikearm.launch.report.tracking import late_rms_m, times_as_much
@@ -32,20 +32,21 @@ def headline_html(runs: Sequence[RunData]) -> str:
 def subtitle(runs: Sequence[RunData]) -> str:
     """What was run, in a line."""
     run = runs[0]
-    load = _perturbation(run.config.perturbation)
-    begun = f"begun {run.about.get('started_utc', '?')[:16].replace('T', ' ')} UTC"
+    started = min(r.about.get("started_utc", "?") for r in runs)
+    begun = f"begun {started[:16].replace('T', ' ')} UTC"
     if len(runs) > 1:
-        return f"{len(runs)} runs of {run.config.arm}, {begun}"
+        arms = " and ".join(dict.fromkeys(r.config.arm for r in runs))
+        return f"{len(runs)} runs of {arms}, the first {begun}"
     substrate = f" on {run.config.backend}" if run.config.controller in NETWORKED else ""
     return (
-        f"{run.config.arm}, {run.config.controller}{substrate}, {load}, "
+        f"{run.config.arm}, {run.config.controller}{substrate}, {_unknown(run)}, "
         f"{run.summary['n_ticks']:,} ticks, {begun}"
     )
 
 
 def notes(runs: Sequence[RunData]) -> list[str]:
     """What a reader has to know before trusting the numbers."""
-    found = []
+    found = [words] if (words := warning(runs)) else []
     for run in runs:
         if run.summary["interrupted"]:
             n = run.config.n_ticks
@@ -137,13 +138,7 @@ def _table(runs: Sequence[RunData]) -> Table:
     return Table(head, rows)
 
 
-def _perturbation(perturbation: Perturbation) -> str:
-    """What differs from an unperturbed arm."""
-    changed = [
-        field.name
-        for field in dataclasses.fields(perturbation)
-        if getattr(perturbation, field.name) != getattr(NO_PERTURBATION, field.name)
-    ]
-    parts = [f"{perturbation.payload_kg:g} kg unknown payload"] if "payload_kg" in changed else []
-    parts += [name.replace("_", " ") for name in changed if name != "payload_kg"]
-    return ", ".join(parts) or "no perturbation"
+def _unknown(run: RunData) -> str:
+    """What the controller does not know of."""
+    words = perturbation_words(run.config.perturbation)
+    return words if run.config.perturbation == NO_PERTURBATION else f"unknown to it: {words}"
