@@ -25,7 +25,8 @@ class ReportCommand:
     """Write one HTML page about a run, or about several runs side by side; it needs nothing but a browser.
 
     Attributes:
-        run: Run folders, or folders of comparisons; by default the newest in runs/.
+        run: Run folders, or folders of comparisons; by default the newest in runs/. Of several runs, the page
+            says in what they differ.
         out: The file; by default report.html in the run's folder, or side-by-side.html beside the first of
             several.
         json: Print what was written as one JSON document on stdout.

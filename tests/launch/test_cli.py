@@ -6,6 +6,8 @@ import dataclasses
 import importlib
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -258,3 +260,11 @@ def test_a_day_between_reaches_changes_what_comes_after(spikearm, tmp_path):
         errors.append(spikearm("run", *words, "--out", tmp_path, "--json").document["rmse_m_by_trial"])
     assert errors[0][0] == errors[1][0]
     assert errors[0][1] != errors[1][1]
+
+
+def test_reader_who_stops_reading_is_no_error():
+    command = f"{sys.executable} -m spikearm.launch.main logs export --help | true"
+    ended = subprocess.run(  # noqa: S602 - ours
+        command, shell=True, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert ended.stderr == ""
