@@ -12,7 +12,6 @@ from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
 from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.mapping import to_mapping
 from spikearm.launch.report.run_data import RunData, read_runs
-from spikearm.launch.summary import rmse_by_trial
 
 _MOST_SETTINGS = 3
 
@@ -92,10 +91,10 @@ def differing(runs: Sequence[RunData], conditions: Iterable[Condition] = (*TASK,
 
 
 def alike(runs: Sequence[RunData]) -> list[list[RunData]]:
-    """The runs in groups that did the same task, in the order of the page."""
+    """The runs in groups that did the same task as far, in the order of the page."""
     groups: list[list[RunData]] = []
     for run in runs:
-        mine = next((group for group in groups if not differing([group[0], run], TASK)), None)
+        mine = next((group for group in groups if _same_task(group[0], run)), None)
         if mine is None:
             groups.append([run])
         else:
@@ -103,12 +102,17 @@ def alike(runs: Sequence[RunData]) -> list[list[RunData]]:
     return groups
 
 
+def _same_task(one: RunData, other: RunData) -> bool:
+    finished = (len(run.summary["rmse_m_by_trial"]) for run in (one, other))
+    return not differing([one, other], TASK) and len(set(finished)) == 1
+
+
 def baselines(runs: Sequence[RunData]) -> list[tuple[str, RunData]]:
     """Runs whose reaches without adaptation differ from one another, each with a name for these."""
     found: dict[tuple[float, ...], RunData] = {}
     for run in runs:
-        if run.baseline is not None:
-            found.setdefault(tuple(rmse_by_trial(run.baseline)), run)
+        if run.without_adaptation_m is not None:
+            found.setdefault(tuple(run.without_adaptation_m), run)
     name, others = "without adaptation", list(found.values())
     task = differing(others, TASK) if others else []
     return [

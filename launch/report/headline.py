@@ -11,7 +11,6 @@ from spikearm.launch.report.conditions import perturbation_words, warning
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section, Table
 from spikearm.launch.report.tracking import late_rms_m, times_as_much
-from spikearm.launch.summary import rmse_by_trial
 from spikearm.launch.words import mm, ms, si
 
 Tile = tuple[str, str, str]
@@ -103,9 +102,9 @@ def _tiles(run: RunData) -> list[Tile]:
 
 
 def _against(run: RunData, late: float) -> str:
-    if run.baseline is None:
+    if run.without_adaptation_m is None:
         return f"{mm(run.summary['rmse_m'])} over all"
-    without = late_rms_m(rmse_by_trial(run.baseline))
+    without = late_rms_m(run.without_adaptation_m)
     return f"{mm(without)} without adaptation{times_as_much(without, late)}"
 
 

@@ -21,7 +21,7 @@ from spikearm.launch.recovery import RUN_NAME, settings_of, summary_of
 from spikearm.launch.report.plot import run_colour
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 from spikearm.launch.spikes import Spikes
-from spikearm.launch.summary import column
+from spikearm.launch.summary import column, rmse_by_trial
 from spikearm.records import FloatArray
 
 COMPARE_NAME = "compare.json"
@@ -75,6 +75,13 @@ class RunData:
     def reaches(self, numbers: Sequence[int]) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Rows of some reaches, in order."""
         return np.flatnonzero(np.isin(self.column("reach"), numbers))
+
+    @cached_property
+    def without_adaptation_m(self) -> list[float] | None:
+        """Errors of the same reaches without adaptation [m]; of a killed run, of those it finished."""
+        if self.baseline is None:
+            return None
+        return rmse_by_trial(self.baseline)[: len(self.summary["rmse_m_by_trial"])]
 
     @cached_property
     def spikes(self) -> Spikes | None:

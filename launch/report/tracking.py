@@ -10,7 +10,6 @@ from spikearm.launch.report.conditions import alike, baselines
 from spikearm.launch.report.plot import DASHES, GHOST, axis, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
-from spikearm.launch.summary import rmse_by_trial
 from spikearm.launch.words import mm
 
 
@@ -18,7 +17,7 @@ def tracking(runs: Sequence[RunData]) -> Section:
     """Root mean square of the distance from the desired trajectory, of each reach."""
     data = []
     for (without, run), dash in zip(baselines(runs), cycle(DASHES)):
-        data.append(_line(rmse_by_trial(run.baseline), without, GHOST, dash))
+        data.append(_line(run.without_adaptation_m or [], without, GHOST, dash))
     for run in runs:
         name = "with adaptation" if run.adaptive and len(runs) == 1 else run.label
         data.append(_line(run.summary["rmse_m_by_trial"], name, run.colour))
@@ -64,9 +63,9 @@ def _lead(runs: Sequence[RunData]) -> list[str]:
         return [" ".join([what, *(_best(group, len(groups)) for group in groups if len(group) > 1)])]
     run = runs[0]
     late_m = late_rms_m(run.summary["rmse_m_by_trial"])
-    if run.baseline is None:
+    if run.without_adaptation_m is None:
         return [f"{what} In the last three reaches: {mm(late_m)}."]
-    without = late_rms_m(rmse_by_trial(run.baseline))
+    without = late_rms_m(run.without_adaptation_m)
     last = f"In the last three reaches: {mm(late_m)}, against {mm(without)} in the same reaches without"
     return [f"{what} {last} adaptation{times_as_much(without, late_m)}."]
 

@@ -22,9 +22,9 @@ def test_picture_shows_the_upper_part_of_a_report(tmp_path):
     spec.loader.exec_module(screenshot)
     network = NetworkConfig(encoder="none", n_neurons=40)
     screenshot.draw(RunConfig(trials=2, duration_s=0.1, network=network, out=tmp_path), tmp_path / "shot.png")
-    picture, kept = Image.open(tmp_path / "shot.png"), Image.open(DOCS / "report.png")
-    assert picture.size == kept.size
-    rows = np.asarray(picture.convert("L")).std(axis=1)
+    with Image.open(tmp_path / "shot.png") as picture, Image.open(DOCS / "report.png") as kept:
+        assert picture.width == kept.width
+        rows = np.asarray(picture.convert("L")).std(axis=1)
     for part in np.array_split(rows, 4):
         assert part.max() > 10  # headline, errors and path: something is drawn in all of them
 

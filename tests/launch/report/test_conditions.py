@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
 from spikearm.controller.ticklog import read_ticks
@@ -14,8 +16,10 @@ from spikearm.launch.report.command import write_report
 from spikearm.launch.report.conditions import alike, load_runs, warning
 from spikearm.launch.report.headline import subtitle
 from spikearm.launch.report.page import sections
+from spikearm.launch.report.tracking import late_rms_m
 from spikearm.launch.run import execute
 from spikearm.launch.summary import column
+from spikearm.launch.words import mm
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +107,33 @@ def test_errors_without_adaptation_are_those_of_each_task(unlike):
     ]
     first, second = without.values()
     assert first != second
+
+
+@pytest.fixture
+def cut(unlike, tmp_path):
+    """The run of three reaches as if killed in its third."""
+    folder = tmp_path / "cut"
+    shutil.copytree(unlike["more"], folder)
+    ticks = read_ticks(folder)
+    pq.write_table(ticks.slice(0, 250), folder / "ticks.parquet")
+    (folder / "summary.json").unlink()
+    return folder
+
+
+def test_killed_run_is_compared_with_the_same_reaches_without_adaptation(unlike, cut):
+    (run,) = load_runs([cut])
+    (whole,) = load_runs([unlike["more"]])
+    assert run.without_adaptation_m == whole.without_adaptation_m[:2]
+    without, _ = figure([run], "tracking-error").data
+    assert len(without["y"]) == 2
+    late = mm(late_rms_m(run.without_adaptation_m))
+    (lead,) = next(part for part in sections([run]) if part.name == "tracking").lead
+    assert f"against {late} in the same reaches" in lead
+
+
+def test_killed_run_is_not_ranked_among_whole_ones(unlike, cut):
+    runs = load_runs([cut, unlike["more"]])
+    assert [len(group) for group in alike(runs)] == [1, 1]
 
 
 def test_every_path_has_its_own_ideal(unlike):
