@@ -49,7 +49,10 @@ def notes(runs: Sequence[RunData]) -> list[str]:
     for run in runs:
         if run.summary["interrupted"]:
             n = run.config.n_ticks
-            found.append(f"{run.label} ended early: {run.summary['n_ticks']:,} of {n:,} ticks.")
+            words = f"{run.label} ended early: {run.summary['n_ticks']:,} of {n:,} ticks."
+            if run.adaptive and run.spikes is None:
+                words += " Spikes, and the state of devices, are kept by runs that end by themselves."
+            found.append(words)
         if run.summary["unrecorded_ticks"]:
             found.append(f"{run.label}: {run.summary['unrecorded_ticks']} ticks could not be recorded.")
         if run.summary["saturated_ticks"]:
@@ -61,24 +64,29 @@ def notes(runs: Sequence[RunData]) -> list[str]:
 
 def provenance(runs: Sequence[RunData]) -> Section:
     """How to repeat the runs, and with what they were made."""
-    rows = []
-    for run in runs:
-        about = run.about
-        host = about.get("host", {})
-        versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
-        rows.append(
-            [
-                run.label,
-                f"spikearm run --config {run.folder / 'run.json'}",
-                f"spikearm {about.get('spikearm', '?')}, {versions}",
-                f"{host.get('system', '?')} {host.get('machine', '')}, {host.get('cpus', '?')} processors",
-            ]
-        )
-    return Section(
-        "provenance",
-        "To repeat it",
-        ["The same settings, versions and seed give the same log, byte for byte apart from measured times."],
-        tables=[Table(["run", "command", "made with", "on"], rows, words=True)],
+    made = [_made(run) for run in runs]
+    lead = [
+        "The same settings, versions and seed give the same log, byte for byte apart from measured times."
+    ]
+    head, rows = ["run", "command"], [[run.label, _command(run)] for run in runs]
+    if len(set(made)) == 1:
+        lead.append(f"Made with {made[0]}.")
+    else:
+        head, rows = [*head, "made with"], [[*row, words] for row, words in zip(rows, made, strict=True)]
+    return Section("provenance", "To repeat it", lead, tables=[Table(head, rows, words=True)])
+
+
+def _command(run: RunData) -> str:
+    return f"spikearm run --config {run.folder / 'run.json'}"
+
+
+def _made(run: RunData) -> str:
+    """Versions and computer."""
+    about, host = run.about, run.about.get("host", {})
+    versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
+    return (
+        f"spikearm {about.get('spikearm', '?')}, {versions}; on {host.get('system', '?')} "
+        f"{host.get('machine', '')}, {host.get('cpus', '?')} processors"
     )
 
 

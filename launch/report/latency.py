@@ -49,7 +49,7 @@ def _lead(run: RunData) -> str:
     measured = summary["latency_measured_s"]
     deadline = summary["control_dt_s"]
     missed = summary["deadline_misses"]
-    of = f"{missed} of {summary['n_ticks']} ticks"
+    of = f"{missed:,} of {summary['n_ticks']:,} ticks"
     ended = f"{of} ended after it" if missed else "no tick ended after it"
     words = (
         f"Half of all ticks took less than {ms(measured['p50'])}, 99 % less than "

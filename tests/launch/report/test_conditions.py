@@ -14,7 +14,7 @@ from spikearm.envs.perturbation import Perturbation
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.report.command import write_report
 from spikearm.launch.report.conditions import alike, load_runs, warning
-from spikearm.launch.report.headline import subtitle
+from spikearm.launch.report.headline import notes, subtitle
 from spikearm.launch.report.page import sections
 from spikearm.launch.report.tracking import late_rms_m
 from spikearm.launch.run import execute
@@ -129,6 +129,15 @@ def test_killed_run_is_compared_with_the_same_reaches_without_adaptation(unlike,
     late = mm(late_rms_m(run.without_adaptation_m))
     (lead,) = next(part for part in sections([run]) if part.name == "tracking").lead
     assert f"against {late} in the same reaches" in lead
+
+
+def test_killed_run_says_what_is_not_there(cut):
+    folder = cut
+    (folder / "spikes.npz").unlink()
+    (run,) = load_runs([folder])
+    (note,) = notes([run])
+    assert note.startswith("reference ended early: 250 of 300 ticks.")
+    assert note.endswith("Spikes, and the state of devices, are kept by runs that end by themselves.")
 
 
 def test_killed_run_is_not_ranked_among_whole_ones(unlike, cut):
