@@ -10,7 +10,8 @@ from spikearm.launch.config import NETWORKED
 from spikearm.launch.report.conditions import perturbation_words, warning
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section, Table
-from spikearm.launch.report.tracking import late_rms_m, times_as_much
+from spikearm.launch.report.tracking import times_as_much
+from spikearm.launch.summary import late_rms_m
 from spikearm.launch.words import mm, ms, si
 
 Tile = tuple[str, str, str]

@@ -10,6 +10,7 @@ from spikearm.launch.report.conditions import alike, baselines
 from spikearm.launch.report.plot import DASHES, GHOST, axis, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
+from spikearm.launch.summary import late_rms_m
 from spikearm.launch.words import mm
 
 
@@ -35,12 +36,6 @@ def tracking(runs: Sequence[RunData]) -> Section:
         ),
     )
     return Section("tracking", "Tracking error", _lead(runs), [figure])
-
-
-def late_rms_m(errors_m: Sequence[float]) -> float:
-    """Root mean square over the last three reaches [m], or as many as there are."""
-    last = errors_m[-3:]
-    return float((sum(e * e for e in last) / len(last)) ** 0.5)
 
 
 def _line(errors_m: Sequence[float], name: str, colour: str, dash: str = "solid") -> dict[str, Any]:

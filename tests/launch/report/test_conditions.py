@@ -16,9 +16,8 @@ from spikearm.launch.report.command import write_report
 from spikearm.launch.report.conditions import alike, load_runs, warning
 from spikearm.launch.report.headline import notes, subtitle
 from spikearm.launch.report.page import sections
-from spikearm.launch.report.tracking import late_rms_m
 from spikearm.launch.run import execute
-from spikearm.launch.summary import column
+from spikearm.launch.summary import column, late_rms_m
 from spikearm.launch.words import mm
 
 
