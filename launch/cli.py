@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -67,7 +68,10 @@ def parse(
     """
     if ALL in argv or any(word in SHORT for word in argv):
         chosen = None if ALL in argv else common
-        print(help_text(command if default is None else default, prog=prog, examples=examples, common=chosen))
+        shown = help_text(
+            command if default is None else default, prog=prog, examples=examples, common=chosen
+        )
+        print(shown, flush=True)
         sys.exit(DONE)
     said = io.StringIO()
     try:
@@ -100,8 +104,8 @@ def _reason(box: str) -> str:
     # In a terminal without UTF-8 the title is a line, too, and not a part of the frame.
     first, *others = parts if box.startswith("╭") else parts[1:]
     if first and first[0].startswith("Missing from"):
-        # Names stand on lines of their own: options, and the capitals of what has no name.
-        named = [line.split()[0] for line in first[1:] if line.startswith("--") or line.isupper()]
+        # Names stand on lines of their own: options, and capitals or choices of what has no name.
+        named = [line.split()[0] for line in first[1:] if line.startswith(("--", "{")) or line.isupper()]
         return f"missing: {', '.join(named)}."
     reason = " ".join(" ".join(first).split("Got errors:")[0].split())
     wrong = re.match(r"Error parsing (--\S+): .*'([^']*)'\]?\.?$", reason)
@@ -133,10 +137,16 @@ def guarded(work: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     """Run a command; errors that have an explanation give it, on one line, instead of a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        return work(argv)
+        code = work(argv)
+        sys.stdout.flush()  # a reader who has left is noticed here, not when the interpreter ends
+        return code
     except SpikearmError as error:
         _complain(f"{type(error).__name__}: {error}")
         return BAD_ARGUMENTS if isinstance(error, _ARGUMENT_ERRORS) else FAILED
+    except BrokenPipeError:
+        # Who read the output has enough, as `head` has; what is left of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except OSError as error:
         _complain(
             f"{error.filename or 'output'}: {error.strerror or error}; is the disk full, or not writable?"

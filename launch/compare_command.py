@@ -17,6 +17,7 @@ from spikearm.launch.device_variants import DEVICE_VARIANTS, STANDARD
 from spikearm.launch.display import LivePanel, console
 from spikearm.launch.figures import draw_comparison
 from spikearm.launch.run_command import base_config
+from spikearm.launch.summary import late_rms_m
 from spikearm.launch.writing import Writing, writing
 
 _COMMON = (
@@ -92,7 +93,7 @@ def _compare(argv: Sequence[str]) -> int:
             console.print(f"chip figure of {'; '.join(labels)}: {scope}", style="dim")
     figure = draw_comparison(document)
     console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
-    console.print(f"next: spikearm report {document['run_dir']}/*/", highlight=False, soft_wrap=True)
+    console.print(f"next: spikearm report {document['run_dir']}", highlight=False, soft_wrap=True)
     if command.json:
         print_json(document)
     return FAILED if any(run["interrupted"] for run in document["runs"]) else DONE
@@ -109,12 +110,11 @@ def _table(document: dict[str, Any]) -> Table:
     )
     for run in document["runs"]:
         normalised = document["normalised_error"][run["label"]]
-        last = run["rmse_m_by_trial"][-3:]
         model_j, chip_j = run["energy_model_j_per_tick"]["total"], run["energy_chip_j_per_tick"]
         table.add_row(
             run["label"],
             f"{1e3 * run['rmse_m']:.2f}",
-            f"{1e3 * sum(last) / len(last):.2f}",
+            f"{1e3 * late_rms_m(run['rmse_m_by_trial']):.2f}",
             "-" if normalised is None else f"{normalised:.3f}",
             f"{1e3 * run['latency_measured_s']['p50']:.3f}",
             "-" if model_j is None else f"{1e6 * model_j:.3g}",

@@ -30,7 +30,7 @@ class CompletionCommand:
     """Print the completion script of a shell.
 
     Attributes:
-        shell: The shell.
+        shell: bash, zsh or fish.
     """
 
     shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]

@@ -223,6 +223,9 @@ def load_config(name: str, base: RunConfig) -> RunConfig:
         if name not in known:
             raise UnknownNameError("configuration", name, known)
         path = known[name]
+    elif not path.is_file():
+        known_names = ", ".join(repr(p.stem) for p in sorted(CONFIGS.glob("*.toml")))
+        raise ConfigError(f"no configuration file {path}; ready-made ones are {known_names}.")
     try:
         text = path.read_text(encoding="utf-8")
         mapping = _settings(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)

@@ -187,7 +187,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
 def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What the network's substrate did, and what it would have cost."""
     model = summary["energy_model_j_per_tick"]
-    terms = ", ".join(f"{term} {si(value, 'J')}" for term, value in model.items() if term != "total")
+    terms = ", ".join(f"{t.replace('_', ' ')} {si(value, 'J')}" for t, value in model.items() if t != "total")
     latency_s, chip_j = summary["latency_model_s_mean"], summary["energy_chip_j_per_tick"]
     limits = [
         (name, f"{summary[key]:.3g} per tick: {remedy}")
@@ -210,5 +210,5 @@ def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
             "energy, chip-anchored",
             "no chip figure" if chip_j is None else f"{si(chip_j, 'J')} per tick{ratio}",
         ),
-        ("  what the chip figure is", summary["energy_chip_scope"] or "-"),
+        ("  what the chip figure is", (summary["energy_chip_scope"] or "-").rstrip(".")),
     ]

@@ -129,8 +129,14 @@ def _default(command: Any, field: dataclasses.Field[Any]) -> Any:
 
 def _make_option(name: str, hint: Any, about: str, value: Any) -> Option:
     positional = get_origin(hint) is Annotated and _POSITIONAL in get_args(hint)
-    metavar = name.upper() if positional else _metavar(hint)
+    metavar = _positional(name, hint, value) if positional else _metavar(hint)
     return Option(name, metavar, plain(about), _shown(value), positional, value is True)
+
+
+def _positional(name: str, hint: Any, value: Any) -> str:
+    """Capitals; in brackets if it may be left out, with dots if there may be several."""
+    repeated = f"{name.upper()} ..." if Ellipsis in get_args(get_args(hint)[0]) else name.upper()
+    return repeated if value is dataclasses.MISSING else f"[{repeated}]"
 
 
 def _metavar(hint: Any) -> str:

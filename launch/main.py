@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE if words[1:] else BAD_ARGUMENTS
     named = " ".join(word for word in words[:2] if not word.startswith("-"))
     print(f"UnknownNameError: {UnknownNameError('command', named or words[0], COMMANDS)}", file=sys.stderr)
-    print(_overview(), file=sys.stderr)
+    print("`spikearm` alone says what each of them does.", file=sys.stderr)
     return BAD_ARGUMENTS
 
 
@@ -82,13 +82,13 @@ def _overview(group: str = "") -> str:
     columns = min(_WIDEST, shutil.get_terminal_size().columns)
     names = max(map(len, COMMANDS)) + 4
     lines = [] if group else [*textwrap.wrap(_ABOUT, columns), *_FIRST]
-    lines += ["usage: spikearm COMMAND [OPTIONS]", ""]
+    lines += [f"usage: spikearm {group}COMMAND [OPTIONS]", ""]
     for name, (_, help_) in COMMANDS.items():
         if name.startswith(group):
             about = textwrap.wrap(help_, max(_WIDEST // 4, columns - names), break_on_hyphens=False)
             lines.append(f"  {name}".ljust(names) + about[0])
             lines += [" " * names + more for more in about[1:]]
-    return "\n".join([*lines, "", "`spikearm COMMAND --help` explains the options, with an example."])
+    return "\n".join([*lines, "", f"`spikearm {group}COMMAND --help` explains the options, with an example."])
 
 
 if __name__ == "__main__":

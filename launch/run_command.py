@@ -52,7 +52,7 @@ class RunCommand:
         config: Start from a ready-made experiment (by name), a TOML file, or another run's run.json;
             options on the command line come on top.
         report: Write the run's page as well, report.html in the run folder.
-        view: Watch the arm, in real time: in a window where there is a display, in a browser elsewhere.
+        view: Watch the arm, in real time: in a window on Linux with a display, in a browser elsewhere.
         video: Draw the run as a film when it is over, into this file.
         json: Print the summary as one JSON document on stdout.
     """
@@ -85,7 +85,7 @@ def _run(argv: Sequence[str]) -> int:
     )
     config = dataclasses.replace(command.run, realtime=True) if command.view else command.run
     if command.video is not None:
-        require_encoder()
+        require_encoder(command.video)
     with (
         LivePanel(config, f"{config.controller} on {config.arm}") as panel,
         _watch(command, panel) as on_tick,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,12 @@ def rmse_by_trial(table: pa.Table, *, complete: bool = True) -> list[float]:
     error_m = column(table, "position_error_m")
     errors = [rms(error_m[reach == r]) for r in np.unique(reach)]
     return errors if complete or len(errors) == 1 else errors[:-1]
+
+
+def late_rms_m(errors_m: Sequence[float]) -> float:
+    """Root mean square over the last three reaches [m], or as many as there are."""
+    last = errors_m[-3:]
+    return float((sum(e * e for e in last) / len(last)) ** 0.5)
 
 
 def mean_counts(table: pa.Table) -> OpCounts:

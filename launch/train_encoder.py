@@ -154,7 +154,7 @@ def settings(command: TrainEncoderCommand) -> TrainingConfig:
 
 
 def _check(command: TrainEncoderCommand, arm: ArmSpec, path: Path) -> list[Check]:
-    """The loop itself, under the families of perturbation that no encoder is trained on."""
+    """The loop itself, under the families of perturbation that training holds out."""
     if not command.check_trials:
         return []
     console.print(f"checking in the loop: {', '.join(HELD_OUT)}", highlight=False)

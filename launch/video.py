@@ -21,6 +21,8 @@ from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
 from spikearm.launch.progress import StepProgress
 
+_FORMATS = (".mp4", ".mkv", ".mov")
+
 
 @dataclass(frozen=True)
 class VideoCommand:
@@ -64,11 +66,11 @@ def record_video(run: Path, path: Path) -> None:
 
     Raises:
         RunFolderError: There is no such run, or nothing on this computer can draw.
-        ConfigError: The package that encodes films is not installed.
+        ConfigError: The name is that of no film, or the package that encodes films is not installed.
     """
     if not run.is_dir():
         raise RunFolderError(f"no run folder {run}; `spikearm run` makes one.")
-    require_encoder()
+    require_encoder(path)
     said = ""
     for renderer in _renderers():
         environment = {**os.environ, "MUJOCO_GL": renderer} if renderer else dict(os.environ)
@@ -110,12 +112,17 @@ def _renderers() -> tuple[str, ...]:
     return ("", "egl", "osmesa") if os.environ.get("DISPLAY") else ("egl", "osmesa")
 
 
-def require_encoder() -> None:
+def require_encoder(path: Path) -> None:
     """Know before a run that its film can be written.
 
     Raises:
-        ConfigError: The package that encodes films is not installed.
+        ConfigError: The name is that of no film, or the package that encodes films is not installed.
+        RunFolderError: There is no folder for it.
     """
+    if path.suffix.lower() not in _FORMATS:
+        raise ConfigError(f"{path} is no name for a film; end it in .mp4, .mkv or .mov.")
+    if not path.absolute().parent.is_dir():
+        raise RunFolderError(f"no folder {path.parent} to put the film {path.name} in; make it first.")
     try:
         import imageio_ffmpeg  # noqa: F401 - is it there?
     except ImportError as error:

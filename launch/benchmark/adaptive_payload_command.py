@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.box import SIMPLE_HEAD
-from rich.table import Column, Table
+from rich.table import Table
 
 from spikearm.launch.benchmark.adaptive_payload import QUICK, AdaptivePayload, jobs
 from spikearm.launch.benchmark.adaptive_payload_summary import summarise
 from spikearm.launch.benchmark.conduct import Place, conduct, ending
 from spikearm.launch.benchmark.figures import draw_learning
+from spikearm.launch.benchmark.table import micro, numbers_table
 from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console
 
@@ -104,11 +104,7 @@ def _verdicts(block: Mapping[str, Any]) -> list[str]:
 
 def _table(block: Mapping[str, Any]) -> Table:
     names = ["", "last", "95 % CI", "all", "1st", "mm", "ms", "model", "chip"]
-    table = Table(
-        *(Column(name, no_wrap=True, justify="right" if name else "left") for name in names),
-        box=SIMPLE_HEAD,
-        padding=0,
-    )
+    table = numbers_table(names)
     for row in block["rows"]:
         normalised = row["normalised"]
         last = normalised.get("last")
@@ -120,18 +116,14 @@ def _table(block: Mapping[str, Any]) -> Table:
             _mean(normalised.get("first")),
             f"{1e3 * row['error_m']['last']['mean']:.2f}",
             f"{1e3 * row['tick_s']:.3f}",
-            _micro(row["energy_model_j"]),
-            _micro(row["energy_chip_j"]),
+            micro(row["energy_model_j"]),
+            micro(row["energy_chip_j"]),
         )
     return table
 
 
 def _mean(estimate: Mapping[str, float] | None) -> str:
     return "-" if estimate is None else f"{estimate['mean']:.3f}"
-
-
-def _micro(joules: float | None) -> str:
-    return "-" if joules is None else f"{1e6 * joules:.3g}"
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.box import SIMPLE_HEAD
-from rich.table import Column, Table
+from rich.table import Table
 
 from spikearm.launch.benchmark.center_out import QUICK, CenterOut, jobs, summarise
 from spikearm.launch.benchmark.conduct import Place, conduct, ending
+from spikearm.launch.benchmark.table import micro, numbers_table
 from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console
 
@@ -83,11 +83,7 @@ def _benchmark(argv: Sequence[str]) -> int:
 
 def _table(block: Mapping[str, Any]) -> Table:
     names = ["", "mm", "max", "line", "deg", "more %", "95 % CI", "µs", "model", "chip"]
-    table = Table(
-        *(Column(name, no_wrap=True, justify="right" if name else "left") for name in names),
-        box=SIMPLE_HEAD,
-        padding=0,
-    )
+    table = numbers_table(names)
     for row in block["rows"]:
         more = row["more_percent"]
         table.add_row(
@@ -98,21 +94,17 @@ def _table(block: Mapping[str, Any]) -> Table:
             f"{math.degrees(row['turn_rms_rad']):.2f}",
             "-" if more is None else _percent(more["mean"]),
             "-" if more is None else f"{_percent(more['low'])}..{_percent(more['high'])}",
-            _micro(row["latency_model_s"]),
-            _micro(row["energy_model_j"]),
-            _micro(row["energy_chip_j"]),
+            micro(row["latency_model_s"]),
+            micro(row["energy_model_j"]),
+            micro(row["energy_chip_j"]),
         )
     for row in block["processors"]:
-        table.add_row(f"on a {row['label'].split(' (')[0]}", *[""] * 7, _micro(row["energy_model_j"]), "-")
+        table.add_row(f"on a {row['label'].split(' (')[0]}", *[""] * 7, micro(row["energy_model_j"]), "-")
     return table
 
 
 def _percent(value: float) -> str:
     return f"{value:+.1f}" if abs(value) < 1000.0 else f"{value:+.0f}"
-
-
-def _micro(value: float | None) -> str:
-    return "-" if value is None else f"{1e6 * value:.3g}"
 
 
 if __name__ == "__main__":

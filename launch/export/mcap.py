@@ -22,6 +22,7 @@ _NUMBER = {"type": "number"}
 _NULLABLE = {"type": ["number", "null"]}
 _NUMBERS = {"type": "array", "items": _NUMBER}
 _TICK = ["tick", "trial", "reach", "saturated", "deadline_missed", "position_error_m"]
+_NETWORK = ["fallback", "network_age_s"]
 _TORQUES = ("commanded", "applied", "task", "adaptive")
 
 Message = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -76,6 +77,7 @@ def _topics(names: list[str]) -> dict[str, tuple[dict[str, Any], Message]]:
     """Schema and maker of the message of each topic."""
     topics = {
         "/tick": _plain("Tick", _TICK),
+        "/network": _plain("Network", _NETWORK),
         "/joint_states": _arrays("JointState", names, {"q_rad": "q_*_rad", "dq_rad_s": "dq_*_rad_s"}),
         "/torque": _arrays("Torque", names, {f"{t}_nm": f"torque_{t}_*_nm" for t in _TORQUES}),
         "/target": _pose("target"),

@@ -2,17 +2,20 @@
 
 Names and definitions are those of Yik et al. 2025, "The neurobench framework for benchmarking neuromorphic
 computing algorithms and systems", Nat. Commun. 16, 1545. NeuroBench has no closed-loop task and defines no
-metric of learning, latency or energy; those stay in ``summary.json``.
+metric of learning, latency or energy; those stay in ``summary.json``. Operations are per execution of the
+model, which is a step of the network, as the substrate of the run counted them: on Loihi, where every value
+travels as spikes, all synaptic operations are accumulates.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nengo
 import numpy as np
+from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import DotInc
 
 from spikearm.controller.ticklog import read_ticks
@@ -22,6 +25,22 @@ from spikearm.launch.compose import adaptive_network
 from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.recovery import settings_of
 from spikearm.launch.summary import column, mean_counts
+from spikearm.records import OpCounts
+
+_OPS_PER_UPDATE = 4
+"""Operations of a neuron in a step, as NeuroBench 2.3 counts its leaky one (``Leaky``): decay, input, and two
+for the reset. The neurons here are leaky or, with a decay of one, without a leak."""
+
+_PER_EXECUTION = "per execution (one step of the network), mean of the run"
+_UNITS = {
+    "Footprint": "bytes, in the double precision of the reference",
+    "SynapticOperations": f"{_PER_EXECUTION}; each weight once, however many devices it has",
+    "MembraneUpdates": f"{_PER_EXECUTION}; neurons whose state was advanced",
+    "NeuronOperations": f"{_PER_EXECUTION}; effective: of neurons that received input or fired, where the "
+    "substrate tells them apart",
+    "ModelExecutionRate": "Hz",
+    "MSE": "m^2, distance of the end effector from the desired trajectory",
+}
 
 
 def export_neurobench(run: Path, path: Path) -> int:
@@ -46,46 +65,73 @@ def export_neurobench(run: Path, path: Path) -> int:
         )
     table = read_ticks(run)
     counts = mean_counts(table)
+    executions = config.control_dt_s / config.network.network_dt_s  # of the network, per tick
+    network = _of_network(config)
     error_m = column(table, "position_error_m")
     document = {
-        **_of_network(config),
+        "Footprint": network.footprint_bytes,
+        "ConnectionSparsity": network.zero_weights / network.weights,
         "ActivationSparsity": 1.0 - counts.spikes / counts.neuron_updates,
         "SynapticOperations": {
-            "Effective_MACs": counts.active_macs - counts.synaptic_ops,
-            "Effective_ACs": counts.synaptic_ops,
-            "Dense": counts.synaptic_ops_dense,
+            "Effective_MACs": _effective_macs(config, counts, network) / executions,
+            "Effective_ACs": counts.synaptic_ops / executions,
+            "Dense": counts.synaptic_ops_dense / executions,
         },
-        "MembraneUpdates": counts.neuron_updates,
+        "MembraneUpdates": counts.neuron_updates / executions,
+        "NeuronOperations": {
+            "Effective Neuron Ops": _OPS_PER_UPDATE * counts.neuron_updates_active / executions,
+            "Neuron Dense Ops": _OPS_PER_UPDATE * counts.neuron_updates / executions,
+        },
         "ModelExecutionRate": 1.0 / config.network.network_dt_s,
         "MSE": float(np.nanmean(np.square(error_m))),
-        "units": {
-            "Footprint": "bytes, in the double precision of the reference",
-            "SynapticOperations": "per control tick, mean of the run",
-            "MembraneUpdates": "per control tick, mean of the run",
-            "ModelExecutionRate": "Hz",
-            "MSE": "m^2, distance of the end effector from the desired trajectory",
-        },
+        "units": _UNITS,
         "task": {"name": "closed-loop reaching", "arm": config.arm, "backend": config.backend},
     }
     path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return int(table.num_rows)
 
 
-def _of_network(config: RunConfig) -> dict[str, Any]:
-    """Footprint and sparsity of the network as it is described, whatever it ran on.
+@dataclass(frozen=True)
+class _Network:
+    """Sizes of a network as it is described, whatever it ran on."""
 
-    Weights that are learned count as connections: they are zero only before the first error.
+    footprint_bytes: int
+    weights: int
+    zero_weights: int
+    real_macs: int
+
+
+def _effective_macs(config: RunConfig, counts: OpCounts, network: _Network) -> float:
+    """Products of weights with real values that are not zero, per tick.
+
+    A crossbar counts cells, several per weight where it has several pairs of devices, and the reads that
+    compensate drift; its products are those of the description, which it carries out one by one.
+    """
+    if config.backend == "crossbar":
+        return network.real_macs * config.control_dt_s / config.network.network_dt_s
+    return counts.active_macs - counts.synaptic_ops
+
+
+def _of_network(config: RunConfig) -> _Network:
+    """Footprint, sparsity and products of the network.
+
+    Weights that are learned count as connections: they are zero only before the first error. Real values
+    are taken to be other than zero in every step.
     """
     spec = adaptive_network(config.network, load_arm(config.arm))
     ported = spec.build(seed=0)
     with nengo.Simulator(
         ported.network, dt=config.network.network_dt_s, progress_bar=False, optimize=False
     ) as simulator:
-        signals = {signal.base for op in simulator.model.operators for signal in op.all_signals}
-        weights = [op.A for op in simulator.model.operators if isinstance(op, DotInc)]
-        n_weights = sum(weight.size for weight in weights)
-        n_zero = sum(int((w.initial_value == 0).sum()) for w in weights if w.base.readonly)
-    return {
-        "Footprint": int(sum(signal.initial_value.nbytes for signal in signals)),
-        "ConnectionSparsity": n_zero / n_weights,
-    }
+        operators = simulator.model.operators
+        signals = {signal.base for op in operators for signal in op.all_signals}
+        spikes = {op.output.base for op in operators if isinstance(op, SimNeurons) and op.neurons.spiking}
+        products = [op for op in operators if isinstance(op, DotInc)]
+        zeros = [int((op.A.initial_value == 0).sum()) if op.A.base.readonly else 0 for op in products]
+        effective = [op.A.size - n for op, n in zip(products, zeros, strict=True) if op.X.base not in spikes]
+        return _Network(
+            footprint_bytes=int(sum(signal.initial_value.nbytes for signal in signals)),
+            weights=sum(op.A.size for op in products),
+            zero_weights=sum(zeros),
+            real_macs=sum(effective),
+        )

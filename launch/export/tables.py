@@ -27,16 +27,7 @@ def export_parquet(run: Path, path: Path) -> int:
 
 
 def export_csv(run: Path, path: Path) -> int:
-    """One CSV file with a heading; what is null is empty. Returns the number of ticks.
-
-    Args:
-        run: The run folder; a run that is still going on gives the ticks it has.
-        path: The file; one that is there is replaced.
-
-    Raises:
-        JournalError: There is no log, or it cannot be read.
-        OSError: The file cannot be written.
-    """
+    """One CSV file with a heading; what is null is empty. All else is as in :func:`export_parquet`."""
     table = read_ticks(run)
     csv.write_csv(table, path)
     return int(table.num_rows)

@@ -13,7 +13,7 @@ from spikearm.errors import RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
 from spikearm.launch.recovery import RUN_NAME
-from spikearm.launch.report.run_data import COMPARE_NAME, load_runs
+from spikearm.launch.report.run_data import COMPARE_NAME
 from spikearm.launch.run_folder import whole_file
 
 REPORT_NAME = "report.html"
@@ -25,7 +25,8 @@ class ReportCommand:
     """Write one HTML page about a run, or about several runs side by side; it needs nothing but a browser.
 
     Attributes:
-        run: Run folders, or folders of comparisons; by default the newest in runs/.
+        run: Run folders, or folders of comparisons; by default the newest in runs/. Of several runs, the page
+            says in what they differ.
         out: The file; by default report.html in the run's folder, or side-by-side.html beside the first of
             several.
         json: Print what was written as one JSON document on stdout.
@@ -79,6 +80,7 @@ def write_report(folders: Sequence[Path], path: Path) -> Path:
         JournalError: A log cannot be read, or has not a single tick.
         OSError: The page cannot be written.
     """
+    from spikearm.launch.report.conditions import load_runs
     from spikearm.launch.report.page import page
 
     title = folders[0].resolve().name if len(folders) == 1 else f"{len(folders)} runs side by side"

@@ -66,7 +66,8 @@ def _tiers(run: RunData) -> tuple[float, float | None, float | None]:
 def _by_term(run: RunData) -> Figure:
     """One run: every term of the model, its sum, and the other tiers below them."""
     terms = run.summary["energy_model_j_per_tick"]
-    bars = sorted(((t, j) for t, j in terms.items() if t != "total" and j), key=lambda bar: -bar[1])
+    parts = ((t.replace("_", " "), j) for t, j in terms.items() if t != "total" and j)
+    bars = sorted(parts, key=lambda bar: -bar[1])
     bottom_up, chip, measured = _tiers(run)
     tiers = [
         (_BOTTOM_UP, bars, "--run-0"),
@@ -128,7 +129,7 @@ def _ledger(run: RunData, n_runs: int) -> list[tuple[str, Table]]:
         return []
     rows = [
         [
-            line["term"],
+            line["term"].replace("_", " "),
             line["tier"],
             line["operation"].replace("_", " "),
             f"{line['per_tick']:.4g}",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 from collections.abc import Sequence
 
-from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
+from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.launch.config import NETWORKED
+from spikearm.launch.report.conditions import perturbation_words, warning
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section, Table
-from spikearm.launch.report.tracking import late_rms_m, times_as_much
-from spikearm.launch.summary import rmse_by_trial
+from spikearm.launch.report.tracking import times_as_much
+from spikearm.launch.summary import late_rms_m
 from spikearm.launch.words import mm, ms, si
 
 Tile = tuple[str, str, str]
@@ -32,24 +32,28 @@ def headline_html(runs: Sequence[RunData]) -> str:
 def subtitle(runs: Sequence[RunData]) -> str:
     """What was run, in a line."""
     run = runs[0]
-    load = _perturbation(run.config.perturbation)
-    begun = f"begun {run.about.get('started_utc', '?')[:16].replace('T', ' ')} UTC"
+    started = min(r.about.get("started_utc", "?") for r in runs)
+    begun = f"begun {started[:16].replace('T', ' ')} UTC"
     if len(runs) > 1:
-        return f"{len(runs)} runs of {run.config.arm}, {begun}"
+        arms = " and ".join(dict.fromkeys(r.config.arm for r in runs))
+        return f"{len(runs)} runs of {arms}, the first {begun}"
     substrate = f" on {run.config.backend}" if run.config.controller in NETWORKED else ""
     return (
-        f"{run.config.arm}, {run.config.controller}{substrate}, {load}, "
+        f"{run.config.arm}, {run.config.controller}{substrate}, {_unknown(run)}, "
         f"{run.summary['n_ticks']:,} ticks, {begun}"
     )
 
 
 def notes(runs: Sequence[RunData]) -> list[str]:
     """What a reader has to know before trusting the numbers."""
-    found = []
+    found = [words] if (words := warning(runs)) else []
     for run in runs:
         if run.summary["interrupted"]:
             n = run.config.n_ticks
-            found.append(f"{run.label} ended early: {run.summary['n_ticks']:,} of {n:,} ticks.")
+            words = f"{run.label} ended early: {run.summary['n_ticks']:,} of {n:,} ticks."
+            if run.adaptive and run.spikes is None:
+                words += " Spikes, and the state of devices, are kept by runs that end by themselves."
+            found.append(words)
         if run.summary["unrecorded_ticks"]:
             found.append(f"{run.label}: {run.summary['unrecorded_ticks']} ticks could not be recorded.")
         if run.summary["saturated_ticks"]:
@@ -61,24 +65,29 @@ def notes(runs: Sequence[RunData]) -> list[str]:
 
 def provenance(runs: Sequence[RunData]) -> Section:
     """How to repeat the runs, and with what they were made."""
-    rows = []
-    for run in runs:
-        about = run.about
-        host = about.get("host", {})
-        versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
-        rows.append(
-            [
-                run.label,
-                f"spikearm run --config {run.folder / 'run.json'}",
-                f"spikearm {about.get('spikearm', '?')}, {versions}",
-                f"{host.get('system', '?')} {host.get('machine', '')}, {host.get('cpus', '?')} processors",
-            ]
-        )
-    return Section(
-        "provenance",
-        "To repeat it",
-        ["The same settings, versions and seed give the same log, byte for byte apart from measured times."],
-        tables=[Table(["run", "command", "made with", "on"], rows, words=True)],
+    made = [_made(run) for run in runs]
+    lead = [
+        "The same settings, versions and seed give the same log, byte for byte apart from measured times."
+    ]
+    head, rows = ["run", "command"], [[run.label, _command(run)] for run in runs]
+    if len(set(made)) == 1:
+        lead.append(f"Made with {made[0]}.")
+    else:
+        head, rows = [*head, "made with"], [[*row, words] for row, words in zip(rows, made, strict=True)]
+    return Section("provenance", "To repeat it", lead, tables=[Table(head, rows, words=True)])
+
+
+def _command(run: RunData) -> str:
+    return f"spikearm run --config {run.folder / 'run.json'}"
+
+
+def _made(run: RunData) -> str:
+    """Versions and computer."""
+    about, host = run.about, run.about.get("host", {})
+    versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
+    return (
+        f"spikearm {about.get('spikearm', '?')}, {versions}; on {host.get('system', '?')} "
+        f"{host.get('machine', '')}, {host.get('cpus', '?')} processors"
     )
 
 
@@ -102,9 +111,9 @@ def _tiles(run: RunData) -> list[Tile]:
 
 
 def _against(run: RunData, late: float) -> str:
-    if run.baseline is None:
+    if run.without_adaptation_m is None:
         return f"{mm(run.summary['rmse_m'])} over all"
-    without = late_rms_m(rmse_by_trial(run.baseline))
+    without = late_rms_m(run.without_adaptation_m)
     return f"{mm(without)} without adaptation{times_as_much(without, late)}"
 
 
@@ -137,13 +146,7 @@ def _table(runs: Sequence[RunData]) -> Table:
     return Table(head, rows)
 
 
-def _perturbation(perturbation: Perturbation) -> str:
-    """What differs from an unperturbed arm."""
-    changed = [
-        field.name
-        for field in dataclasses.fields(perturbation)
-        if getattr(perturbation, field.name) != getattr(NO_PERTURBATION, field.name)
-    ]
-    parts = [f"{perturbation.payload_kg:g} kg unknown payload"] if "payload_kg" in changed else []
-    parts += [name.replace("_", " ") for name in changed if name != "payload_kg"]
-    return ", ".join(parts) or "no perturbation"
+def _unknown(run: RunData) -> str:
+    """What the controller does not know of."""
+    words = perturbation_words(run.config.perturbation)
+    return words if run.config.perturbation == NO_PERTURBATION else f"unknown to it: {words}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from spikearm.launch.report.plot import WARN, annotation, axis, layout, numbers
+from spikearm.launch.report.plot import WARN, annotation, axis, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section, Table
 from spikearm.launch.summary import STAGES, whole_ticks_s
@@ -29,7 +30,7 @@ def latency(runs: Sequence[RunData]) -> Section:
     return Section(
         "latency",
         "Latency",
-        [_lead(runs[0]) if len(runs) == 1 else _COMMON],
+        [_lead(runs[0]) if len(runs) == 1 else _common(runs)],
         [_percentiles(runs, stages), _tail(runs)],
         [table],
     )
@@ -48,7 +49,7 @@ def _lead(run: RunData) -> str:
     measured = summary["latency_measured_s"]
     deadline = summary["control_dt_s"]
     missed = summary["deadline_misses"]
-    of = f"{missed} of {summary['n_ticks']} ticks"
+    of = f"{missed:,} of {summary['n_ticks']:,} ticks"
     ended = f"{of} ended after it" if missed else "no tick ended after it"
     words = (
         f"Half of all ticks took less than {ms(measured['p50'])}, 99 % less than "
@@ -60,6 +61,14 @@ def _lead(run: RunData) -> str:
     return words
 
 
+def _common(runs: Sequence[RunData]) -> str:
+    """What is measured, and whether all of it was measured on one computer."""
+    hosts = {json.dumps(run.about.get("host"), sort_keys=True) for run in runs}
+    return (
+        _COMMON if len(hosts) == 1 else f"{_COMMON} These computers are not of one kind: do not compare them."
+    )
+
+
 def _percentiles(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -> Figure:
     names = [*STAGES, _WHOLE]
     data = []
@@ -68,11 +77,11 @@ def _percentiles(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -
         for j, (name, values) in enumerate(times.items()):
             spread = numbers(1e3 * np.percentile(values, _PERCENTILES))
             data.append(_spread(run, name, spread, names.index(name) + shift, run.colour, legend=j == 0))
-    deadline_ms = 1e3 * runs[0].config.control_dt_s
+    deadlines_ms = _deadlines_ms(runs)
     return Figure(
         "latency-stages",
         "Median, 95th and 99th percentile of each stage of a tick.",
-        320 if len(runs) == 1 else 420,
+        320 if len(runs) == 1 else 420 + legend_px(data),
         data,
         layout(
             xaxis=axis(
@@ -88,8 +97,8 @@ def _percentiles(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -
                 "range": [len(names) - 0.5, -0.5],
                 "zeroline": False,
             },
-            shapes=[_deadline(deadline_ms)],
-            annotations=[_deadline_label(deadline_ms)],
+            shapes=[_deadline(ms_) for ms_ in deadlines_ms],
+            annotations=[_deadline_label(ms_, len(deadlines_ms), 1) for ms_ in deadlines_ms],
             showlegend=len(runs) > 1,
         ),
     )
@@ -133,17 +142,17 @@ def _tail(runs: Sequence[RunData]) -> Figure:
                 "hovertemplate": "%{y:.3g} % took longer than %{x:.4g} ms",
             }
         )
-    deadline_ms = 1e3 * runs[0].config.control_dt_s
+    deadlines_ms = _deadlines_ms(runs)
     return Figure(
         "latency-tail",
         "Share of ticks that took longer than a given time.",
-        320,
+        320 + (legend_px(data) if len(runs) > 1 else 0),
         data,
         layout(
             xaxis=axis("time of a whole tick [ms]", type="log", tickvals=_TICKS_MS),
             yaxis=axis("slower ticks [%]", type="log", dtick=1, exponentformat="none"),
-            shapes=[_deadline(deadline_ms)],
-            annotations=[_deadline_label(deadline_ms)],
+            shapes=[_deadline(ms_) for ms_ in deadlines_ms],
+            annotations=[_deadline_label(ms_, len(deadlines_ms)) for ms_ in deadlines_ms],
             showlegend=len(runs) > 1,
         ),
     )
@@ -162,14 +171,19 @@ def _deadline(deadline_ms: float) -> dict[str, Any]:
     }
 
 
-def _deadline_label(deadline_ms: float) -> dict[str, Any]:
+def _deadlines_ms(runs: Sequence[RunData]) -> list[float]:
+    """The length of a tick, once for all runs that have the same [ms]."""
+    return sorted({1e3 * run.config.control_dt_s for run in runs})
+
+
+def _deadline_label(deadline_ms: float, n_deadlines: int, at: float = 0) -> dict[str, Any]:
     return annotation(
-        "deadline",
+        "deadline" if n_deadlines == 1 else f"deadline, {deadline_ms:g} ms",
         x=float(np.log10(deadline_ms)),
-        y=0,
+        y=at,
         yref="paper",
         xanchor="left",
-        yanchor="bottom",
+        yanchor="top" if at else "bottom",
         xshift=3,
         font={"color": WARN, "size": 12},
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from spikearm.launch.report.plot import GHOST, INK, MUTED, RULE, every, layout, numbers
+from spikearm.launch.report.conditions import baselines
+from spikearm.launch.report.plot import GHOST, INK, MUTED, RULE, every, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.summary import column
@@ -16,6 +18,8 @@ from spikearm.records import FloatArray
 
 _MOST_POINTS = 400
 _MAGNIFIED = 10
+_DIAGONAL = 1.8
+"""Of the box around all paths, in the unit of Plotly's camera."""
 
 
 def path(runs: Sequence[RunData]) -> Section | None:
@@ -28,27 +32,48 @@ def path(runs: Sequence[RunData]) -> Section | None:
         "Drag to turn, scroll to zoom. The buttons magnify every distance from the ideal path tenfold; "
         "the ideal path itself stays where it is."
     )
-    figure = Figure("path-3d", "Path of the end effector in three dimensions.", 520, data, _layout(lines))
+    figure = Figure(
+        "path-3d",
+        "Path of the end effector in three dimensions.",
+        520 + legend_px(data),
+        data,
+        _layout(lines),
+    )
     return Section("path", "Path of the end effector", [lead], [figure])
 
 
 def _lines(runs: Sequence[RunData]) -> list[dict[str, Any]]:
     """Name, colour, ideal and actual points of each line."""
+    lines = _ideals(runs)
+    for name, run in baselines(runs):
+        lines.append(_of(run.baseline, _last_two(run), name, GHOST))
     run = runs[0]
-    last = run.n_reaches - 1
-    pair = [max(0, last - 1), last]
-    ideal = _points(run.ticks, pair, "target")
-    lines = [_entry("ideal", INK, ideal, ideal, dash="dash", width=3)]
-    if run.baseline is not None:
-        lines.append(_of(run.baseline, pair, "without adaptation", GHOST))
-    if len(runs) == 1 and run.adaptive and last > 1:
+    if len(runs) == 1 and run.adaptive and run.n_reaches > 2:
         lines.append(_of(run.ticks, [0], "first reach", "--run-1"))
-        lines.append(_of(run.ticks, pair, "last two reaches", run.colour))
+        lines.append(_of(run.ticks, _last_two(run), "last two reaches", run.colour))
         return lines
-    for other in runs:
-        end = other.n_reaches - 1
-        lines.append(_of(other.ticks, [max(0, end - 1), end], other.label, other.colour))
+    return lines + [_of(run.ticks, _last_two(run), run.label, run.colour) for run in runs]
+
+
+def _ideals(runs: Sequence[RunData]) -> list[dict[str, Any]]:
+    """One line for all runs that were to take the same path."""
+    longest: dict[Any, RunData] = {}
+    for run in runs:
+        config = run.config
+        with_more = run.n_reaches if config.targets.n > 1 else 0  # of one target, any two reaches are alike
+        way = (config.arm, config.targets, config.distance_m, config.seed, with_more)
+        longest[way] = max(longest.get(way, run), run, key=lambda r: r.ticks.num_rows)
+    lines = []
+    for run, dash in zip(longest.values(), cycle(("dash", "dot", "dashdot"))):
+        points = _points(run.ticks, _last_two(run), "target")
+        name = "ideal" if len(longest) == 1 else f"ideal ({run.label})"
+        lines.append(_entry(name, INK, points, points, dash=dash, width=3))
     return lines
+
+
+def _last_two(run: RunData) -> list[int]:
+    last = run.n_reaches - 1
+    return [max(0, last - 1), last]
 
 
 def _of(ticks: pa.Table, reaches: Sequence[int], name: str, colour: str) -> dict[str, Any]:
@@ -90,11 +115,18 @@ def _trace(line: dict[str, Any], factor: int) -> dict[str, Any]:
 
 def _layout(lines: list[dict[str, Any]]) -> dict[str, Any]:
     look = {"gridcolor": RULE, "zerolinecolor": RULE, "color": MUTED, "showbackground": False, "nticks": 5}
-    names = {f"{a}axis": {"title": {"text": f"{a} [m]"}, **look} for a in "xyz"}
-    camera = {"eye": {"x": 1.5, "y": -1.75, "z": 0.8}}
+    box = _box(lines, 1)
+    ranges = {a: box[f"scene.{a}axis.range"] for a in "xyz"}
+    names = {f"{a}axis": {"title": {"text": f"{a} [m]"}, "range": ranges[a], **look} for a in "xyz"}
+    camera = {"eye": _eye(lines[0]["ideal"]), "center": {"x": 0, "y": 0, "z": -0.12}}
     return layout(
         margin={"l": 0, "r": 0, "t": 48, "b": 0},
-        scene={**names, "aspectmode": "data", "camera": camera},
+        scene={
+            **names,
+            "aspectmode": "manual",
+            "aspectratio": box["scene.aspectratio"],
+            "camera": camera,
+        },
         uirevision="path",
         legend={"orientation": "h", "x": 0, "y": 0, "yanchor": "top"},
         updatemenus=[
@@ -121,4 +153,28 @@ def _layout(lines: list[dict[str, Any]]) -> dict[str, Any]:
 def _button(label: str, lines: list[dict[str, Any]], factor: int) -> dict[str, Any]:
     scaled = [_scaled(line, factor) for line in lines]
     update = {axis: [points[i] for points in scaled] for i, axis in enumerate("xyz")}
-    return {"label": label, "method": "restyle", "args": [update]}
+    return {"label": label, "method": "update", "args": [update, _box(lines, factor)]}
+
+
+def _box(lines: list[dict[str, Any]], factor: int) -> dict[str, Any]:
+    """Ranges of the axes and their proportions, true to scale; paths of any shape fill the same space."""
+    points = np.concatenate([line["ideal"] + factor * (line["actual"] - line["ideal"]) for line in lines])
+    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
+    margin = max(0.08 * float(np.linalg.norm(high - low)), 1e-6)
+    size = high - low + 2 * margin
+    ratio = size * _DIAGONAL / np.linalg.norm(size)
+    ranges = {
+        f"scene.{a}axis.range": numbers([low[i] - margin, high[i] + margin]) for i, a in enumerate("xyz")
+    }
+    return {**ranges, "scene.aspectratio": dict(zip("xyz", numbers(ratio), strict=True))}
+
+
+def _eye(ideal: FloatArray) -> dict[str, float]:
+    """Where the camera stands: beside the path, a little above it and to one end."""
+    away = ideal - ideal[0]
+    x, y, _ = away[int(np.argmax(np.linalg.norm(away, axis=1)))]
+    beside = np.arctan2(-x, y) if np.hypot(x, y) > 1e-6 else -0.25 * np.pi  # at right angles to the way
+    if np.sin(beside) > 0:
+        beside += np.pi  # from the front: y runs away from the viewer
+    beside += 0.3
+    return {"x": 1.75 * float(np.cos(beside)), "y": 1.75 * float(np.sin(beside)), "z": 0.55}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 INK, MUTED, RULE, GHOST, WARN = "--ink", "--muted", "--rule", "--ghost", "--warn"
+DASHES = ("solid", "dot", "dashdot", "longdash")
+"""Tells lines of one colour apart."""
 _N_COLOURS = 8
+_LONG_NAME, _LEGEND_ROW_PX = 20, 19
 
 
 def run_colour(i: int) -> str:
@@ -28,6 +31,12 @@ def every(n: int, most: int) -> NDArray[np.intp]:
     if n <= most:
         return np.arange(n)
     return np.unique(np.linspace(0, n - 1, most).round().astype(np.intp))
+
+
+def legend_px(lines: Sequence[Mapping[str, Any]]) -> int:
+    """Height that a legend takes beyond its first row, if its names are long enough for a row each."""
+    names = [line["name"] for line in lines if line.get("showlegend", True)]
+    return _LEGEND_ROW_PX * (len(names) - 1) if max(map(len, names), default=0) > _LONG_NAME else 0
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

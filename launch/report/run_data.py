@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +21,7 @@ from spikearm.launch.recovery import RUN_NAME, settings_of, summary_of
 from spikearm.launch.report.plot import run_colour
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 from spikearm.launch.spikes import Spikes
-from spikearm.launch.summary import column
+from spikearm.launch.summary import column, rmse_by_trial
 from spikearm.records import FloatArray
 
 COMPARE_NAME = "compare.json"
@@ -41,6 +40,7 @@ class RunData:
         ticks: Every tick.
         baseline: The same reaches without adaptation, where they were run.
         number: Its place among the runs of the page.
+        compared: Whether it is a row of a comparison, which named it.
     """
 
     label: str
@@ -51,6 +51,7 @@ class RunData:
     ticks: pa.Table
     baseline: pa.Table | None
     number: int = 0
+    compared: bool = False
 
     @property
     def colour(self) -> str:
@@ -76,6 +77,13 @@ class RunData:
         return np.flatnonzero(np.isin(self.column("reach"), numbers))
 
     @cached_property
+    def without_adaptation_m(self) -> list[float] | None:
+        """Errors of the same reaches without adaptation [m]; of a killed run, of those it finished."""
+        if self.baseline is None:
+            return None
+        return rmse_by_trial(self.baseline)[: len(self.summary["rmse_m_by_trial"])]
+
+    @cached_property
     def spikes(self) -> Spikes | None:
         """The spikes that were kept; None for a run without a network, or one that was killed."""
         return Spikes.load(self.folder)
@@ -91,19 +99,14 @@ class RunData:
         return _read_json(path) if path.exists() else None
 
 
-def load_runs(folders: Sequence[Path]) -> list[RunData]:
+def read_runs(folders: Sequence[Path]) -> list[RunData]:
     """The runs of some folders; the folder of a comparison stands for all runs in it.
 
     Raises:
         RunFolderError: A folder is not there, or is no run folder.
         JournalError: A log cannot be read, or has not a single tick.
     """
-    runs = [_load(folder, label) for given in folders for folder, label in _expand(given)]
-    same = {label for label, n in Counter(run.label for run in runs).items() if n > 1}
-    return [
-        replace(run, number=i, label=f"{run.label} ({run.folder.name})" if run.label in same else run.label)
-        for i, run in enumerate(runs)
-    ]
+    return [_load(folder, label) for given in folders for folder, label in _expand(given)]
 
 
 def _expand(folder: Path) -> list[tuple[Path, str | None]]:
@@ -120,7 +123,7 @@ def _expand(folder: Path) -> list[tuple[Path, str | None]]:
 def _load(folder: Path, label: str | None) -> RunData:
     if not has_log(folder) and has_log(folder / WITHOUT_ADAPTATION):
         # Killed during the reaches that come first: they are all there is.
-        return _load(folder / WITHOUT_ADAPTATION, "without adaptation")
+        return replace(_load(folder / WITHOUT_ADAPTATION, None), label="without adaptation")
     ticks = read_ticks(folder)
     if not ticks.num_rows:
         raise JournalError(f"{folder} has no ticks: there is nothing to report.")
@@ -134,6 +137,7 @@ def _load(folder: Path, label: str | None) -> RunData:
         summary=summary_of(folder),
         ticks=ticks,
         baseline=read_ticks(baseline) if has_log(baseline) else None,
+        compared=label is not None,
     )
 
 

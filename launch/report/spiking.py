@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikearm.launch.report.plot import MUTED, axis, layout, numbers, run_colour
+from spikearm.launch.report.plot import MUTED, axis, layout, legend_px, numbers, run_colour
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.spikes import Spikes
@@ -108,7 +108,7 @@ def _rates(kept: Sequence[tuple[RunData, Spikes]]) -> Figure:
     return Figure(
         "firing-rates",
         "Number of neurons by mean firing rate.",
-        300,
+        300 + legend_px(data),
         data,
         layout(
             xaxis=axis("mean firing rate over the run [Hz]", zeroline=False),

@@ -32,7 +32,7 @@ def _crossbar(run: RunData, n_runs: int) -> Section | None:
     wear = run.summary.get("wear", [])
     return Section(
         f"crossbar-{anchor}",
-        "Devices of the crossbar" if n_runs == 1 else f"Devices of the crossbar, {run.label}",
+        "Devices of the crossbar" if n_runs == 1 else f"Devices: {run.label}",
         [_lead(w) for w in wear],
         [*maps, _histogram(anchor, run)],
         [_wear(wear)] if wear else [],

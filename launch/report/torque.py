@@ -11,7 +11,7 @@ from spikearm.controller.ticklog import column_matrix
 from spikearm.envs.arms import load_arm
 from spikearm.envs.missing_torque import MissingTorque
 from spikearm.errors import SpikearmError
-from spikearm.launch.report.plot import GHOST, annotation, axis, axis_look, every, layout, numbers
+from spikearm.launch.report.plot import GHOST, annotation, axis, axis_look, every, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.words import of_run
@@ -156,10 +156,12 @@ def _left(shown: Sequence[tuple[RunData, FloatArray]]) -> Figure:
     return Figure(
         "missing-torque",
         "Share of the missing torque that is left in each reach.",
-        360,
+        360 + legend_px(data),
         data,
         layout(
-            xaxis=axis("reach", dtick=1 if len(data[0]["x"]) <= 20 else None, zeroline=False),
+            xaxis=axis(
+                "reach", dtick=1 if max(len(line["x"]) for line in data) <= 20 else None, zeroline=False
+            ),
             yaxis=axis("left of the missing torque [%]", rangemode="tozero"),
             hovermode="x unified",
         ),

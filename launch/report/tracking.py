@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
-from spikearm.launch.report.plot import GHOST, axis, layout, numbers
+from spikearm.launch.report.conditions import alike, baselines
+from spikearm.launch.report.plot import DASHES, GHOST, axis, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
-from spikearm.launch.summary import rmse_by_trial
+from spikearm.launch.summary import late_rms_m
 from spikearm.launch.words import mm
 
 
 def tracking(runs: Sequence[RunData]) -> Section:
     """Root mean square of the distance from the desired trajectory, of each reach."""
     data = []
-    ghost = next((run for run in runs if run.baseline is not None), None)
-    if ghost is not None:
-        data.append(_line(rmse_by_trial(ghost.baseline), "without adaptation", GHOST))
+    for (without, run), dash in zip(baselines(runs), cycle(DASHES)):
+        data.append(_line(run.without_adaptation_m or [], without, GHOST, dash))
     for run in runs:
         name = "with adaptation" if run.adaptive and len(runs) == 1 else run.label
         data.append(_line(run.summary["rmse_m_by_trial"], name, run.colour))
     figure = Figure(
         "tracking-error",
         "Tracking error of each reach.",
-        380,
+        380 + legend_px(data),
         data,
         layout(
-            xaxis=axis("reach", dtick=1 if runs[0].n_reaches <= 20 else None, zeroline=False),
+            xaxis=axis(
+                "reach", dtick=1 if max(run.n_reaches for run in runs) <= 20 else None, zeroline=False
+            ),
             yaxis=axis("rms tracking error [mm]", rangemode="tozero"),
             hovermode="x unified",
         ),
@@ -35,20 +38,14 @@ def tracking(runs: Sequence[RunData]) -> Section:
     return Section("tracking", "Tracking error", _lead(runs), [figure])
 
 
-def late_rms_m(errors_m: Sequence[float]) -> float:
-    """Root mean square over the last three reaches [m], or as many as there are."""
-    last = errors_m[-3:]
-    return float((sum(e * e for e in last) / len(last)) ** 0.5)
-
-
-def _line(errors_m: Sequence[float], name: str, colour: str) -> dict[str, Any]:
+def _line(errors_m: Sequence[float], name: str, colour: str, dash: str = "solid") -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "name": name,
         "x": list(range(1, len(errors_m) + 1)),
         "y": numbers([1e3 * e for e in errors_m]),
-        "line": {"color": colour, "width": 2},
+        "line": {"color": colour, "width": 2, "dash": dash},
         "marker": {"size": 7},
         "hovertemplate": "%{y:.2f} mm",
     }
@@ -57,16 +54,23 @@ def _line(errors_m: Sequence[float], name: str, colour: str) -> dict[str, Any]:
 def _lead(runs: Sequence[RunData]) -> list[str]:
     what = "Root mean square of the distance between the end effector and the desired trajectory."
     if len(runs) > 1:
-        best = min(runs, key=lambda run: late_rms_m(run.summary["rmse_m_by_trial"]))
-        late = mm(late_rms_m(best.summary["rmse_m_by_trial"]))
-        return [f"{what} Least in the last three reaches: {best.label}, {late}."]
+        groups = alike(runs)
+        return [" ".join([what, *(_best(group, len(groups)) for group in groups if len(group) > 1)])]
     run = runs[0]
     late_m = late_rms_m(run.summary["rmse_m_by_trial"])
-    if run.baseline is None:
+    if run.without_adaptation_m is None:
         return [f"{what} In the last three reaches: {mm(late_m)}."]
-    without = late_rms_m(rmse_by_trial(run.baseline))
+    without = late_rms_m(run.without_adaptation_m)
     last = f"In the last three reaches: {mm(late_m)}, against {mm(without)} in the same reaches without"
     return [f"{what} {last} adaptation{times_as_much(without, late_m)}."]
+
+
+def _best(group: Sequence[RunData], n_groups: int) -> str:
+    """The run with the least error of those that did the same task."""
+    best = min(group, key=lambda run: late_rms_m(run.summary["rmse_m_by_trial"]))
+    late = mm(late_rms_m(best.summary["rmse_m_by_trial"]))
+    of = "" if n_groups == 1 else f" of {len(group)} runs of the same task"
+    return f"Least in the last three reaches{of}: {best.label}, {late}."
 
 
 def times_as_much(without_m: float, with_m: float) -> str:

@@ -157,15 +157,30 @@ def test_unwritable_folder_is_refused_before_any_work(spikearm, tmp_path, comman
         (("rnu",), "Did you mean 'run'?"),
         (("compar", "--json"), "Did you mean 'compare'?"),
         (("train", "encodr"), "Did you mean 'train encoder'?"),
-        (("logs",), "  logs recover  "),
+        (("reprot", "runs"), "Did you mean 'report'?"),
         (("--jsn",), "no command named '--jsn'"),
     ],
 )
-def test_unknown_command_gets_a_suggestion_and_the_overview(spikearm, words, suggestion):
+def test_unknown_command_gets_a_suggestion_in_two_lines(spikearm, words, suggestion):
     ended = spikearm(*words)
     assert (ended.code, ended.out) == (2, "")
-    assert suggestion in ended.err
-    assert "usage: spikearm COMMAND" in ended.err
+    complaint, then = ended.err.splitlines()
+    assert suggestion in complaint
+    assert then == "`spikearm` alone says what each of them does."
+
+
+def test_half_a_command_lists_the_other_halves(spikearm):
+    ended = spikearm("logs")
+    assert (ended.code, ended.out) == (2, "")
+    assert "usage: spikearm logs COMMAND [OPTIONS]" in ended.err
+    assert "  logs recover  " in ended.err
+    assert "doctor" not in ended.err
+
+
+def test_film_of_a_format_that_is_none_is_refused_before_the_run(refused, tmp_path):
+    complaint = refused("run", "--video", tmp_path / "film.txt")
+    assert "film.txt is no name for a film; end it in .mp4, .mkv or .mov." in complaint
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_recover_of_no_folder_is_refused(spikearm, tmp_path):

@@ -11,6 +11,7 @@ from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch import compose as composing
 from spikearm.launch.compare import NO_ADAPTATION, NO_PAYLOAD, PID, compare, normalised_errors, variants
+from spikearm.launch.compare_command import _table
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.device_variants import STANDARD, make_variant
 
@@ -100,3 +101,17 @@ def test_payload_that_makes_no_difference_gives_no_scale(one):
 def test_missing_reference_gives_no_scale():
     assert normalised_errors(runs(no_payload=[2.0])) == {"no payload": None}
     assert normalised_errors(runs(no_adaptation=[2.0], pid=[1.0])) == {"no adaptation": None, "pid": None}
+
+
+def test_errors_in_the_table_are_root_mean_squares():
+    run = {
+        "label": "reference",
+        "rmse_m": 5e-3,
+        "rmse_m_by_trial": [1e-3, 1e-3, 7e-3],
+        "mean_error_m": 4e-3,
+        "energy_model_j_per_tick": {"total": None},
+        "energy_chip_j_per_tick": None,
+        "latency_measured_s": {"p50": 1e-3},
+    }
+    table = _table({"runs": [run], "normalised_error": {"reference": None}})
+    assert [list(column.cells) for column in table.columns[1:3]] == [["5.00"], ["4.12"]]

@@ -94,6 +94,18 @@ def test_switch_that_is_on_is_shown_by_what_turns_it_off():
     assert [option.flag for option in group.options] == ["--no-on", "--off"]
 
 
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("report", "usage: spikearm report [RUN ...] [OPTIONS]"),
+        ("logs recover", "usage: spikearm logs recover RUN [OPTIONS]"),
+        ("run", "usage: spikearm run [OPTIONS]"),
+    ],
+)
+def test_usage_says_what_may_be_left_out_or_repeated(spikearm, command, usage):
+    assert spikearm(*command.split(), "--help").out.splitlines()[0] == usage
+
+
 def test_markup_becomes_plain_text():
     assert plain("by :func:`~.pcm.drift` or\n    ``a * b``") == "by drift or a * b"
 
@@ -116,6 +128,7 @@ def test_markup_becomes_plain_text():
             "ConfigError: Missing value for argument '--force-n'. Expected 3 values.",
         ),
         (("logs", "export"), "ConfigError: missing: RUN, --to."),
+        (("completion",), "ConfigError: missing: {bash,zsh,fish}."),
         (("nothing",), "UnknownNameError: no command named 'nothing'."),
     ],
 )

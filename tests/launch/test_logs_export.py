@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from mcap.reader import make_reader
 
 from spikearm.controller.ticklog import read_ticks
 from spikearm.envs.arms import load_arm
+from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.launch.compose import adaptive_network
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.run import execute
@@ -76,11 +78,15 @@ def test_mcap_replays_the_run(export, short_run):
     topics = {topic for _, topic, _, _ in messages}
     states = [(time, data) for _, topic, time, data in messages if topic == "/joint_states"]
     assert topics == {
-        *("/tick", "/joint_states", "/torque", "/target", "/end_effector", "/latency", "/energy", "/counts")
+        *("/tick", "/joint_states", "/torque", "/target", "/end_effector", "/latency", "/energy", "/counts"),
+        "/network",
     }
     assert len(states) == 400
     assert [data["q_rad"][3] for _, data in states] == table["q_3_rad"].to_pylist()
     assert states[100][0] == round(1e9 * table["t_s"][100].as_py())
+    assert {(data["fallback"], data["network_age_s"]) for _, t, _, data in messages if t == "/network"} == {
+        (0, 0)
+    }
     poses = [data for name, topic, _, data in messages if topic == "/end_effector"]
     assert poses[7]["pose"]["position"]["z"] == table["ee_z_m"][7].as_py()
     assert {name for name, topic, _, _ in messages if topic == "/target"} == {"foxglove.PoseInFrame"}
@@ -92,6 +98,7 @@ def test_neurobench_metrics_follow_from_the_log(export, short_run):
     spikes, updates = (np.mean(table[name].to_numpy()) for name in ("spikes", "neuron_updates"))
     assert metrics["ActivationSparsity"] == pytest.approx(1 - spikes / updates)
     assert metrics["MembraneUpdates"] == 1128
+    assert metrics["NeuronOperations"]["Neuron Dense Ops"] == 4 * 1128
     operations = metrics["SynapticOperations"]
     assert operations["Effective_ACs"] == pytest.approx(short_run.summary["synaptic_ops_per_tick"])
     assert 0 < operations["Effective_MACs"] < operations["Dense"]
@@ -102,6 +109,47 @@ def test_neurobench_metrics_follow_from_the_log(export, short_run):
     n_weights = sum(w.size for w in matrices) + 64 + 64 + 1000 * (len(encoder.w3) + 7)
     assert metrics["Footprint"] > 8 * n_weights
     assert metrics["ConnectionSparsity"] == sum(np.count_nonzero(w == 0) for w in matrices) / n_weights
+
+
+@pytest.fixture
+def metrics(spikearm, tmp_path):
+    """NeuroBench's metrics of a run made for it."""
+
+    def of(**settings):
+        run = execute(RunConfig(trials=1, duration_s=0.1, out=tmp_path, **settings), baseline=False)
+        path = tmp_path / f"{run.folder.name}.json"
+        assert spikearm("logs", "export", run.folder, "--to", "neurobench", "--out", path).code == 0
+        return json.loads(path.read_text())
+
+    return of
+
+
+SMALL = NetworkConfig(n_neurons=60)
+
+
+def test_neurobench_operations_are_of_weights_not_of_devices(metrics):
+    one, four = (
+        metrics(backend="crossbar", network=SMALL, crossbar=CrossbarConfig(devices_per_synapse=n))
+        for n in (1, 4)
+    )
+    reference = metrics(network=SMALL)["SynapticOperations"]
+    macs = one["SynapticOperations"]["Effective_MACs"]
+    assert macs == four["SynapticOperations"]["Effective_MACs"]
+    assert 0.9 * macs < reference["Effective_MACs"] <= macs  # at the very beginning some values are zero
+    assert reference["Effective_ACs"] == pytest.approx(four["SynapticOperations"]["Effective_ACs"], rel=0.3)
+
+
+def test_neurobench_has_no_multiplications_where_all_values_are_spikes(metrics):
+    found = metrics(backend="loihi", network=SMALL)
+    assert found["SynapticOperations"]["Effective_MACs"] == 0
+    assert found["SynapticOperations"]["Effective_ACs"] > 0
+    neurons = found["NeuronOperations"]
+    assert 0 < neurons["Effective Neuron Ops"] < neurons["Neuron Dense Ops"] == 4 * found["MembraneUpdates"]
+
+
+def test_neurobench_counts_executions_of_the_network_not_ticks(metrics):
+    network = dataclasses.replace(SMALL, network_dt_s=0.0005)
+    assert metrics(network=network)["MembraneUpdates"] == metrics(network=SMALL)["MembraneUpdates"] == 188
 
 
 def test_run_without_network_has_nothing_for_neurobench(spikearm, tmp_path):

@@ -14,8 +14,8 @@ from spikearm.controller.ticklog import read_ticks
 from spikearm.launch.compare import compare
 from spikearm.launch.config import RunConfig
 from spikearm.launch.display import LivePanel
+from spikearm.launch.report.conditions import load_runs
 from spikearm.launch.report.page import sections
-from spikearm.launch.report.run_data import load_runs
 from spikearm.launch.summary import column
 
 ALWAYS = {"tracking-error", "path-3d", "latency-stages", "latency-tail"}
