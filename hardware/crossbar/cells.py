@@ -8,7 +8,7 @@ its bit lines: device ``2 k`` of it adds to the current, device ``2 k + 1`` is s
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,16 +56,23 @@ def pack(device: Device, n_fast: int) -> FloatArray:
 OWN_UP, OWN_DOWN, OWN_HIGH, OWN_LOW = 0, 1, 2, 3
 
 
-# Positions in the array that holds what depends on a device's age alone, before one number per component.
+# Positions in the rows of the table that holds what depends on a device's age alone, before one number per
+# component.
 _ELAPSED, _LOG_DRIFT, _LOG_NOISE, _FAST = 0, 1, 2, 3
 _SLOW = 4
 
+_N_MOMENTS = 256
+"""Ages of which the table remembers what follows from them; a power of two."""
+
 
 class Devices(NamedTuple):
-    """The arrays of one matrix as compiled functions take them; see :class:`Cells` for their meaning."""
+    """The arrays of one matrix under their names in compiled functions; see :class:`Cells` for their meaning.
+
+    Those called from Python take them as a plain tuple.
+    """
 
     p: FloatArray
-    moment: FloatArray
+    moments: FloatArray
     g: FloatArray
     born_s: FloatArray
     xi: FloatArray
@@ -85,7 +92,7 @@ class Devices(NamedTuple):
 
 @kernel
 def _set_moment(elapsed_s, p, m):  # type: ignore[no-untyped-def]
-    """Work out what depends on age alone; most devices of a matrix have the same age.
+    """Work out what depends on age alone.
 
     Args:
         elapsed_s: Time since programming [s].
@@ -111,16 +118,20 @@ def _set_moment(elapsed_s, p, m):  # type: ignore[no-untyped-def]
         m[_SLOW + k] = math.sqrt(m[_SLOW + k] / total)
 
 
-@kernel
-def _drift(g, exponent, elapsed_s, p, m):  # type: ignore[no-untyped-def]
-    """Drifted conductance without noise [S]; ``pcm.drift_factor`` in logarithms."""
-    if elapsed_s != m[_ELAPSED]:
-        _set_moment(elapsed_s, p, m)
-    return g * math.exp(-exponent * m[_LOG_DRIFT])
+@kernel(inline="always")
+def _moment(elapsed_s, p, moments):  # type: ignore[no-untyped-def]
+    """Row of the table for this age, worked out anew if another age was there.
+
+    Devices that take no pulses are all of one age, the others were pulsed whole milliseconds ago.
+    """
+    row = int(elapsed_s * 1000.0) & (_N_MOMENTS - 1)
+    if elapsed_s != moments[row, _ELAPSED]:
+        _set_moment(elapsed_s, p, moments[row])
+    return row
 
 
 @kernel(error_model="numpy", inline="always")
-def _conductance(pair, k, now_s, p, m, g, born_s, exponent, level, z):  # type: ignore[no-untyped-def]
+def _conductance(pair, k, now_s, p, moments, g, born_s, exponent, level, z):  # type: ignore[no-untyped-def]
     """What one device conducts at one moment.
 
     The relative noise variance of the device law (``pcm.read_noise_variance``) is split into a white
@@ -129,22 +140,23 @@ def _conductance(pair, k, now_s, p, m, g, born_s, exponent, level, z):  # type: 
     Returns:
         Conductance without the noise that is drawn at each read [S], the variance of that noise [S^2].
     """
-    now = _drift(g[pair, k], exponent[pair, k], now_s - born_s[pair, k], p, m)
+    m = _moment(now_s - born_s[pair, k], p, moments)
+    now = g[pair, k] * math.exp(-exponent[pair, k] * moments[m, _LOG_DRIFT])
     scale = p[NOISE_SCALE]
     if scale == 0.0 or now == 0.0:
         return now, p[WHITE]
-    variance = level[pair, k] * m[_LOG_NOISE]
+    variance = level[pair, k] * moments[m, _LOG_NOISE]
     white = min(variance, p[SHORT_NOISE] * p[SHORT_NOISE])
     correlated = variance - white
     slow = 0.0
     for c in range(z.shape[2]):
-        slow += m[_SLOW + c] * z[pair, k, c]
+        slow += moments[m, _SLOW + c] * z[pair, k, c]
     noisy = now * (1.0 + scale * math.sqrt(correlated) * slow)
-    return max(noisy, 0.0), p[WHITE] + scale * scale * (white + correlated * m[_FAST]) * now * now
+    return max(noisy, 0.0), p[WHITE] + scale * scale * (white + correlated * moments[m, _FAST]) * now * now
 
 
 @kernel(error_model="numpy", inline="always")
-def _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g):  # type: ignore[no-untyped-def]
+def _update_pair(pair, row, now_s, p, moments, g, born_s, exponent, level, z, diff, var, total, row_g):  # type: ignore[no-untyped-def]
     """Bring the derived values of one pair up to date, and its row's sum with them.
 
     Arrays come one by one and whole: taking them out of a tuple, or slicing them, for every device would
@@ -152,8 +164,8 @@ def _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, diff, va
     """
     difference, variance, sum_ = 0.0, 0.0, 0.0
     for k in range(0, g.shape[1], 2):
-        plus, var_plus = _conductance(pair, k, now_s, p, m, g, born_s, exponent, level, z)
-        minus, var_minus = _conductance(pair, k + 1, now_s, p, m, g, born_s, exponent, level, z)
+        plus, var_plus = _conductance(pair, k, now_s, p, moments, g, born_s, exponent, level, z)
+        minus, var_minus = _conductance(pair, k + 1, now_s, p, moments, g, born_s, exponent, level, z)
         difference += plus - minus
         sum_ += plus + minus
         variance += var_plus + var_minus
@@ -166,8 +178,8 @@ def _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, diff, va
 @kernel(inline="always")
 def drifted(pair, side, now_s, d):  # type: ignore[no-untyped-def]
     """Conductance of one device now, drifted but without noise [S]."""
-    elapsed_s = now_s - d.born_s[pair, side]
-    return _drift(d.g[pair, side], d.exponent[pair, side], elapsed_s, d.p, d.moment)
+    age = now_s - d.born_s[pair, side] + d.p[T0]
+    return d.g[pair, side] * math.exp(-d.exponent[pair, side] * math.log(age / d.p[T0]))
 
 
 @kernel(inline="always")
@@ -176,15 +188,15 @@ def place(pair, side, now_s, d):  # type: ignore[no-untyped-def]
     return (drifted(pair, side, now_s, d) - d.p[G_MIN]) / (d.p[G_MAX] - d.p[G_MIN])
 
 
-@kernel
+@kernel(inline="always")
 def update_pair(pair, now_s, d):  # type: ignore[no-untyped-def]
     """Bring the derived values of one pair up to date after a pulse."""
     row = pair // d.n_cols
-    p, m, g, born_s, exponent, level, z = d.p, d.moment, d.g, d.born_s, d.exponent, d.level, d.z
-    _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, d.diff, d.var, d.total, d.row_g)
+    p, moments, g, born_s, exponent, level, z = d.p, d.moments, d.g, d.born_s, d.exponent, d.level, d.z
+    _update_pair(pair, row, now_s, p, moments, g, born_s, exponent, level, z, d.diff, d.var, d.total, d.row_g)
 
 
-@kernel
+@kernel(inline="always")
 def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
     """A device has a new conductance [S]: its drift and its noise begin anew. A stuck device has not."""
     if d.stuck[pair, side] != 0:
@@ -196,7 +208,7 @@ def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
     d.level[pair, side] = read_noise_level(x, d.p[NOISE_Q], d.p[NOISE_POWER], d.p[NOISE_LARGEST]) ** 2
 
 
-@kernel
+@kernel(inline="always")
 def wear_out(pair, side, n_set, n_reset, d):  # type: ignore[no-untyped-def]
     """Count pulses on a device; one that has had all it can take sticks from now on."""
     d.set_count[pair, side] += n_set
@@ -206,13 +218,14 @@ def wear_out(pair, side, n_set, n_reset, d):  # type: ignore[no-untyped-def]
 
 
 @kernel(error_model="numpy")
-def _age(first, last, now_s, keep, kick, xi, d):  # type: ignore[no-untyped-def]
+def _age(first, last, now_s, keep, kick, xi, devices):  # type: ignore[no-untyped-def]
     """Advance the slow noise of a stretch of pairs and bring their conductances up to date.
 
     ``keep`` is 1 and ``kick`` 0 for components that are not due; ``xi`` holds the normal numbers for
     those that are, in order.
     """
-    p, m, g, born_s, exponent, level, z = d.p, d.moment, d.g, d.born_s, d.exponent, d.level, d.z
+    d = Devices(*devices)
+    p, moments, g, born_s, exponent, level, z = d.p, d.moments, d.g, d.born_s, d.exponent, d.level, d.z
     diff, var, total, row_g, n_cols = d.diff, d.var, d.total, d.row_g, d.n_cols
     n = 0
     row, next_row = first // n_cols, (first // n_cols + 1) * n_cols
@@ -224,7 +237,7 @@ def _age(first, last, now_s, keep, kick, xi, d):  # type: ignore[no-untyped-def]
                 if kick[k] > 0.0:
                     z[pair, side, k] = keep[k] * z[pair, side, k] + kick[k] * xi[n]
                     n += 1
-        _update_pair(pair, row, now_s, p, m, g, born_s, exponent, level, z, diff, var, total, row_g)
+        _update_pair(pair, row, now_s, p, moments, g, born_s, exponent, level, z, diff, var, total, row_g)
 
 
 class Cells:
@@ -308,7 +321,8 @@ class Cells:
         self.var: FloatArray = np.zeros(self.n_pairs)
         self.total: FloatArray = np.zeros(self.n_pairs)
         self.row_g: FloatArray = np.zeros(self.n_rows)
-        self.devices = self._bundle()
+        # Without names: compiled functions take twice as long to be handed a named tuple as to be called.
+        self.devices: tuple[Any, ...] = tuple(self._bundle())
         self._round = -1
         self._transition = (np.zeros(0), np.zeros(0), 0)
         self._schedule = flicker.transition(self.strides * hold_s, self.taus_s)
@@ -415,10 +429,9 @@ class Cells:
         return self._transition
 
     def _bundle(self) -> Devices:
-        n_moment = _SLOW + _N_TAUS
         return Devices(
             p=self.params,
-            moment=np.full(n_moment, np.nan),
+            moments=np.full((_N_MOMENTS, _SLOW + _N_TAUS), np.nan),
             g=self.g,
             born_s=self.born_s,
             xi=self.xi,

@@ -19,6 +19,7 @@ from spikearm.hardware.crossbar.pulses import (
     list_dense_signs,
     list_signs,
     may_be_used_up,
+    n_pulses,
     refresh_row,
 )
 from spikearm.hardware.wear import Wear
@@ -134,7 +135,7 @@ class PulseLearning:
             return
         chi = self._accumulator
         self._throw_dice()
-        due, rows = settle_all(t.floor, t.now, t.trace, t.since, t.history, t.powers, *chi, 0)
+        due, rows = settle_all(t.floor, t.now, t.trace, t.since, t.history, t.powers, *chi)
         self._write(due, rows, counts)
 
     def refresh(self, counts: CountArray) -> None:
@@ -151,8 +152,8 @@ class PulseLearning:
         """Read a row's devices, and refresh the pairs that need it."""
         cells, n_outputs = self.matrix.cells, self.matrix.n_outputs
         device, limits = cells.device, (self.matrix.config.refresh_upper, self.matrix.config.refresh_lower)
-        counts["verify_reads"] += n_outputs * cells.n_devices
-        if not may_be_used_up(row, n_outputs, *limits, cells.g, device.g_min_siemens, device.g_max_siemens):
+        ends = (device.g_min_siemens, device.g_max_siemens)
+        if not may_be_used_up(row, n_outputs, *limits, cells.g, *ends, counts):
             return
         xi = self.rng.standard_normal(n_outputs * cells.n_devices // 2)
         self.refreshed[0] += refresh_row(row, *limits, xi, self.clock.now_s, cells.devices, counts)
@@ -198,7 +199,7 @@ class PulseLearning:
         if not n_due:
             return
         cells = self.matrix.cells
-        n_random = 0 if self._equal_steps else int(np.abs(self._pulses[:n_due]).sum())
+        n_random = 0 if self._equal_steps else n_pulses(n_due, self._pulses)
         give_pulses(
             n_due,
             self._pairs,
