@@ -72,9 +72,9 @@ class CrossbarConfig:
         learned_weight_range: Weight of a pair at full conductance in learned matrices, or None for the
             automatic range (see :func:`~spikearm.hardware.crossbar.ranges.learned_range`).
         learning: How weight changes become pulses: "mixed-precision", "stochastic" or "sign" (see
-            :mod:`~spikearm.hardware.crossbar.pulses`).
+            :mod:`~spikearm.hardware.crossbar.due`).
         pulse_threshold: In mixed precision, part of a mean step that an accumulated change must pass to
-            get a pulse, in [0.5, 1] (see :func:`~spikearm.hardware.crossbar.pulses.due_pulses`).
+            get a pulse, in [0.5, 1] (see :func:`~spikearm.hardware.crossbar.due.due_pulses`).
         max_pulses_per_step: Pulses one weight gets at most in one time step; in mixed precision, as many
             again wait at most. Ideal devices are not limited.
         activity_limit: Activity up to which PES learns at its own rate, relative to the largest that the

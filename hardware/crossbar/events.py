@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spikearm.compiled import kernel
 from spikearm.hardware.crossbar.activity import held_back
-from spikearm.hardware.crossbar.pulses import list_due
+from spikearm.hardware.crossbar.due import list_due
 from spikearm.records import FloatArray
 
 LONGEST_WINDOW = 128
@@ -81,7 +81,7 @@ def advance(x, kick, floor, per_column, limit, power, now, *rows):  # type: igno
         rows: Filtered activity of each neuron at step ``since``, shape (n_rows,); ``since``, the value of
             ``now`` at which each row was last settled, same shape; running sums before each step of both
             windows, shape (2, n_window + 1, n_cols); ``lambda^k``, shape (n_window + 1,); and the circuit,
-            see :func:`.pulses.list_due`, from ``chi`` on.
+            see :func:`.due.list_due`, from ``chi`` on.
 
     Returns:
         Pairs listed, and rows that were settled.

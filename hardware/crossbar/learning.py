@@ -10,19 +10,17 @@ from numpy.typing import NDArray
 from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.activity import ActivityLimit
 from spikearm.hardware.crossbar.clock import DeviceClock
+from spikearm.hardware.crossbar.due import (
+    accumulate_dense,
+    accumulate_pes,
+    list_dense_signs,
+    list_signs,
+    n_pulses,
+)
 from spikearm.hardware.crossbar.events import EventTraces, advance, settle_all
 from spikearm.hardware.crossbar.ledger import CountArray, count_learning
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
-from spikearm.hardware.crossbar.pulses import (
-    accumulate_dense,
-    accumulate_pes,
-    give_pulses,
-    list_dense_signs,
-    list_signs,
-    may_be_used_up,
-    n_pulses,
-    refresh_row,
-)
+from spikearm.hardware.crossbar.pulses import give_pulses, may_be_used_up, refresh_row
 from spikearm.hardware.wear import Wear
 from spikearm.records import FloatArray
 

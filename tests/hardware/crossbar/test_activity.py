@@ -120,7 +120,7 @@ def test_neurons_as_described_learn_at_their_own_rate():
 
 
 def test_neurons_that_fire_far_too_much_learn_no_faster_than_the_limit_allows():
-    """Encoders ten times too large: weights would change twice as fast, of neurons that fire twice as much."""
+    """Encoders ten times too large: weights would change twice as fast, of neurons that fire more."""
     nominal, free, held = (np.abs(_chi(*x)).sum() for x in ((None,), (None, 10.0), (1.25, 10.0)))
     assert free > 2.0 * nominal
     assert held < 1.25 * nominal

@@ -9,12 +9,13 @@ import pytest
 from spikearm.hardware.crossbar import events
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.due import due_pulses
 from spikearm.hardware.crossbar.events import EventTraces
 from spikearm.hardware.crossbar.learning import PulseLearning
 from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.pcm import PcmDevice
-from spikearm.hardware.crossbar.pulses import due_pulses, pulses_to_reach
+from spikearm.hardware.crossbar.pulses import pulses_to_reach
 
 N_IN, N_OUT, DT_S = 40, 3, 1e-3
 
