@@ -273,7 +273,7 @@ class CrossbarMapper:
     def _activity_limit(self, matrix: CrossbarMatrix, owner: Any, lowpass: Any) -> ActivityLimit | None:
         """Beyond how much activity a circuit learns at a smaller rate; None where that is not known."""
         ensemble, config = self._spike_source(lowpass.input), matrix.config
-        if config.activity_limit is None or ensemble not in self._rates:
+        if config.activity_limit is None or ensemble is None or ensemble not in self._rates:
             return None
         amplitude = float(getattr(ensemble.neuron_type, "amplitude", 1.0))
         nominal = nominal_power(self._rates[ensemble], amplitude, lowpass.process.tau)
