@@ -33,7 +33,6 @@ from spikearm.launch.writing import writing
 SEEDS = (101, 102, 103)
 TEN_REACHES = RunConfig(arm="iiwa14", trials=10, distance_m=0.2, backend="crossbar")
 
-
 COLUMNS = ("", "rms error, mm", "last three, mm", "left", "pulses", "most", "writing, nJ", "lasts, h")
 UNADAPTED = "no adaptation"
 N_LAST = 3
@@ -87,7 +86,7 @@ def as_markdown(label: str, row: Row, unadapted: Row) -> str:
         cells += ["-"] * 4
     else:
         cells += [f"{row['pulses_per_tick']:.3g}", f"{row['most_pulses']:,.0f}"]
-        cells += [f"{1e9 * row['joules_per_tick']:.3f}"]
+        cells += [f"{1e9 * row['joules_per_tick']:.3g}"]
         cells += [three_digits(row["lifetime_h"])]
     return "| " + " | ".join(cells) + " |"
 
