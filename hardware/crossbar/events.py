@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikearm.compiled import kernel
-from spikearm.hardware.crossbar.pulses import carry_over
+from spikearm.hardware.crossbar.activity import held_back
+from spikearm.hardware.crossbar.due import list_due
 from spikearm.records import FloatArray
 
 LONGEST_WINDOW = 128
@@ -39,54 +40,33 @@ def suits(tau_s: float, dt_s: float) -> bool:
     return window(tau_s, dt_s) >= 8
 
 
-@kernel
-def _settle(i, k, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due):  # type: ignore[no-untyped-def]
+@kernel(error_model="numpy")
+def _settle(  # type: ignore[no-untyped-def]
+    i, k, n_due, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses
+):
     """Add to row ``i`` of chi what has accrued up to step ``k``; list pairs that are due."""
     if trace[i] == 0.0:
         since[i] = k
         return n_due
-    n_cols = chi.shape[1]
-    random = len(dice) > 0
     n_window = len(powers) - 1
     part, now = k // n_window, k % n_window
     old_part, then = since[i] // n_window, since[i] % n_window
     age = now - then if part == old_part else n_window - then + now
     factor = trace[i] / powers[then]
-    for j in range(n_cols):
+    for j in range(chi.shape[1]):
         if part == old_part:
             gained = factor * (history[part, now, j] - history[part, then, j])
         else:
             gained = factor * (history[old_part, n_window, j] - history[old_part, then, j])
             gained += trace[i] * powers[n_window - then] * history[part, now, j]
-        limit = dice[i * n_cols + j] if random else threshold
-        n, chi[i, j] = carry_over(chi[i, j] + gained, step, limit, most, random)
-        if n != 0:
-            pairs[n_due], pulses[n_due] = i * n_cols + j, n
-            n_due += 1
+        chi[i, j] += gained
     trace[i] *= powers[age]
     since[i] = k
-    return n_due
+    return list_due(i, n_due, chi, step, threshold, most, dice, pairs, pulses)
 
 
 @kernel
-def advance(  # type: ignore[no-untyped-def]
-    x,
-    kick,
-    floor,
-    per_column,
-    now,
-    trace,
-    since,
-    history,
-    powers,
-    chi,
-    step,
-    threshold,
-    most,
-    dice,
-    pairs,
-    pulses,
-):
+def advance(x, kick, floor, per_column, limit, power, now, *rows):  # type: ignore[no-untyped-def]
     """One time step.
 
     Args:
@@ -94,54 +74,41 @@ def advance(  # type: ignore[no-untyped-def]
         kick: Factor from an output to the filtered activity.
         floor: Filtered activity that counts as none.
         per_column: Change of each column per activity, relative to the weight range, shape (n_cols,).
+        limit: Activity up to which the rule is left alone, that of all circuits, and which is this one; see
+            :func:`.activity.held_back`.
+        power: Squared filtered activities, summed over neurons, shape (1,); advanced.
         now: Step within two windows, shape (1,); advanced.
-        trace: Filtered activity of each neuron at step ``since``, shape (n_rows,).
-        since: The value of ``now`` at which each row was last settled, shape (n_rows,).
-        history: Running sums before each step of both windows, shape (2, n_window + 1, n_cols).
-        powers: ``lambda^k``, shape (n_window + 1,).
-        chi: Accumulated changes, relative to the weight range, shape (n_rows, n_cols).
-        step: Mean change of a weight by one pulse, relative to the weight range.
-        threshold: See :func:`.pulses.due_pulses`.
-        most: Pulses per pair at most.
-        dice: A threshold drawn for each weight, which then keeps nothing; or empty.
-        pairs: Receives the flat index of each pair that is due.
-        pulses: Receives how many pulses, with their sign.
+        rows: Filtered activity of each neuron at step ``since``, shape (n_rows,); ``since``, the value of
+            ``now`` at which each row was last settled, same shape; running sums before each step of both
+            windows, shape (2, n_window + 1, n_cols); ``lambda^k``, shape (n_window + 1,); and the circuit,
+            see :func:`.due.list_due`, from ``chi`` on.
 
     Returns:
         Pairs listed, and rows that were settled.
     """
-    n_due = 0
-    n_rows = 0
-    k = now[0]
+    # One by one: a tuple handed on for every row would take an eighth longer.
+    trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses = rows
+    n_due, n_rows, k = 0, 0, now[0]
+    square = power[0] * powers[1] * powers[1]
     for i in range(len(x)):
         if x[i] != 0.0:
             n_due = _settle(
-                i, k, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
+                i, k, n_due, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses
             )
+            square -= trace[i] * trace[i]
             trace[i] += kick * x[i]
+            square += trace[i] * trace[i]
             n_rows += 1
+    power[0] = max(square, 0.0)
+    factor = held_back(power[0], *limit)
     n_window = len(powers) - 1
     part, step_now = k // n_window, k % n_window
-    n_due, settled = _settle_some(
-        step_now * len(x) // n_window,
-        (step_now + 1) * len(x) // n_window,
-        floor,
-        now,
-        trace,
-        since,
-        history,
-        powers,
-        chi,
-        step,
-        threshold,
-        most,
-        dice,
-        pairs,
-        pulses,
-        n_due,
-    )
+    first, last = step_now * len(x) // n_window, (step_now + 1) * len(x) // n_window
+    n_due, settled = _settle_some(first, last, n_due, floor, now, *rows)
     for j in range(len(per_column)):
-        history[part, step_now + 1, j] = history[part, step_now, j] + powers[step_now] * per_column[j]
+        history[part, step_now + 1, j] = history[part, step_now, j] + powers[step_now] * (
+            factor * per_column[j]
+        )
     now[0] = (k + 1) % (2 * n_window)
     if step_now + 1 == n_window:
         history[1 - part, 0, :] = 0.0
@@ -149,44 +116,25 @@ def advance(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _settle_some(  # type: ignore[no-untyped-def]
-    first,
-    last,
-    floor,
-    now,
-    trace,
-    since,
-    history,
-    powers,
-    chi,
-    step,
-    threshold,
-    most,
-    dice,
-    pairs,
-    pulses,
-    n_due,
-):
+def _settle_some(first, last, n_due, floor, now, *rows):  # type: ignore[no-untyped-def]
     """Bring some rows up to date; returns pairs listed and rows settled.
 
     A pair that was listed already may be listed twice, which gives it both sets of pulses.
     """
-    n_rows = 0
+    trace, n_rows = rows[0], 0
     for i in range(first, last):
         if trace[i] != 0.0:
             n_rows += 1
-        n_due = _settle(
-            i, now[0], trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses, n_due
-        )
+        n_due = _settle(i, now[0], n_due, *rows)
         if abs(trace[i]) < floor:
             trace[i] = 0.0
     return n_due, n_rows
 
 
 @kernel
-def settle_all(floor, now, trace, *rest):  # type: ignore[no-untyped-def]
-    """Bring all rows up to date; returns pairs listed and rows settled."""
-    return _settle_some(0, len(trace), floor, now, trace, *rest)
+def settle_all(floor, now, *rows):  # type: ignore[no-untyped-def]
+    """Bring all rows up to date, as :func:`advance`; returns pairs listed and rows settled."""
+    return _settle_some(0, len(rows[0]), 0, floor, now, *rows)
 
 
 class EventTraces:
@@ -210,7 +158,14 @@ class EventTraces:
         self.trace: FloatArray = np.zeros(n_rows)
         self.since: NDArray[np.int64] = np.zeros(n_rows, dtype=np.int64)
         self.history: FloatArray = np.zeros((2, n_window + 1, n_cols))
+        self.power: FloatArray = np.zeros(1)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running."""
-        return {"now": self.now, "trace": self.trace, "since": self.since, "history": self.history}
+        return {
+            "now": self.now,
+            "trace": self.trace,
+            "since": self.since,
+            "history": self.history,
+            "power": self.power,
+        }

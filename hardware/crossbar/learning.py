@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikearm.errors import ConfigError
+from spikearm.hardware.crossbar.activity import ActivityLimit
 from spikearm.hardware.crossbar.clock import DeviceClock
-from spikearm.hardware.crossbar.events import EventTraces, advance, settle_all
-from spikearm.hardware.crossbar.ledger import CountArray
-from spikearm.hardware.crossbar.matrix import CrossbarMatrix
-from spikearm.hardware.crossbar.pulses import (
+from spikearm.hardware.crossbar.due import (
     accumulate_dense,
     accumulate_pes,
-    give_pulses,
     list_dense_signs,
     list_signs,
-    may_be_used_up,
-    refresh_row,
+    n_pulses,
 )
+from spikearm.hardware.crossbar.events import EventTraces, advance, settle_all
+from spikearm.hardware.crossbar.ledger import CountArray, count_learning
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
+from spikearm.hardware.crossbar.pulses import give_pulses, may_be_used_up, refresh_row
 from spikearm.hardware.wear import Wear
 from spikearm.records import FloatArray
 
@@ -41,6 +41,7 @@ class PulseLearning:
         clock: The devices' clock.
         rng: Source of the pulses' randomness; replaced at every reset.
         traces: Event-driven activities, or None to be given filtered activities at every step.
+        activity: Beyond how much activity PES learns at a smaller rate; by default it never does.
 
     Raises:
         ConfigError: The response of the matrix's devices to pulses is not known, so that they cannot learn.
@@ -58,8 +59,10 @@ class PulseLearning:
         clock: DeviceClock,
         rng: np.random.Generator,
         traces: EventTraces | None = None,
+        activity: ActivityLimit | None = None,
     ) -> None:
         self.matrix, self.clock, self.traces = matrix, clock, traces
+        self.activity = ActivityLimit() if activity is None else activity
         self.rng = rng
         self.chi: FloatArray = np.zeros((matrix.n_inputs, matrix.n_outputs))
         self.next_row: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
@@ -105,17 +108,16 @@ class PulseLearning:
             counts: Counts of the present step, added to.
         """
         per_column = rate * error * self._per_weight
-        chi = self._accumulator
+        chi, t, limit = self._accumulator, self.traces, self.activity
         self._throw_dice()
         if self._by_sign:
             due, rows = list_signs(acts, per_column, error, self._pairs, self._pulses)
-        elif self.traces is None:
-            due, rows = accumulate_pes(acts, per_column, *chi)
+        elif t is None:
+            due, rows = accumulate_pes(acts, limit.factor(acts) * per_column, *chi)
         else:
-            t = self.traces
-            due, rows = advance(
-                acts, t.kick, t.floor, per_column, t.now, t.trace, t.since, t.history, t.powers, *chi
-            )
+            held = (limit.limit, limit.powers, limit.own)
+            state = (t.power, t.now, t.trace, t.since, t.history, t.powers)
+            due, rows = advance(acts, t.kick, t.floor, per_column, held, *state, *chi)
         self._write(due, rows, counts)
 
     def add(self, delta: FloatArray, counts: CountArray) -> None:
@@ -134,7 +136,7 @@ class PulseLearning:
             return
         chi = self._accumulator
         self._throw_dice()
-        due, rows = settle_all(t.floor, t.now, t.trace, t.since, t.history, t.powers, *chi, 0)
+        due, rows = settle_all(t.floor, t.now, t.trace, t.since, t.history, t.powers, *chi)
         self._write(due, rows, counts)
 
     def refresh(self, counts: CountArray) -> None:
@@ -151,8 +153,8 @@ class PulseLearning:
         """Read a row's devices, and refresh the pairs that need it."""
         cells, n_outputs = self.matrix.cells, self.matrix.n_outputs
         device, limits = cells.device, (self.matrix.config.refresh_upper, self.matrix.config.refresh_lower)
-        counts["verify_reads"] += n_outputs * cells.n_devices
-        if not may_be_used_up(row, n_outputs, *limits, cells.g, device.g_min_siemens, device.g_max_siemens):
+        ends = (device.g_min_siemens, device.g_max_siemens)
+        if not may_be_used_up(row, n_outputs, *limits, cells.g, *ends, counts):
             return
         xi = self.rng.standard_normal(n_outputs * cells.n_devices // 2)
         self.refreshed[0] += refresh_row(row, *limits, xi, self.clock.now_s, cells.devices, counts)
@@ -185,7 +187,9 @@ class PulseLearning:
             "refreshed": self.refreshed,
             "counter": self.counter,
         }
-        return own if self.traces is None else own | self.traces.arrays()
+        if self.traces is not None:
+            own |= self.traces.arrays()
+        return own | {"powers": self.activity.powers}
 
     def _throw_dice(self) -> None:
         """Draw the thresholds of stochastic pulses."""
@@ -194,11 +198,12 @@ class PulseLearning:
             np.subtract(1.0, self.rng.random(out=self._dice), out=self._dice)
 
     def _write(self, n_due: int, n_rows: int, counts: CountArray) -> None:
-        counts["learning_updates"] += n_rows * self.matrix.n_outputs
+        # A row's square is taken up anew, and its changes added up.
+        count_learning(counts, n_rows * self.matrix.n_outputs, 2 * n_rows)
         if not n_due:
             return
         cells = self.matrix.cells
-        n_random = 0 if self._equal_steps else int(np.abs(self._pulses[:n_due]).sum())
+        n_random = 0 if self._equal_steps else n_pulses(n_due, self._pulses)
         give_pulses(
             n_due,
             self._pairs,

@@ -118,12 +118,9 @@ class CrossbarMatrix:
             Shape (n_outputs,); valid until the next read.
         """
         gain = self.gain[0] if len(self.gain) == 1 else 1.0
-        macs = float(counts["active_macs"][0])
         out = self.readout.read(x, gain, counts, self.rng)
         if len(self.gain) > 1:
             out *= self.gain
-        if self._n_pairs > 1:
-            counts["active_macs"] += (self._n_pairs - 1) * (counts["active_macs"] - macs)
         return out
 
     def stick(self, stuck: NDArray[np.bool_], g: FloatArray) -> None:

@@ -1,13 +1,4 @@
-"""Learning by pulses: which weights are due, what a pulse does to a device, refresh of saturated pairs.
-
-Three ways to decide what is due:
-
-- *mixed precision*: weight changes add up in digital memory (chi); when a sum passes the mean step, that
-  many pulses are given and taken off (Nandakumar et al. 2020, "Mixed-precision deep learning based on
-  computational memory");
-- *stochastic*: nothing is kept; a change smaller than a step is rounded up as often as its size says (after
-  Gokmen and Vlasov 2016, Front. Neurosci. 10:333);
-- *sign*: every weight whose change is not zero gets one pulse (mPES, Tiotto et al. 2021).
+"""What pulses do to devices, whose turn it is, and the refresh of saturated pairs.
 
 Where pulses only raise a conductance, weights grow on G+ and shrink on G-; a pair whose two devices have
 both grown is reset and its difference written anew (Boybat et al. 2018, "Neuromorphic computing with
@@ -23,7 +14,7 @@ import math
 import numpy as np
 
 from spikearm.compiled import kernel
-from spikearm.hardware.crossbar.cells import (
+from spikearm.hardware.crossbar.conductance import (
     EXPONENT,
     G_HIGH,
     G_LOW,
@@ -41,6 +32,7 @@ from spikearm.hardware.crossbar.cells import (
     SET_SATURATION,
     SET_SCATTER,
     SET_STEP,
+    Devices,
     drifted,
     place,
     restart,
@@ -50,145 +42,11 @@ from spikearm.hardware.crossbar.cells import (
 from spikearm.hardware.crossbar.pcm import polynomial, set_increment
 from spikearm.hardware.crossbar.srtio3 import after_pulses
 
-SMALLEST_ERROR = 1e-5
-"""Errors up to this size give no sign pulses (Tiotto et al. 2021)."""
-
 _NO_XI = np.zeros(0)
 """For pulses of devices that do not scatter from pulse to pulse."""
 
 
-@kernel
-def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
-    """Pulses due for an accumulated change, at most ``most`` of either sign.
-
-    A pulse is given when the change has passed ``threshold`` of a step. 1 is ``trunc(chi / step)`` as
-    published: every weight lags by half a step on average, which delays learning from zero. 0.5 rounds to
-    the nearest: no lag, but a sum at rest on the threshold goes back and forth, and wears the pair out. A
-    threshold drawn evenly from (0, 1] rounds at random, right on average.
-    """
-    n = int(chi / step + math.copysign(1.0 - threshold, chi))
-    return max(-most, min(most, n))
-
-
-@kernel
-def carry_over(waiting, step, threshold, most, random):  # type: ignore[no-untyped-def]
-    """Pulses due for the sum that waits for one weight, and what of it goes on waiting.
-
-    Takes numbers, not arrays: handing arrays on for every weight would take three times as long as the rest.
-
-    Args:
-        waiting: Accumulated change, relative to the weight range.
-        step: Mean change by one pulse.
-        threshold: See :func:`due_pulses`.
-        most: Pulses at most.
-        random: Whether the threshold was drawn; such weights keep nothing.
-    """
-    n = due_pulses(waiting, step, threshold, most)
-    return n, 0.0 if random else waiting - n * step
-
-
-@kernel
-def accumulate_pes(acts, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
-    """Add a rank-one change to chi and list the pairs that are due.
-
-    Args:
-        acts: Factor of each row, shape (n_rows,).
-        per_column: Factor of each column, relative to the weight range, shape (n_cols,).
-        chi: Accumulated changes, relative to the weight range, shape (n_rows, n_cols).
-        step: Mean change of a weight by one pulse, relative to the weight range.
-        threshold: See :func:`due_pulses`.
-        most: Pulses per pair at most.
-        dice: A threshold drawn for each weight, which then keeps nothing; or empty.
-        pairs: Receives the flat index of each pair that is due.
-        pulses: Receives how many pulses, with their sign.
-
-    Returns:
-        Pairs listed, and rows with a change.
-    """
-    n_cols = len(per_column)
-    random = len(dice) > 0
-    n_due = 0
-    n_rows = 0
-    for i in range(len(acts)):
-        if acts[i] == 0.0:
-            continue
-        n_rows += 1
-        for j in range(n_cols):
-            waiting, limit = (
-                chi[i, j] + acts[i] * per_column[j],
-                dice[i * n_cols + j] if random else threshold,
-            )
-            n, chi[i, j] = carry_over(waiting, step, limit, most, random)
-            if n != 0:
-                pairs[n_due], pulses[n_due] = i * n_cols + j, n
-                n_due += 1
-    return n_due, n_rows
-
-
-@kernel
-def accumulate_dense(delta, per_column, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
-    """As :func:`accumulate_pes` for any change of weights, ``delta`` of shape (n_cols, n_rows)."""
-    n_rows, n_cols = chi.shape
-    random = len(dice) > 0
-    n_due = 0
-    for i in range(n_rows):
-        for j in range(n_cols):
-            waiting, limit = (
-                chi[i, j] + delta[j, i] * per_column[j],
-                dice[i * n_cols + j] if random else threshold,
-            )
-            n, chi[i, j] = carry_over(waiting, step, limit, most, random)
-            if n != 0:
-                pairs[n_due], pulses[n_due] = i * n_cols + j, n
-                n_due += 1
-    return n_due, n_rows
-
-
-@kernel
-def list_signs(acts, per_column, error, pairs, pulses):  # type: ignore[no-untyped-def]
-    """One pulse for every weight of the active rows, by the sign of its change (mPES).
-
-    Args:
-        acts: Filtered activities [Hz]; rows whose activity rounds to 0 are left out, shape (n_rows,).
-        per_column: Factor of each column, sign included, shape (n_cols,).
-        error: Error of each column; nothing is done while all are below :data:`SMALLEST_ERROR`.
-        pairs: As in :func:`accumulate_pes`.
-        pulses: As there.
-
-    Returns:
-        Pairs listed, and rows with a change.
-    """
-    n_due, n_rows = 0, 0
-    if np.abs(error).max() <= SMALLEST_ERROR:
-        return n_due, n_rows
-    for i in range(len(acts)):
-        if np.rint(acts[i]) == 0.0:
-            continue
-        n_rows += 1
-        for j in range(len(per_column)):
-            change = acts[i] * per_column[j]
-            if change != 0.0:
-                pairs[n_due] = i * len(per_column) + j
-                pulses[n_due] = 1 if change > 0.0 else -1
-                n_due += 1
-    return n_due, n_rows
-
-
-@kernel
-def list_dense_signs(delta, pairs, pulses):  # type: ignore[no-untyped-def]
-    """One pulse for every weight that is to change, ``delta`` of shape (n_cols, n_rows)."""
-    n_cols, n_rows = delta.shape
-    n_due = 0
-    for i in range(n_rows):
-        for j in range(n_cols):
-            if delta[j, i] != 0.0:
-                pairs[n_due] = i * n_cols + j
-                pulses[n_due] = 1 if delta[j, i] > 0.0 else -1
-                n_due += 1
-    return n_due, n_rows
-
-
-@kernel
+@kernel(inline="always")
 def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
     """Change of the place in the range by a pulse upwards; none beyond the device's own upper end.
 
@@ -198,14 +56,14 @@ def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
     return set_increment(1.0 - left, xi, p[SET_STEP] * own[OWN_UP], p[SET_SCATTER], p[SET_SATURATION])
 
 
-@kernel
+@kernel(inline="always")
 def _step_down(u, xi, own, p):  # type: ignore[no-untyped-def]
     """Change of the place in the range by a pulse downwards, as :func:`_step_up`."""
     left = max(0.5 * (u - own[OWN_LOW]) / (0.5 - own[OWN_LOW]), 0.0)
     return -set_increment(1.0 - left, xi, p[RESET_STEP] * own[OWN_DOWN], p[SET_SCATTER], p[SET_SATURATION])
 
 
-@kernel
+@kernel(inline="always")
 def _pulsed(u, g, n, up, xi, used, own, p):  # type: ignore[no-untyped-def]
     """Place in the range after ``n`` pulses on a device at place ``u``, conductance ``g`` [S].
 
@@ -224,7 +82,7 @@ def _pulsed(u, g, n, up, xi, used, own, p):  # type: ignore[no-untyped-def]
     return u
 
 
-@kernel
+@kernel(inline="always")
 def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-def]
     """Give ``n`` pulses to one device."""
     g = drifted(pair, side, now_s, d)
@@ -272,8 +130,8 @@ def _disturb_device(pair, side, n, up, part, d):  # type: ignore[no-untyped-def]
     d.g[pair, side] = d.p[G_MIN] + u * span
 
 
-@kernel
-def give_pulses(n_due, pairs, pulses, counter, xi, part, now_s, d, counts):  # type: ignore[no-untyped-def]
+@kernel(error_model="numpy")
+def give_pulses(n_due, pairs, pulses, counter, xi, part, now_s, devices, counts):  # type: ignore[no-untyped-def]
     """Give the listed pulses, with one normal number of ``xi`` for each; equal steps need none.
 
     Half-selected devices take ``part`` of each, see :func:`_disturb`; columns are reckoned one by one.
@@ -281,6 +139,7 @@ def give_pulses(n_due, pairs, pulses, counter, xi, part, now_s, d, counts):  # t
     pulse. With one pair that pulses only raise, there is no choice. The columns of a row take pulses of one
     polarity at the same time, those of the other after them.
     """
+    d = Devices(*devices)
     both_ways = d.p[RESET_STEP] > 0.0
     n_pairs = d.g.shape[1] // 2
     n_choices = 2 * n_pairs if both_ways else n_pairs
@@ -316,11 +175,12 @@ def give_pulses(n_due, pairs, pulses, counter, xi, part, now_s, d, counts):  # t
 
 
 @kernel
-def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max):  # type: ignore[no-untyped-def]
-    """Whether a pair of a row may have to be refreshed, for the price of a look at it.
+def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max, counts):  # type: ignore[no-untyped-def]
+    """Whether a pair of a row, which is read for it, may have to be refreshed, for the price of a look at it.
 
     Drift only lowers a conductance, so that what was not too much after the last pulse is not now.
     """
+    counts[0].verify_reads += n_cols * g.shape[1]
     span = g_max - g_min
     for pair in range(row * n_cols, (row + 1) * n_cols):
         for k in range(0, g.shape[1], 2):
@@ -331,7 +191,7 @@ def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max):  # type: ignore[
 
 
 @kernel
-def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-untyped-def]
+def refresh_row(row, upper, lower, xi, now_s, devices, counts):  # type: ignore[no-untyped-def]
     """Reset pairs of a row that have both grown and write their difference anew.
 
     The number of SET pulses of a write is the one that takes a device there on average. Pairs with a stuck
@@ -343,12 +203,13 @@ def refresh_row(row, upper, lower, xi, now_s, d, counts):  # type: ignore[no-unt
         lower: ... and the smaller one.
         xi: A normal number for each pair of the row.
         now_s: Time [s].
-        d: The devices.
+        devices: The devices, see :class:`~.conductance.Devices`.
         counts: Added to.
 
     Returns:
         Pairs that were refreshed.
     """
+    d = Devices(*devices)
     refreshed = 0
     longest = 0
     n_pairs = d.g.shape[1] // 2

@@ -127,7 +127,7 @@ def _convert(current, tile_cols, adc_range, levels):  # type: ignore[no-untyped-
 @kernel
 def _finish_block(block, n_rows, converters, xi, currents, out, counts):  # type: ignore[no-untyped-def]
     """What comes after the currents of one row of tiles: noise, conversion, sum with the other tiles."""
-    tile_cols, levels, weight, adc_range, clipped, (adc_steps, dac_steps) = converters
+    tile_cols, levels, weight, adc_range, clipped, (n_pairs, adc_steps, dac_steps) = converters
     n_cols = len(out)
     current = currents[0]
     if len(xi) > 0:
@@ -140,7 +140,7 @@ def _finish_block(block, n_rows, converters, xi, currents, out, counts):  # type
     tiles_wide = adc_range.shape[1]
     counts[0].tile_reads += tiles_wide
     counts[0].row_activations += n_rows * tiles_wide
-    counts[0].active_macs += n_rows * n_cols
+    counts[0].active_macs += n_rows * n_cols * n_pairs
     counts[0].conversions += n_cols
     counts[0].conversion_steps += n_cols * adc_steps
     counts[0].dac_steps += n_rows * tiles_wide * dac_steps
@@ -187,7 +187,7 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
         gain: Factor on the result.
         tile_rows: Rows of one tile.
         converters: Pairs of columns of a tile, steps of a converter, weight per siemens, ranges, clips; and
-            what one conversion of a column, and one of a row, is counted as.
+            pairs per weight, what one conversion of a column, and one of a row, is counted as.
         buffers: Relative voltage of each row, what its energy goes with, driven rows, a normal number for
             each conversion (or none), currents and variances, shape (2, n_cols), and the result.
         counts: Counts of the present step, added to.
@@ -221,16 +221,9 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
 def read_gated(x, coding, gain, tile_rows, converters, buffers, counts, cells, wires):  # type: ignore[no-untyped-def]
     """Read an array of resistive wires in which spikes connect their rows.
 
-    Args:
-        x: Inputs, shape (n_rows,).
-        coding: As for :func:`read_plain`.
-        gain: As for :func:`read_plain`.
-        tile_rows: As for :func:`read_plain`.
-        converters: As for :func:`read_plain`.
-        buffers: As for :func:`read_plain`.
-        counts: As for :func:`read_plain`.
-        cells: ``diff``, ``total`` and ``var`` of all pairs, see :class:`~.cells.Cells`.
-        wires: Resistance of one segment of a column [ohm], relative voltage at all pairs, workspace.
+    Arguments are those of :func:`read_plain`, and two more. ``cells``: ``diff``, ``total`` and ``var`` of all
+    pairs, see :class:`~.cells.Cells`. ``wires``: resistance of one segment of a column [ohm], relative
+    voltage at all pairs, workspace.
     """
     drive, _, rows, xi, currents, out = buffers
     column_ohm, h, up = wires
@@ -258,17 +251,8 @@ def read_gated(x, coding, gain, tile_rows, converters, buffers, counts, cells, w
 def read_connected(x, coding, gain, tile_rows, converters, buffers, counts, cells, wires):  # type: ignore[no-untyped-def]
     """Read an array of resistive wires whose rows are always connected.
 
-    Args:
-        x: Inputs, shape (n_rows,).
-        coding: As for :func:`read_plain`.
-        gain: As for :func:`read_plain`.
-        tile_rows: As for :func:`read_plain`.
-        converters: As for :func:`read_plain`.
-        buffers: As for :func:`read_plain`.
-        counts: As for :func:`read_plain`.
-        cells: ``diff``, ``total`` and ``var`` of all pairs, see :class:`~.cells.Cells`.
-        wires: Resistance of one segment of a column [ohm]; ``h``, ``t_plus``, ``t_minus`` and ``row_seen``
-            of :class:`~.ir_drop.Wires`.
+    Arguments are those of :func:`read_gated`, but for ``wires``: resistance of one segment of a column [ohm],
+    and ``h``, ``t_plus``, ``t_minus`` and ``row_seen`` of :class:`~.ir_drop.Wires`.
     """
     drive, power, rows, xi, currents, out = buffers
     diff, total, var = cells

@@ -101,10 +101,8 @@ class CrossbarSimulator(nengo.Simulator):
     @property
     def counts(self) -> OpCounts:
         """The operations of the last step."""
-        self._ledger.counts["spikes"] = sum(
-            count_spikes(output, per_spike) for output, per_spike in self._populations
-        )
-        return self._ledger.total()
+        spikes = sum(count_spikes(output, per_spike) for output, per_spike in self._populations)
+        return self._ledger.total(spikes)
 
     @property
     def wear(self) -> tuple[Wear, ...]:

@@ -46,6 +46,20 @@ def test_drift_follows_every_devices_own_law_and_clock():
     np.testing.assert_allclose(cells.diff, expected[:, 0] - expected[:, 1], atol=1e-18)
 
 
+def test_what_a_device_conducts_does_not_depend_on_the_ages_of_others():
+    """Ages share a table; 0 s and 25.6 s have the same place in it."""
+    mixed, alone = _cells(0.5), _cells(0.5)
+    mixed.born_s[::2] = 25.6
+    alone.born_s[:] = 25.6
+    mixed.refresh_all(25.6)
+    alone.refresh_all(25.6)
+    np.testing.assert_array_equal(mixed.diff[::2], alone.diff[::2])
+    np.testing.assert_array_equal(mixed.var[::2], alone.var[::2])
+    alone.born_s[:] = 0.0
+    alone.refresh_all(25.6)
+    np.testing.assert_array_equal(mixed.diff[1::2], alone.diff[1::2])
+
+
 def test_row_sums_stay_exact_over_many_visits():
     cells, rng = _cells(0.3), np.random.default_rng(3)
     for round_ in range(50):
