@@ -256,3 +256,19 @@ def test_description_is_any_json(tmp_path):
     description = {"columns": [{"name": "q_0_rad", "µ": 1.5, "none": None}]}
     JournalWriter(tmp_path / "j", description, SIZE).close()
     assert read_journal(tmp_path / "j").description == json.loads(json.dumps(description))
+
+
+def test_a_record_that_is_written_in_parts_is_not_lost(tmp_path, monkeypatch):
+    """POSIX lets a write stop half-way; the rest has to be written by another."""
+    real = os.pwrite
+    with monkeypatch.context() as patch, JournalWriter(tmp_path / "j", {}, 16) as writer:
+        patch.setattr(
+            "spikearm.controller.journal.os.pwrite",
+            lambda fd, data, offset: real(fd, bytes(data)[:5], offset),
+        )
+        for value in range(3):
+            writer.payload[:] = value
+            assert writer.append()
+    journal = read_journal(tmp_path / "j")
+    assert journal.complete
+    np.testing.assert_array_equal(journal.payloads[:, 0], [0, 1, 2])
