@@ -63,11 +63,13 @@ class CrossbarConfig:
         rows_gated: Whether a spike connects its row (1T1R), so that silent rows draw no current. Otherwise
             silent rows lie at 0 V and load the columns. Rows of analog inputs are always connected.
         exact_wires: Whether Kirchhoff's law is solved once for every tile of a static matrix whose rows are
-            always connected, to correct what ladders leave out where rows and columns both lose much. It
+            always connected, to correct what ladders leave out where rows and columns both lose much. Where
+            spikes connect their rows it has no effect, which a warning says. It
             takes a second for 64 x 64 pairs, minutes for 256 x 256.
         dac_bits: Resolution of inputs that are not spikes, sign included, or None for no rounding. Their
             range is the power of two above what an ensemble is to represent, or above the first input of
-            other matrices; it grows where an input exceeds it.
+            other matrices; it grows where an input exceeds it, by a factor of 16 at most for one input, which
+            a warning then names.
         digital: Labels of connections and ensembles whose weights stay digital; ``*`` matches any text, that
             of objects without a label included. A label without ``*`` that the network does not have is
             refused when it is built; one with ``*`` may match nothing, so that networks can share settings.

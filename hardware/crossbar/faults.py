@@ -3,8 +3,8 @@
 A fault map is an .npz file with one array of whole numbers for each matrix that has faults, under the label
 of its connection or ensemble; where several have the same label, ``label#1``, ``label#2``, ... in the order
 of ``CrossbarSimulator.matrices``. -1 stands for devices stuck at their smallest conductance, 1 for those
-stuck at their largest, 0 for good ones. Its shape is (n_inputs, n_outputs, n_devices), the devices of a weight in the
-order G+, G-, G+, G-, ...
+stuck at their largest, 0 for good ones. Its shape is (n_inputs, n_outputs, n_devices), the devices of a
+weight in the order G+, G-, G+, G-, ...
 """
 
 from __future__ import annotations
