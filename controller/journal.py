@@ -105,7 +105,7 @@ class JournalWriter:
         while reason and again(reason):
             reason = self._write(record)
         if reason:
-            self._report_loss(reason)
+            self._report_loss(reason if again is not _never else f"{reason}; control goes on")
             return False
         self._end += len(record)
         self.n_written += 1
@@ -146,7 +146,7 @@ class JournalWriter:
 
     def _report_loss(self, reason: str) -> None:
         if self.n_lost == 0:
-            _log.error("%s: a record could not be written: %s; control goes on.", self.path, reason)
+            _log.error("%s: a record could not be written: %s.", self.path, reason)
         self.n_lost += 1
 
     def _flush_often(self, period_s: float) -> None:
