@@ -247,7 +247,6 @@ def test_wires_that_lose_too_much_both_ways_are_reported(caplog):
 
 
 def test_gated_wires_that_lose_too_much_are_reported_by_how_many_rows_take_part(caplog):
-    """At 0.3 the model is wrong by 7 % at most, which the estimate overstates; at 0.35 ohm by 0.3 %."""
     for part, said in ((0.3, True), (0.01, False)):
         caplog.clear()
         matrix = _matrix((256, 256), ohm=3.0)
@@ -268,11 +267,12 @@ def test_exact_wires_without_effect_are_reported(caplog):
 
 
 def test_error_of_gated_wires_is_what_the_warning_says(caplog):
-    matrix = _matrix((256, 256), ohm=3.0)
-    drive = _spikes(256, part=0.3)
+    matrix = _matrix((128, 128), ohm=6.0)
+    drive = _spikes(128, part=0.3)
     matrix.calibrate(drive[None] / SPIKE)
     said = float(re.search(r"about (\d+) % only", caplog.text)[1]) / 100
     found, _ = _read(matrix, drive)
     wanted, _ = _exact(matrix, drive / SPIKE, gated=True)
-    error = np.abs(found * matrix.readout.weight[0] * 1.0 - wanted * matrix.readout.weight[0])
-    assert 0.2 * said < error.max() / np.abs(wanted * matrix.readout.weight[0]).max() < 2 * said
+    # Columns are scaled digitally for what wires take of them; compared is what arrives.
+    error = np.abs(found - wanted).max() / np.abs(wanted).max()
+    assert 0.2 * said < error < 2 * said
