@@ -251,11 +251,11 @@ def test_gated_wires_that_lose_too_much_are_reported_by_how_many_rows_take_part(
         caplog.clear()
         matrix = _matrix((256, 256), ohm=3.0)
         assert caplog.text == ""
-        matrix.calibrate(_spikes(256, part=part)[None] / SPIKE)
+        matrix.calibrate(_spikes(256, part=part)[None])
         assert ("rows and columns of 256 x 256 pairs both lose so much" in caplog.text) == said
         assert "exact_wires" not in caplog.text
     caplog.clear()
-    _matrix((256, 256), ohm=0.35).calibrate(_spikes(256, part=0.3)[None] / SPIKE)
+    _matrix((256, 256), ohm=0.35).calibrate(_spikes(256, part=0.3)[None])
     assert caplog.text == ""
 
 
@@ -269,10 +269,9 @@ def test_exact_wires_without_effect_are_reported(caplog):
 def test_error_of_gated_wires_is_what_the_warning_says(caplog):
     matrix = _matrix((128, 128), ohm=6.0)
     drive = _spikes(128, part=0.3)
-    matrix.calibrate(drive[None] / SPIKE)
+    matrix.calibrate(drive[None])
     said = float(re.search(r"about (\d+) % only", caplog.text)[1]) / 100
-    found, _ = _read(matrix, drive)
-    wanted, _ = _exact(matrix, drive / SPIKE, gated=True)
-    # Columns are scaled digitally for what wires take of them; compared is what arrives.
+    found, _ = _read(matrix, SPIKE * drive)
+    wanted, _ = _exact(matrix, drive, gated=True)
     error = np.abs(found - wanted).max() / np.abs(wanted).max()
     assert 0.2 * said < error < 2 * said
