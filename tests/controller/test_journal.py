@@ -125,17 +125,22 @@ def test_repeated_record_is_out_of_order(tmp_path, rng):
 
 
 class FailingWrites:
-    """Stands in for ``os.pwrite``: fails for some calls, by an error or by writing only a part."""
+    """Stands in for ``os.pwrite``: fails for some records, at once or, as a full disk does, after a part."""
 
     def __init__(self, failing, part):
         self.failing, self.part, self.n_calls, self.real = failing, part, 0, os.pwrite
+        self.is_rest = False
 
     def __call__(self, fd, data, offset):
+        if self.is_rest:
+            self.is_rest = False
+            raise OSError(28, "No space left on device")
         call, self.n_calls = self.n_calls, self.n_calls + 1
         if call not in self.failing:
             return self.real(fd, data, offset)
         if self.part is None:
             raise OSError(28, "No space left on device")
+        self.is_rest = self.part > 0
         return self.real(fd, data[: self.part], offset)
 
 

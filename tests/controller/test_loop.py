@@ -128,6 +128,8 @@ def test_stages_lie_within_the_tick(tmp_path):
 class LateClock:
     """Every third tick begins half a second late."""
 
+    waits = False
+
     def __init__(self) -> None:
         self.n_started = self.n_waited = 0
 
