@@ -75,6 +75,9 @@ def due_pulses(chi, step, threshold, most):  # type: ignore[no-untyped-def]
 def list_due(i, n_due, chi, step, threshold, most, dice, pairs, pulses):  # type: ignore[no-untyped-def]
     """List the pairs of a row of which pulses are due, and take these off what waits.
 
+    No more goes on waiting than the pulses of one step: where changes come faster than pulses can follow, a
+    sum without end would go on writing long after the error has turned, and make the loop swing.
+
     Args:
         i: Row.
         n_due: Pairs listed so far.
@@ -89,11 +92,11 @@ def list_due(i, n_due, chi, step, threshold, most, dice, pairs, pulses):  # type
     Returns:
         Pairs listed.
     """
-    n_cols, random = chi.shape[1], len(dice) > 0
+    n_cols, random, full = chi.shape[1], len(dice) > 0, most * step
     for j in range(n_cols):
         pair = i * n_cols + j
         n = due_pulses(chi[i, j], step, dice[pair] if random else threshold, most)
-        chi[i, j] = 0.0 if random else chi[i, j] - n * step
+        chi[i, j] = 0.0 if random else max(-full, min(full, chi[i, j] - n * step))
         if n != 0:
             pairs[n_due], pulses[n_due] = pair, n
             n_due += 1

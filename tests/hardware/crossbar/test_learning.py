@@ -160,6 +160,19 @@ def test_pulses_leave_a_device_where_it_is_that_was_written_beyond_the_largest_t
     assert cells.g[0, 0] == pytest.approx(1.04 * cells.device.g_max_siemens)
 
 
+@pytest.mark.parametrize("scheme", ["mixed-precision", "stochastic"])
+def test_no_more_waits_than_the_pulses_of_one_step(scheme):
+    """Otherwise what was asked for long ago would go on being written after the error has turned."""
+    learning = _learning(CrossbarConfig(learning=scheme))
+    cells, delta = learning.matrix.cells, np.full((N_OUT, N_IN), 1.5)
+    for _ in range(5):
+        learning.add(delta, Ledger().counts)
+    assert cells.set_count.sum() == 5 * 8 * N_IN * N_OUT
+    learning.add(-delta, Ledger().counts)
+    assert cells.set_count[:, 1].sum() == 8 * N_IN * N_OUT
+    assert np.abs(learning.chi).max() <= 8 * cells.device.mean_step
+
+
 def test_refresh_keeps_the_weight_and_frees_the_pair():
     device = replace(PcmDevice.ideal(), set_step=0.03, set_saturation=1.0)
     learning = _learning(replace(CrossbarConfig.ideal(), device=device))
