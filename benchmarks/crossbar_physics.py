@@ -37,6 +37,7 @@ TEN_REACHES = RunConfig(arm="iiwa14", trials=10, distance_m=0.2, backend="crossb
 COLUMNS = ("", "rms error, mm", "last three, mm", "left", "pulses", "most", "writing, nJ", "lasts, h")
 UNADAPTED = "no adaptation"
 N_LAST = 3
+FOR_EVER_H = 1e12
 
 Row = dict[str, float]
 
@@ -71,18 +72,23 @@ def mean(runs: list[Row]) -> Row:
     return means
 
 
+def three_digits(hours: float) -> str:
+    """Hours with three digits, or a dash for ever."""
+    return f"{float(f'{hours:.3g}'):,.7g}" if np.isfinite(hours) else "-"
+
+
 def as_markdown(label: str, row: Row, unadapted: Row) -> str:
     """One line of the table."""
     left = row["last_m"] / unadapted["last_m"]
     cells = [label, f"{1e3 * row['rmse_m']:.2f}", f"{1e3 * row['last_m']:.2f}", f"{left:.3f}"]
     if "pulses_per_tick" not in row:
         cells += [""] * 4
-    elif not np.isfinite(row["lifetime_h"]):
+    elif FOR_EVER_H < row["lifetime_h"] < np.inf:  # Ideal devices, whose pulses mean nothing.
         cells += ["-"] * 4
     else:
         cells += [f"{row['pulses_per_tick']:.3g}", f"{row['most_pulses']:,.0f}"]
-        lasts_h = float(f"{row['lifetime_h']:.3g}")
-        cells += [f"{1e9 * row['joules_per_tick']:.3f}", f"{lasts_h:,.7g}"]
+        cells += [f"{1e9 * row['joules_per_tick']:.3f}"]
+        cells += [three_digits(row["lifetime_h"])]
     return "| " + " | ".join(cells) + " |"
 
 
