@@ -49,6 +49,15 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def nengo_suite(session: nox.Session) -> None:
+    """Nengo's own tests of simulators, on crossbars with ideal devices; ``-- -k learning`` for a part."""
+    # What Nengo's tests are written for; nengo 4.1 has a plugin that pytest 9 cannot load.
+    fixtures = ("pytest-allclose", "pytest-plt", "pytest-rng", "setuptools<81")
+    session.install(".", "pytest>=8.3,<9", "pytest-xdist>=3.6", *fixtures)
+    session.run("python", "tests/nengo_suite.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The tick by stage; see benchmarks/README.md for the others."""
     session.install(".")

@@ -13,6 +13,11 @@ from spikearm.errors import ConfigError
 class Clock(Protocol):
     """Says when the next tick may begin."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the arm's time stands still between two ticks, however long the next takes to come."""
+        ...
+
     def start(self) -> None:
         """The first tick is due now."""
         ...
@@ -24,6 +29,11 @@ class Clock(Protocol):
 
 class FreeRunning:
     """Every tick is due as soon as the one before is done: simulation as fast as the machine can."""
+
+    @property
+    def waits(self) -> bool:
+        """Simulated time stands still."""
+        return True
 
     def start(self) -> None:
         """Nothing to prepare."""
@@ -70,6 +80,11 @@ class RealTime:
         self._now = now
         self._sleep = sleep
         self._due_s = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Real time does not stand still."""
+        return False
 
     def start(self) -> None:
         """The first tick is due now."""

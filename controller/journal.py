@@ -19,7 +19,7 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,10 @@ _SEQUENCE = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 
 _log = logging.getLogger(__name__)
+
+
+def _never(_reason: str) -> bool:
+    return False
 
 
 class JournalWriter:
@@ -84,8 +88,11 @@ class JournalWriter:
         )
         self._flusher.start()
 
-    def append(self) -> bool:
+    def append(self, again: Callable[[str], bool] = _never) -> bool:
         """Write the payload as the next record.
+
+        Args:
+            again: Asked after a try that failed whether to try once more; given the reason.
 
         Returns:
             Whether the record is in the file. A record that is not is counted in ``n_lost``, its sequence
@@ -94,14 +101,11 @@ class JournalWriter:
         record = self._record
         _SEQUENCE.pack_into(record, 0, self.n_written + self.n_lost)
         _CRC.pack_into(record, len(self._body), zlib.crc32(self._body, self._crc_start))
-        # Written at an explicit place: what a failed or partial write left there is simply overwritten.
-        try:
-            complete = os.pwrite(self._fd, record, self._end) == len(record)
-        except OSError as error:
-            self._report_loss(error.strerror or str(error))
-            return False
-        if not complete:
-            self._report_loss("only a part of the record could be written")
+        reason = self._write(record)
+        while reason and again(reason):
+            reason = self._write(record)
+        if reason:
+            self._report_loss(reason if again is not _never else f"{reason}; control goes on")
             return False
         self._end += len(record)
         self.n_written += 1
@@ -126,9 +130,23 @@ class JournalWriter:
     ) -> None:
         self.close()
 
+    def _write(self, record: bytearray) -> str:
+        """Write a record; what prevented it, or nothing."""
+        done = 0
+        # Written at an explicit place: what a failed write left there is simply overwritten.
+        try:
+            while done < len(record):
+                n = os.pwrite(self._fd, record[done:] if done else record, self._end + done)
+                if not n:
+                    return "only a part of the record could be written"
+                done += n
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
     def _report_loss(self, reason: str) -> None:
         if self.n_lost == 0:
-            _log.error("%s: a record could not be written: %s; control goes on.", self.path, reason)
+            _log.error("%s: a record could not be written: %s.", self.path, reason)
         self.n_lost += 1
 
     def _flush_often(self, period_s: float) -> None:

@@ -15,11 +15,12 @@ from spikearm.controller.clock import Clock
 from spikearm.controller.delay import ModelledDelay
 from spikearm.controller.interruption import StopRequest
 from spikearm.controller.path import Schedule
+from spikearm.controller.patience import Patience
 from spikearm.controller.protocols import Controller, Plant
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
 from spikearm.controller.torque_rate import TorqueRate
-from spikearm.errors import ConfigError, NotFiniteError, TimeStepError
+from spikearm.errors import ConfigError, JournalError, NotFiniteError, TimeStepError
 from spikearm.hardware.meter import EnergyMeter
 from spikearm.records import FloatArray, JointState, Pose
 
@@ -47,6 +48,10 @@ class LoopResult:
 
 class Loop:
     """Drives a plant along a schedule with a controller, and records every tick.
+
+    Where time can stand still, no tick is left out of the log: if one cannot be written, the loop waits,
+    tries again, and at last ends the run. A real arm does not wait: control goes on, and lost ticks are
+    counted.
 
     Ticks are numbered by the log, so several loops may follow one another on one log.
 
@@ -123,6 +128,7 @@ class Loop:
         Raises:
             ConfigError: The schedule is shorter than that.
             NotFiniteError: A state or a torque is NaN or infinite; it is not passed on, the plant is closed.
+            JournalError: A tick of a simulation cannot be recorded, however long it waits.
         """
         n_ticks = len(self._schedule) if n_ticks is None else n_ticks
         if not 1 <= n_ticks <= len(self._schedule):
@@ -145,10 +151,13 @@ class Loop:
         max_lateness_s = 0.0
         if self._meter is not None:
             self._meter.read_j()  # what was used before the first tick is not part of it
+        patience = Patience(stop) if self._clock.waits else None
         self._clock.start()
         while done < n_ticks and not stop.requested:
             lateness_s = self._clock.wait()
-            record = self._tick(done, lateness_s)
+            record = self._tick(done, lateness_s, patience)
+            if patience is not None and self._log.n_lost > lost_before and not stop.requested:
+                self._refuse_to_go_on(patience)
             done += 1
             misses += record.deadline_missed
             max_lateness_s = max(max_lateness_s, lateness_s)
@@ -162,7 +171,7 @@ class Loop:
             interrupted=stop.requested,
         )
 
-    def _tick(self, tick: int, lateness_s: float) -> TickRecord:
+    def _tick(self, tick: int, lateness_s: float, patience: Patience | None) -> TickRecord:
         target = self._schedule.targets[tick]
         start = perf_counter()
         state = self._plant.read()
@@ -197,7 +206,9 @@ class Loop:
             deadline_missed=lateness_s + tick_s > self._schedule.control_dt_s,
             energy_measured_j=None if self._meter is None else self._meter.read_j(),
         )
-        self._log.append(record)
+        if patience is not None:
+            patience.begin()
+        self._log.append(record, patience)
         self._previous_log_s = perf_counter() - before_log
         return record
 
@@ -210,6 +221,13 @@ class Loop:
     def _require_finite(self, what: str, values: FloatArray) -> None:
         if not np.isfinite(values).all():
             self._refuse(what, values)
+
+    def _refuse_to_go_on(self, patience: Patience) -> None:
+        raise JournalError(
+            f"tick {self._log.n_ticks - 1} could not be written to {self._log.folder} within "
+            f"{patience.patience_s:g} s, and a simulation leaves no tick out: it was ended, the log holds "
+            "all ticks before. Make room on that disk, or choose another folder (--out), and run again."
+        )
 
     def _refuse(self, what: str, values: object) -> None:
         raise NotFiniteError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -86,15 +86,20 @@ class TickLog:
         """Ticks that could not be written, because the disk is full or broken."""
         return self._journal.n_lost
 
-    def append(self, record: TickRecord) -> bool:
+    def append(self, record: TickRecord, again: Callable[[str], bool] | None = None) -> bool:
         """Record one tick.
+
+        Args:
+            record: What happened in it.
+            again: Asked, with the reason, whether to try once more when the tick could not be written; None
+                does not: control goes on.
 
         Returns:
             Whether it is in the log for good, so that even SIGKILL cannot take it away. One that could
-            not be written is counted in ``n_lost``; control goes on.
+            not be written is counted in ``n_lost``.
         """
         self._encoder.encode(self.n_ticks, record)
-        return self._journal.append()
+        return self._journal.append() if again is None else self._journal.append(again)
 
     def close(self) -> None:
         """Turn the journal into Parquet; closing twice is not an error.

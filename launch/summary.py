@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from spikearm.controller.ticklog import read_ticks
 from spikearm.errors import JournalError
 from spikearm.launch.config import RunConfig
 from spikearm.records import COUNT_NAMES, FloatArray, OpCounts
+
+_log = logging.getLogger(__name__)
 
 STAGES = ("read", "law", "network", "write", "log")
 
@@ -38,6 +41,13 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
     if not table.num_rows:
         raise JournalError(
             f"{folder} has no ticks: the run was interrupted before the first, or the disk is full."
+        )
+    if result.n_lost:
+        _log.warning(
+            "%s: %d of %d ticks are not in the log; errors, energies and times are of the others.",
+            folder,
+            result.n_lost,
+            result.n_ticks,
         )
     error_m = column(table, "position_error_m")
     latency_model_s = float(column(table, "latency_model_s").mean())

@@ -2,9 +2,9 @@
 
     python tests/nengo_suite.py [--reference] [--all] [PYTEST ARGUMENTS]
 
-Not part of the default tests. It needs the fixtures that Nengo's suite is written for, which are no
-dependencies of this package: ``pip install pytest-rng pytest-allclose pytest-plt "pytest<9" "setuptools<81"``
-(one of its modules imports ``pkg_resources``).
+Not part of the default tests; ``nox -s nengo_suite`` makes an environment for it. It needs the fixtures that
+Nengo's suite is written for, which are no dependencies of this package: ``pip install pytest-rng
+pytest-allclose pytest-plt "pytest<9" "setuptools<81"`` (one of its modules imports ``pkg_resources``).
 
 Tests that cannot pass are listed in ``nengo_suite_unsupported.txt`` beside this file, each with its
 reason; everything else must pass. ``--all`` runs the listed ones too, and says which of them have come to

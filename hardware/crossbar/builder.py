@@ -95,32 +95,40 @@ class CrossbarMapper:
         self._faults = Faults(config.fault_seed)
 
     def place(self) -> Placement:
-        """Put every eligible matrix on tiles, and learning with it."""
+        """Put every eligible matrix on tiles, and learning with it.
+
+        Raises:
+            ConfigError: The configuration or a fault map names what the network does not have.
+        """
+        self._config.require_known(owner.label for owner in self._owners.values())
+        products = {op: owner for op in self._model.operators if (owner := self._owner_on_tiles(op))}
+        labels = [owner.label or "" for owner in products.values()]
+        self._faults.expect(labels, [self._config.for_label(label).fault_map for label in labels])
         operators: list[Any] = []
         matrices: dict[Any, CrossbarMatrix] = {}
         for op in self._model.operators:
-            matrix = self._matrix_for(op) if type(op) in (DotInc, SparseDotInc) else None
-            if matrix is None:
+            if op not in products:
                 operators.append(op)
                 continue
-            matrices[op.A] = matrix
+            matrices[op.A] = matrix = self._matrix_for(op, products[op])
             operators.append(CrossbarRead(matrix, self._ledger, op.A, op.X, op.Y, tag=matrix.label))
         self._model.operators[:] = operators
-        self._faults.require_all_used()
         return Placement(tuple(matrices.values()), tuple(self._place_learning(matrices)))
 
-    def _matrix_for(self, op: Any) -> CrossbarMatrix | None:
-        """The matrix of this product on tiles, or None if it stays digital."""
-        owner = self._owners.get(op.A)
+    def _owner_on_tiles(self, op: Any) -> Any | None:
+        """Whose weights a product has if they lie on tiles, or None if it stays digital."""
+        owner = self._owners.get(op.A) if type(op) in (DotInc, SparseDotInc) else None
         if owner is None or op.tag == "PES:encode" or self._config.is_digital(owner.label):
             return None
-        config = self._config.for_label(owner.label)
-        if not self._is_driven(op.X):
+        if not self._is_driven(op.X) or (op.A.readonly and _is_diagonal(_dense(op.A))):
             return None
+        return owner
+
+    def _matrix_for(self, op: Any, owner: Any) -> CrossbarMatrix:
+        """The matrix of this product on tiles."""
+        config = self._config.for_label(owner.label)
         learned = not op.A.readonly
         weights = _dense(op.A)
-        if not learned and _is_diagonal(weights):
-            return None
         label = f"{type(owner).__name__.lower()} {owner.label or 'without label'}"
         rng = self._next_rng()
         source = self._spike_source(op.X)
@@ -133,7 +141,7 @@ class CrossbarMapper:
             per_spike=None if source is None else _per_spike(source, self._model.dt),
             rng=rng,
         )
-        self._faults.deal(matrix, owner.label)
+        self._faults.deal(matrix)
         typical = _LEARNED_FILL * matrix.full_siemens if learned else None
         matrix.calibrate(self._sample_drives(matrix, owner, op.X, rng), typical)
         return matrix

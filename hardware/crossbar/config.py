@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from spikearm.errors import ConfigError, UnknownNameError
@@ -21,7 +21,10 @@ from spikearm.hardware.crossbar.devices import make_device
 from spikearm.hardware.crossbar.pcm import PcmDevice
 
 MAX_TILE = 2048
-"""No reliable array is known above 2048 x 2048 (Mehonic et al. 2020)."""
+"""Rows, and bit lines, of a tile: no reliable array is known above 2048 x 2048 (Mehonic et al. 2020)."""
+
+MAX_TILE_COLS = MAX_TILE // 2
+"""Columns of a tile are differential pairs, of two bit lines each."""
 
 MAX_PULSES = 1000
 """Pulses of one device that follow one another in a step: at 1 us each they fill a control tick."""
@@ -49,8 +52,8 @@ class CrossbarConfig:
         devices_per_synapse: Pairs of devices that share each weight; a weight is the sum of their
             differences. Learning pulses go round them (Boybat et al. 2018).
         tile_rows: Rows (inputs) of one tile.
-        tile_cols: Columns of one tile, each a differential pair and so two bit lines. A weight takes
-            ``devices_per_synapse`` of them, side by side.
+        tile_cols: Columns of one tile, each a differential pair and so two bit lines; at most 1024, which
+            are 2048 bit lines. A weight takes ``devices_per_synapse`` of them, side by side.
         adc_bits: Resolution of the converters, or None for converters without rounding.
         adcs_per_tile: Converters of a tile, shared by its columns.
         adc_margin: ADC range at the start, relative to the largest current of the calibration samples.
@@ -60,12 +63,16 @@ class CrossbarConfig:
         rows_gated: Whether a spike connects its row (1T1R), so that silent rows draw no current. Otherwise
             silent rows lie at 0 V and load the columns. Rows of analog inputs are always connected.
         exact_wires: Whether Kirchhoff's law is solved once for every tile of a static matrix whose rows are
-            always connected, to correct what ladders leave out where rows and columns both lose much. It
+            always connected, to correct what ladders leave out where rows and columns both lose much. Where
+            spikes connect their rows it has no effect, which a warning says. It
             takes a second for 64 x 64 pairs, minutes for 256 x 256.
         dac_bits: Resolution of inputs that are not spikes, sign included, or None for no rounding. Their
             range is the power of two above what an ensemble is to represent, or above the first input of
-            other matrices; it grows where an input exceeds it.
-        digital: Labels of connections and ensembles whose weights stay digital; ``*`` matches any text.
+            other matrices; it grows where an input exceeds it, by a factor of 16 at most for one input, which
+            a warning then names.
+        digital: Labels of connections and ensembles whose weights stay digital; ``*`` matches any text, that
+            of objects without a label included. A label without ``*`` that the network does not have is
+            refused when it is built; one with ``*`` may match nothing, so that networks can share settings.
         learned_output_range: Largest value a learned connection should decode, in its own units; sets
             the range of its weights unless ``learned_weight_range`` does.
         learned_headroom: Factor on the automatic range of learned weights.
@@ -104,8 +111,8 @@ class CrossbarConfig:
         drift_compensation: Whether it gives one factor per matrix ("global") or per column ("column").
         figures: Amounts of the cost model to replace, in joules or seconds per operation, by the count that
             they multiply, such as ``{"set_pulses": 5e-12}``.
-        overrides: Other settings for single connections and ensembles: settings by name, by label; ``*``
-            in a label matches any text. Where several labels match, later ones win.
+        overrides: Other settings for single connections and ensembles: settings by name, by label, with
+            ``*`` as in ``digital``. Where several labels match, later ones win.
     """
 
     device: Device = field(default_factory=PcmDevice)
@@ -175,7 +182,7 @@ class CrossbarConfig:
 
     def _check_numbers(self) -> None:
         require_whole("tile_rows", self.tile_rows, 1, MAX_TILE)
-        require_whole("tile_cols", self.tile_cols, 1, MAX_TILE)
+        require_whole("tile_cols", self.tile_cols, 1, MAX_TILE_COLS)
         require_whole("devices_per_synapse", self.devices_per_synapse, 1, min(64, self.tile_cols))
         require_whole("adcs_per_tile", self.adcs_per_tile, 1, self.tile_cols)
         require_whole("max_pulses_per_step", self.max_pulses_per_step, 1, MAX_PULSES)
@@ -238,15 +245,34 @@ class CrossbarConfig:
 
     def is_digital(self, label: str | None) -> bool:
         """Whether the weights of an object with this label stay digital."""
-        return label is not None and any(fnmatchcase(label, pattern) for pattern in self.digital)
+        return any(_matches(label, pattern) for pattern in self.digital)
 
     def for_label(self, label: str | None) -> CrossbarConfig:
         """The settings of an object with this label."""
         config = self
         for pattern in self.overrides:
-            if label is not None and fnmatchcase(label, pattern):
+            if _matches(label, pattern):
                 config = config._overridden(pattern, self.overrides[pattern])
         return config
+
+    def require_known(self, labels: Iterable[str | None]) -> None:
+        """Refuse labels in ``digital`` and ``overrides`` that no object has; those with ``*`` may match none.
+
+        Args:
+            labels: Of all objects of a network that have weights.
+
+        Raises:
+            ConfigError: There is one.
+        """
+        known = {label or "" for label in labels}
+        named = ", ".join(sorted(map(repr, known - {""}))) or "none"
+        for setting, patterns in (("digital", self.digital), ("overrides", self.overrides)):
+            for pattern in patterns:
+                if "*" not in pattern and pattern not in known:
+                    raise ConfigError(
+                        f"{setting}: no connection or ensemble of the network is labelled {pattern!r}; known "
+                        f"labels: {named}. Name one of these; a label with '*' may match nothing."
+                    )
 
     def _overridden(self, pattern: str, changes: Mapping[str, Any]) -> CrossbarConfig:
         """The settings with the changes for a label."""
@@ -259,6 +285,11 @@ class CrossbarConfig:
             if name not in allowed:
                 raise UnknownNameError(f"crossbar setting for {pattern!r}", name, allowed)
         return replace(self, **{"overrides": {}, **changes})
+
+
+def _matches(label: str | None, pattern: str) -> bool:
+    """Whether a label, or that there is none, fits a pattern in which ``*`` is any text."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), label or "", re.DOTALL) is not None
 
 
 def _member(kind: str, name: Any, known: tuple[str, ...]) -> None:

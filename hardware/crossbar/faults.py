@@ -1,14 +1,17 @@
 """Devices that are stuck from the start: drawn, or read from a file.
 
 A fault map is an .npz file with one array of whole numbers for each matrix that has faults, under the label
-of its connection or ensemble: -1 for devices stuck at their smallest conductance, 1 for those stuck at
-their largest, 0 for good ones. Its shape is (n_inputs, n_outputs, n_devices), the devices of a weight in the
-order G+, G-, G+, G-, ...
+of its connection or ensemble; where several have the same label, ``label#1``, ``label#2``, ... in the order
+of ``CrossbarSimulator.matrices``. -1 stands for devices stuck at their smallest conductance, 1 for those
+stuck at their largest, 0 for good ones. Its shape is (n_inputs, n_outputs, n_devices), the devices of a
+weight in the order G+, G-, G+, G-, ...
 """
 
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,39 +33,49 @@ class Faults:
     def __init__(self, fault_seed: int | None) -> None:
         self._seeds = None if fault_seed is None else np.random.SeedSequence(fault_seed)
         self._maps: dict[str, dict[str, NDArray[Any]]] = {}
-        self._used: set[tuple[str, str]] = set()
-        self._labels: set[str] = set()
+        self._names: Iterator[str] = iter(())
+        self._known: dict[str | None, list[str]] = {}
 
-    def deal(self, matrix: CrossbarMatrix, label: str | None) -> None:
+    def expect(self, labels: Sequence[str], maps: Sequence[str | None]) -> None:
+        """Be told of all matrices on crossbars, in the order in which they will be dealt with.
+
+        Args:
+            labels: What each is labelled, "" for nothing.
+            maps: The fault map of each.
+        """
+        several, nth, names = Counter(labels), Counter[str](), []
+        for label, path in zip(labels, maps, strict=True):
+            nth[label] += 1
+            names.append(f"{label}#{nth[label]}" if several[label] > 1 else label)
+            self._known.setdefault(path, []).append(names[-1])
+        self._names = iter(names)
+
+    def deal(self, matrix: CrossbarMatrix) -> None:
         """Make the devices of a matrix stick that its configuration says are faulty.
 
         Raises:
-            ConfigError: The fault map cannot be read, or does not fit the matrix.
+            ConfigError: The fault map cannot be read, does not fit, or names what is not there.
         """
-        config, cells = matrix.config, matrix.cells
+        config, cells, name = matrix.config, matrix.cells, next(self._names)
         kind = np.zeros(cells.g.shape, dtype=np.int8)
         shares = (config.stuck_at_min, config.stuck_at_max, config.device.corrupt)
         if any(shares):
             kind = _draw(shares, kind.shape, self._rng(matrix))
         if config.fault_map is not None:
-            mapped = self._from_file(config.fault_map, label or "", (*matrix.shape, cells.n_devices))
+            mapped = self._from_file(config.fault_map, name, (*matrix.shape, cells.n_devices))
             kind = np.where(mapped == 0, kind, np.where(mapped < 0, _AT_MIN, _AT_MAX))
         if kind.any():
             matrix.stick(kind > 0, _levels(config)[kind])
 
-    def require_all_used(self) -> None:
-        """Refuse a fault map with a name that no matrix has.
-
-        Raises:
-            ConfigError: There is one.
-        """
-        for path, faults in self._maps.items():
-            for label in faults:
-                if (path, label) not in self._used:
-                    known = ", ".join(sorted(map(repr, self._labels)))
-                    raise ConfigError(
-                        f"fault map {path}: no matrix on a crossbar is labelled {label!r}; {known} are."
-                    )
+    def _require_known(self, path: str, names: Iterable[str]) -> None:
+        """Refuse names that no matrix with this map has, and those that several have."""
+        known = self._known[path]
+        for name in names:
+            if name not in known:
+                same = [one for one in known if one.rpartition("#")[0] == name]
+                found = f"{len(same)} matrices on crossbars are" if same else "no matrix on a crossbar is"
+                choice = ", ".join(sorted(map(repr, same or known)))
+                raise ConfigError(f"fault map {path}: {found} labelled {name!r}; name one of {choice}.")
 
     def _rng(self, matrix: CrossbarMatrix) -> np.random.Generator:
         if self._seeds is not None:
@@ -73,11 +86,10 @@ class Faults:
     def _from_file(self, path: str, label: str, shape: tuple[int, ...]) -> NDArray[np.int8]:
         if path not in self._maps:
             self._maps[path] = _load(Path(path))
-        self._labels.add(label)
+            self._require_known(path, self._maps[path])
         faults = self._maps[path].get(label)
         if faults is None:
             return np.zeros((shape[0] * shape[1], shape[2]), dtype=np.int8)
-        self._used.add((path, label))
         if faults.shape != shape:
             raise ConfigError(
                 f"fault map {path}: {label!r} has shape {faults.shape}, its devices have {shape} "

@@ -213,6 +213,7 @@ class CrossbarMatrix:
                 None takes the pairs as they are.
         """
         self.readout.calibrate_columns()
+        self.readout.check_wires(drives)
         diff = self.readout.effective() if typical_g is None else np.full(self.shape, typical_g)
         self._fresh_g = self._reference_g()
         rows, cols = self.config.tile_rows, self._tile_cols

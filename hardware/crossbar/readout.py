@@ -13,7 +13,7 @@ from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, Wires, connected_power
 from spikearm.hardware.crossbar.ledger import CountArray
 from spikearm.hardware.crossbar.nodal import NodalArray
-from spikearm.hardware.crossbar.reads import read_connected, read_gated, read_plain, weaken
+from spikearm.hardware.crossbar.reads import MAX_GROWTH, read_connected, read_gated, read_plain, weaken
 from spikearm.records import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class Readout:
         adc_range: Largest current at unit read voltage [S], shape (n_row_tiles, n_col_tiles).
         dac_range: Analog input that is read at full voltage, shape (1,); 0 until one is known.
         clipped: Conversions that left the range since the start, shape (1,).
+        outliers: Analog inputs so far beyond the range that it was not widened to hold them, shape (1,).
         weight: Weight per siemens as calibrated, shape (n_row_tiles, n_cols): in a static matrix, what the
             wires take from a column in the mean is given back behind its converter.
         wires: The ladders, or None with perfect wires.
@@ -86,6 +87,8 @@ class Readout:
         self.adc_range: FloatArray = np.full((n_blocks, -(-n_cols // tile_cols)), np.inf)
         self.dac_range: FloatArray = np.zeros(1)
         self.clipped: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+        self.outliers: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+        self._outliers_told = per_spike is not None
         wired = max(config.row_wire_ohm, config.column_wire_ohm) > 0
         gated = wired and config.rows_gated and per_spike is not None
         self.wires = self._make_wires(config, gated=gated) if wired else None
@@ -108,18 +111,27 @@ class Readout:
         charged = (self._n_pairs, conversion_steps(config.adc_bits), dac_steps)
         converters = (tile_cols, levels, self.weight, self.adc_range, self.clipped, charged)
         per_spike = 0.0 if per_spike is None else float(per_spike)
-        self._coding = (per_spike, half_levels(config.dac_bits), self.dac_range)
+        self._coding = (per_spike, half_levels(config.dac_bits), self.dac_range, self.outliers)
         self._array = (config.tile_rows, converters, buffers)
         self._kernel, self._source = self._choose(gated=gated)
         self.follow_all()
-        if wired:
-            self._warn_of_cross_loss(label, config, learned=learned, gated=gated)
+        self._label, self._config = label, config
+        if config.exact_wires and gated and not learned:
+            logger.warning(
+                "%s: exact_wires has no effect on rows that spikes connect; set rows_gated=False for rows "
+                "that are always connected, or exact_wires=False.",
+                label,
+            )
+        if not gated:
+            self._warn_of_cross_loss(1.0)
 
     def read(self, x: FloatArray, gain: float, counts: CountArray, rng: np.random.Generator) -> FloatArray:
         """Product of the matrix with ``x``; see :meth:`.matrix.CrossbarMatrix.read`."""
         if len(self._xi):
             rng.standard_normal(dtype=np.float32, out=self._xi)
         self._kernel(x, self._coding, gain, *self._array, counts, *self._source)
+        if not self._outliers_told and self.outliers[0]:
+            self._tell_of_outlier(x)
         return self._out
 
     @property
@@ -228,10 +240,25 @@ class Readout:
             "adc_range": self.adc_range,
             "dac_range": self.dac_range,
             "clipped": self.clipped,
+            "outliers": self.outliers,
         }
         if self._held:
             own |= {"signal": self._signal, "noise": self._noise}
         return own if self.wires is None else own | self.wires.arrays()
+
+    def _tell_of_outlier(self, x: FloatArray) -> None:
+        """Say once that an input was too large for all that came before it."""
+        self._outliers_told = True
+        logger.warning(
+            "%s: an input of %g is more than %g times the range that inputs had so far (%g). It was read at "
+            "full voltage, %g, which is the range from now on: ranges do not shrink, smaller inputs keep "
+            "fewer bits. Bound what is sent there, or leave these weights digital.",
+            self._label,
+            np.abs(x).max(),
+            MAX_GROWTH,
+            self.dac_range[0] / MAX_GROWTH,
+            self.dac_range[0],
+        )
 
     def _make_wires(self, config: CrossbarConfig, *, gated: bool) -> Wires:
         cells = self._cells
@@ -260,21 +287,34 @@ class Readout:
         ladders = (wires.column_ohm, wires.h, wires.t_plus, wires.t_minus, wires.row_seen)
         return read_connected, (state, ladders)
 
-    def _warn_of_cross_loss(self, label: str, config: CrossbarConfig, *, learned: bool, gated: bool) -> None:
-        """Rows and columns are taken one after the other; that fails when both lose much."""
-        cells, wires = self._cells, self.wires
-        if wires is None or gated:
+    def check_wires(self, drives: FloatArray) -> None:
+        """Warn if gated wires lose so much that they are modelled badly.
+
+        Args:
+            drives: Sample read voltages, shape (n_samples, n_rows); how many rows take part decides.
+        """
+        if self.wires is not None and self.wires.gated:
+            self._warn_of_cross_loss(float(np.count_nonzero(drives)) / drives.size)
+
+    def _warn_of_cross_loss(self, active: float) -> None:
+        """Rows and columns are taken one after the other; that fails when both lose much.
+
+        Args:
+            active: Part of the rows that are connected.
+        """
+        cells, wires, config = self._cells, self.wires, self._config
+        if wires is None:
             return
         full = self._n_pairs * config.device.g_max_siemens
-        mean = _LEARNED_FILL * full if learned else float(cells.total.mean()) / LINES_PER_PAIR
+        mean = _LEARNED_FILL * full if self._learned else float(cells.total.mean()) / LINES_PER_PAIR
         lines = LINES_PER_PAIR * min(cells.n_cols, config.tile_cols // self._n_pairs)
         rows = min(cells.n_rows, config.tile_rows)
-        cross = wires.row_ohm * mean * lines**2 / 3 * wires.column_ohm * mean * rows**2 / 3
+        cross = wires.row_ohm * mean * lines**2 / 3 * wires.column_ohm * mean * active * rows**2 / 3
         if cross > _CROSS_LOSS and not len(self._beyond):
             logger.warning(
                 "%s: rows and columns of %d x %d pairs both lose so much in their wires that currents are "
                 "modelled to about %.0f %% only; choose smaller tiles, wires of less resistance%s.",
-                label,
+                self._label,
                 rows,
                 lines // LINES_PER_PAIR,
                 100 * min(cross, 1.0),

@@ -18,18 +18,24 @@ def encode_spikes(x, per_spike, drive):  # type: ignore[no-untyped-def]
     return per_spike
 
 
+MAX_GROWTH = 16.0
+"""Largest factor by which one input widens the range of its converter: four of its bits."""
+
+
 @kernel
-def encode_analog(x, levels, dac_range, drive):  # type: ignore[no-untyped-def]
+def encode_analog(x, levels, dac_range, outliers, drive):  # type: ignore[no-untyped-def]
     """Numbers as read voltages in [-1, 1].
 
     A number beyond the range is noticed while it is still digital: the range grows before it is converted,
-    and does not shrink again.
+    and does not shrink again. One far beyond it, which would leave all others no resolution, widens the range
+    by :data:`MAX_GROWTH`, is counted and read at full voltage.
 
     Args:
         x: Inputs.
         levels: Steps of the converter on either side of zero, or 0 for no rounding.
         dac_range: Input of full voltage, 0 as long as it is not known, shape (1,); a power of two, so that it
             is undone by a shift.
+        outliers: Inputs that had more numbers beyond than that are added here, shape (1,).
         drive: Receives the relative voltages.
 
     Returns:
@@ -41,19 +47,25 @@ def encode_analog(x, levels, dac_range, drive):  # type: ignore[no-untyped-def]
     if largest == 0.0:
         drive[:] = 0.0
         return 0.0
-    if largest > dac_range[0]:
+    bound = MAX_GROWTH * dac_range[0]
+    if levels > 0 and 0.0 < bound < largest:
+        dac_range[0] = bound
+        outliers[0] += 1
+    elif largest > dac_range[0]:
         dac_range[0] = 2.0 ** math.ceil(math.log2(largest))
     unit = dac_range[0]
     for i in range(len(x)):
-        v = x[i] / unit
+        v = min(max(x[i] / unit, -1.0), 1.0)
         drive[i] = np.rint(v * levels) / levels if levels > 0 else v
     return unit
 
 
 @kernel
 def _encode(x, coding, drive):  # type: ignore[no-untyped-def]
-    per_spike, levels, dac_range = coding
-    return encode_spikes(x, per_spike, drive) if per_spike > 0 else encode_analog(x, levels, dac_range, drive)
+    per_spike, levels, dac_range, outliers = coding
+    if per_spike > 0:
+        return encode_spikes(x, per_spike, drive)
+    return encode_analog(x, levels, dac_range, outliers, drive)
 
 
 @kernel
@@ -183,7 +195,8 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
 
     Args:
         x: Inputs, shape (n_rows,).
-        coding: What one spike stands for, or 0 for analog inputs; steps of their converter, and its range.
+        coding: What one spike stands for, or 0 for analog inputs; steps of their converter, its range, and
+            the number of inputs far beyond it.
         gain: Factor on the result.
         tile_rows: Rows of one tile.
         converters: Pairs of columns of a tile, steps of a converter, weight per siemens, ranges, clips; and

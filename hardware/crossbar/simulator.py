@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import copy
+from collections import defaultdict
 from typing import Any, NoReturn
 
 import nengo
@@ -10,7 +11,8 @@ import numpy as np
 from nengo.builder import Model
 from nengo.builder.neurons import SimNeurons
 
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, TimeStepError
+from spikearm.hardware.checks import is_number, require_whole
 from spikearm.hardware.crossbar.ageing import Ageing
 from spikearm.hardware.crossbar.builder import CrossbarMapper, all_ensembles
 from spikearm.hardware.crossbar.clock import DeviceClock
@@ -38,13 +40,18 @@ class CrossbarSimulator(nengo.Simulator):
         seed: Seed of everything random that is not drawn when the network is built: programming and
             read noise of devices, and Nengo's own processes. None takes the network's plus one, like Nengo.
         config: Devices, tiles, converters.
-        model: A ``nengo.builder.Model`` to build into, or one that is built already.
+        model: A ``nengo.builder.Model`` to build into, or one that is built already. The simulator runs a
+            copy of it, so that others can be made of the same model; time steps are those of the model.
         progress_bar: As Nengo's.
         optimize: As Nengo's.
 
     Attributes:
         config: The configuration.
         matrices: All matrices on crossbars.
+
+    Raises:
+        ConfigError: The configuration is none, names what the network does not have, or the seed is none.
+        TimeStepError: The time step is not a positive number.
     """
 
     def __init__(
@@ -59,13 +66,19 @@ class CrossbarSimulator(nengo.Simulator):
         optimize: bool = True,
     ) -> None:
         self.closed = True  # Nengo's destructor looks at it if anything below raises.
-        self.config = CrossbarConfig() if config is None else config
+        self.config = CrossbarConfig() if config is None else _checked(config)
+        if not (is_number(dt) and dt > 0):
+            raise TimeStepError(f"dt must be a positive number of seconds, not {dt!r}; try 0.001.")
+        if seed is not None:
+            seed = int(seed) if isinstance(seed, np.integer) else seed
+            require_whole("seed", seed, 0, 2**63 - 1)
         if model is None:
             label = f"{network}, dt={dt:f}, on crossbars"
             # No decoder cache: a run should not depend on, nor leave, files in the home folder.
             model = Model(dt=float(dt), label=label)
         if network is not None:
             model.build(network)
+        model = _copied(model)
         self._substrate_seed = _choose_seed(seed, network)
         load_compiled()
         self._ledger = Ledger()
@@ -116,8 +129,8 @@ class CrossbarSimulator(nengo.Simulator):
 
     @property
     def clipped_conversions(self) -> int:
-        """Conversions that left their range since the start."""
-        return sum(int(matrix.clipped[0]) for matrix in self.matrices)
+        """Conversions that left their range since the start, inputs far beyond it included."""
+        return sum(int(matrix.clipped[0] + matrix.readout.outliers[0]) for matrix in self.matrices)
 
     def advance_time(self, seconds: float) -> None:
         """Let time pass between two steps: devices drift and fluctuate, the network rests.
@@ -127,8 +140,11 @@ class CrossbarSimulator(nengo.Simulator):
 
         Raises:
             ConfigError: The time is not positive and finite, or longer than the devices are described for.
+            SimulatorClosed: The simulator is closed.
         """
-        if not (math.isfinite(seconds) and seconds > 0):
+        if self.closed:
+            raise nengo.exceptions.SimulatorClosed("Cannot advance the time of a closed simulator.")
+        if not (is_number(seconds) and seconds > 0):
             raise ConfigError(f"time can only advance; give a positive number of seconds, not {seconds!r}.")
         for matrix in self.matrices:
             config = matrix.config
@@ -206,6 +222,24 @@ class CrossbarSimulator(nengo.Simulator):
             for dependent in self.dg[op]:
                 waits_for[dependent] = max(waits_for.get(dependent, 0), level)
         return n_levels
+
+
+def _checked(config: Any) -> CrossbarConfig:
+    if not isinstance(config, CrossbarConfig):
+        raise ConfigError(
+            f"config must be a CrossbarConfig, not {config!r}; write CrossbarConfig(device='pcm') for a kind "
+            "of device, CrossbarConfig(**settings) for settings by name."
+        )
+    return config
+
+
+def _copied(model: Any) -> Any:
+    """A model whose operators, signals and probes can be exchanged; the given one stays as it was built."""
+    own = copy.copy(model)
+    own.operators = [copy.copy(op) for op in model.operators]
+    own.sig = defaultdict(dict, {owner: dict(signals) for owner, signals in model.sig.items()})
+    own.params = dict(model.params)
+    return own
 
 
 def _choose_seed(seed: int | None, network: nengo.Network | None) -> int:

@@ -18,6 +18,11 @@ class LinkClock:
         self._arm = arm
         self._answer_now = False
 
+    @property
+    def waits(self) -> bool:
+        """In lock step the robot's time stands still until its next command."""
+        return self._plant.lock_step
+
     def start(self) -> None:
         """Arm the robot now, immediately before the first tick: an armed robot waits for nobody.
 

@@ -125,17 +125,22 @@ def test_repeated_record_is_out_of_order(tmp_path, rng):
 
 
 class FailingWrites:
-    """Stands in for ``os.pwrite``: fails for some calls, by an error or by writing only a part."""
+    """Stands in for ``os.pwrite``: fails for some records, at once or, as a full disk does, after a part."""
 
     def __init__(self, failing, part):
         self.failing, self.part, self.n_calls, self.real = failing, part, 0, os.pwrite
+        self.is_rest = False
 
     def __call__(self, fd, data, offset):
+        if self.is_rest:
+            self.is_rest = False
+            raise OSError(28, "No space left on device")
         call, self.n_calls = self.n_calls, self.n_calls + 1
         if call not in self.failing:
             return self.real(fd, data, offset)
         if self.part is None:
             raise OSError(28, "No space left on device")
+        self.is_rest = self.part > 0
         return self.real(fd, data[: self.part], offset)
 
 
@@ -256,3 +261,19 @@ def test_description_is_any_json(tmp_path):
     description = {"columns": [{"name": "q_0_rad", "µ": 1.5, "none": None}]}
     JournalWriter(tmp_path / "j", description, SIZE).close()
     assert read_journal(tmp_path / "j").description == json.loads(json.dumps(description))
+
+
+def test_a_record_that_is_written_in_parts_is_not_lost(tmp_path, monkeypatch):
+    """POSIX lets a write stop half-way; the rest has to be written by another."""
+    real = os.pwrite
+    with monkeypatch.context() as patch, JournalWriter(tmp_path / "j", {}, 16) as writer:
+        patch.setattr(
+            "spikearm.controller.journal.os.pwrite",
+            lambda fd, data, offset: real(fd, bytes(data)[:5], offset),
+        )
+        for value in range(3):
+            writer.payload[:] = value
+            assert writer.append()
+    journal = read_journal(tmp_path / "j")
+    assert journal.complete
+    np.testing.assert_array_equal(journal.payloads[:, 0], [0, 1, 2])

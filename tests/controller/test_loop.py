@@ -2,6 +2,7 @@ import math
 import os
 import signal
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from spikearm.controller.laws.gains import Gains
 from spikearm.controller.laws.osc import OperationalSpace
 from spikearm.controller.loop import Loop
 from spikearm.controller.path import out_and_back, sample
+from spikearm.controller.patience import Patience
 from spikearm.controller.ticklog import (
     TickLog,
     column_matrix,
@@ -27,7 +29,7 @@ from spikearm.envs.arms import ARMS
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.perturbation import Perturbation
 from spikearm.envs.plant import MujocoPlant
-from spikearm.errors import ConfigError, NotFiniteError, TimeStepError
+from spikearm.errors import ConfigError, JournalError, NotFiniteError, TimeStepError
 from spikearm.records import Cost, JointState
 
 
@@ -125,6 +127,8 @@ def test_stages_lie_within_the_tick(tmp_path):
 
 class LateClock:
     """Every third tick begins half a second late."""
+
+    waits = False
 
     def __init__(self) -> None:
         self.n_started = self.n_waited = 0
@@ -349,6 +353,12 @@ def test_stop_request_puts_every_handler_back_after_an_error():
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
 
 
+class ArmTime(FreeRunning):
+    """As fast as possible, but the arm does not wait."""
+
+    waits = False
+
+
 def test_full_disk_does_not_stop_control(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         real = os.pwrite
@@ -357,10 +367,89 @@ def test_full_disk_does_not_stop_control(tmp_path, monkeypatch):
             "spikearm.controller.journal.os.pwrite",
             lambda fd, data, offset: real(fd, data, offset) if next(calls) < 50 else 0,
         )
-        plant, _, result = run(tmp_path)
+        plant, _, result = run(tmp_path, clock=ArmTime())
     # The first call wrote the header.
     assert (result.n_ticks, result.n_lost, plant.n_steps) == (200, 151, 200)
     assert read_ticks(tmp_path).num_rows == 49
+
+
+def test_simulation_waits_for_a_slow_log(tmp_path, monkeypatch):
+    """A write that does not return until somebody lets it: the arm stands still meanwhile."""
+    entered, go = threading.Event(), threading.Event()
+    real, plant = os.pwrite, FakePlant()
+
+    def slow(fd, data, offset):
+        if plant.n_steps == 50:
+            entered.set()
+            assert go.wait(60)
+        return real(fd, data, offset)
+
+    monkeypatch.setattr("spikearm.controller.journal.os.pwrite", slow)
+    results = []
+    thread = threading.Thread(target=lambda: results.append(run(tmp_path, plant=plant)))
+    thread.start()
+    assert entered.wait(60)
+    assert plant.n_steps == 50
+    go.set()
+    thread.join()
+    assert (results[0][2].n_ticks, results[0][2].n_lost) == (200, 0)
+    assert read_ticks(tmp_path)["tick"].to_pylist() == list(range(200))
+
+
+def test_simulation_waits_until_the_disk_has_room_again(tmp_path, monkeypatch, caplog):
+    tries, full, real = [], threading.Event(), os.pwrite
+    full.set()
+
+    def write(fd, data, offset):
+        tries.append(offset)
+        if len(tries) > 50 and full.is_set():
+            raise OSError(28, "No space left on device")
+        return real(fd, data, offset)
+
+    def make_room(seconds):
+        if len(tries) > 60:
+            full.clear()
+
+    monkeypatch.setattr("spikearm.controller.journal.os.pwrite", write)
+    monkeypatch.setattr("spikearm.controller.loop.Patience", partial(Patience, sleep=make_room))
+    plant, _, result = run(tmp_path)
+    assert (result.n_ticks, result.n_lost, plant.n_steps) == (200, 0, 200)
+    assert read_ticks(tmp_path)["tick"].to_pylist() == list(range(200))
+    assert len(tries) > 210
+    assert caplog.text.count("(No space left on device); the simulated arm waits for the log") == 1
+
+
+def test_simulation_ends_when_the_disk_stays_full(tmp_path, monkeypatch):
+    real, calls, times = os.pwrite, iter(range(10**6)), iter(range(10**6))
+    patient = partial(Patience, patience_s=30.0, sleep=lambda seconds: None, now=lambda: float(next(times)))
+    monkeypatch.setattr("spikearm.controller.loop.Patience", patient)
+    plant = FakePlant()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "spikearm.controller.journal.os.pwrite",
+            lambda fd, data, offset: real(fd, data, offset) if next(calls) < 50 else 0,
+        )
+        with pytest.raises(
+            JournalError, match=r"tick 49 could not .* within 30 s, .* \(--out\), and run again"
+        ):
+            run(tmp_path, plant=plant)
+    assert (plant.n_steps, plant.n_closed) == (50, 1)
+    assert next(times) >= 30
+    assert read_ticks(tmp_path)["tick"].to_pylist() == list(range(49))
+
+
+def test_nobody_waits_for_the_log_after_ctrl_c(tmp_path, monkeypatch):
+    stop, real = StopRequest(), os.pwrite
+
+    def write(fd, data, offset):
+        stop.requested = offset > 50_000
+        return 0 if stop.requested else real(fd, data, offset)
+
+    monkeypatch.setattr("spikearm.controller.journal.os.pwrite", write)
+    _, _, result = run(tmp_path, stop=stop)
+    assert result.interrupted
+    assert result.n_lost == 1
+    assert read_ticks(tmp_path).num_rows == result.n_ticks - 1
 
 
 def test_time_steps_of_plant_and_schedule_must_agree(tmp_path):

@@ -25,7 +25,18 @@ def run_on_full_disk(process, tmp_path):
     """Runs until the disk is full and beyond; summary, folder and complaints."""
 
     def call(n_bytes, *words):
-        words = ("run", "--controller", "osc", "--trials", 1, "--duration-s", 0.8, "--json", *words)
+        words = (
+            "run",
+            "--realtime",
+            "--controller",
+            "osc",
+            "--trials",
+            1,
+            "--duration-s",
+            0.8,
+            "--json",
+            *words,
+        )
         with process(*words, "--out", tmp_path, preexec_fn=limit_files_to(n_bytes)) as running:
             out, err = running.communicate(timeout=PATIENCE_S)
         assert "Traceback" not in err
@@ -44,6 +55,7 @@ def test_control_goes_on_when_the_log_is_full(run_on_full_disk):
     assert "a record could not be written" in err
     assert "control goes on" in err
     assert f"{N_TICKS - kept} records could not be written" in err
+    assert f"{N_TICKS - kept} of {N_TICKS} ticks are not in the log; errors, energies and times are of" in err
 
 
 def test_journal_stays_when_there_is_no_room_for_the_table(run_on_full_disk, spikearm):

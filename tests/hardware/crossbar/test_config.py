@@ -3,7 +3,7 @@ from __future__ import annotations
 import nengo
 import pytest
 
-from spikearm.errors import SpikearmError
+from spikearm.errors import ConfigError, SpikearmError
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.devices import DEVICES
 from spikearm.hardware.crossbar.simulator import CrossbarSimulator
@@ -13,7 +13,8 @@ from spikearm.hardware.crossbar.simulator import CrossbarSimulator
     ("changes", "message"),
     [
         ({"tile_rows": 4096}, "tile_rows must be a whole number from 1 to 2048, not 4096"),
-        ({"tile_cols": 0}, "tile_cols must be a whole number from 1 to 2048, not 0"),
+        ({"tile_cols": 0}, "tile_cols must be a whole number from 1 to 1024, not 0"),
+        ({"tile_cols": 2048}, "tile_cols must be a whole number from 1 to 1024, not 2048"),
         ({"adc_bits": 0}, "adc_bits must be a whole number from 2 to 16, not 0"),
         ({"dac_bits": 8.5}, "dac_bits must be a whole number"),
         ({"adcs_per_tile": 300}, "adcs_per_tile must be a whole number from 1 to 256, not 300"),
@@ -78,6 +79,56 @@ def test_digital_labels_may_use_wildcards():
     assert config.is_digital("features")
     assert not config.is_digital("learned")
     assert not config.is_digital(None)
+
+
+def test_a_star_matches_objects_without_a_label():
+    config = CrossbarConfig(digital=("*",), overrides={"*": {"adc_bits": 5}})
+    assert config.is_digital(None)
+    assert config.for_label(None).adc_bits == 5
+
+
+def test_only_a_star_is_a_wildcard():
+    config = CrossbarConfig(digital=("a[0]*", "b?"))
+    assert config.is_digital("a[0].x")
+    assert config.is_digital("b?")
+    assert not config.is_digital("a0")
+    assert not config.is_digital("bc")
+
+
+def test_everything_can_stay_digital_without_labels():
+    with nengo.Network(seed=0) as network:
+        a = nengo.Ensemble(20, 2)
+        nengo.Connection(nengo.Node([0.1, 0.2]), a)
+        nengo.Connection(a, nengo.Node(size_in=2))
+    with CrossbarSimulator(network, config=CrossbarConfig(digital=("*",)), progress_bar=False) as sim:
+        assert sim.matrices == ()
+    config = CrossbarConfig(overrides={"*": {"adc_bits": 5}})
+    with CrossbarSimulator(network, config=config, progress_bar=False) as sim:
+        assert [matrix.config.adc_bits for matrix in sim.matrices] == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"),
+    [({"digital": ("a", "ouut")}, "digital"), ({"overrides": {"ouut": {"adc_bits": 6}}}, "overrides")],
+)
+def test_a_label_that_the_network_does_not_have_is_refused(settings, setting):
+    with nengo.Network(seed=0) as network:
+        a = nengo.Ensemble(20, 2, label="a")
+        nengo.Connection(a, nengo.Node(size_in=2, label="sink"), label="out")
+    message = (
+        f"{setting}: no connection or ensemble of the network is labelled 'ouut'; known labels: 'a', 'out'. "
+        r"Name one of these; a label with '\*' may match nothing"
+    )
+    with pytest.raises(ConfigError, match=message):
+        CrossbarSimulator(network, config=CrossbarConfig(**settings), progress_bar=False)
+
+
+def test_a_pattern_may_match_nothing():
+    with nengo.Network(seed=0) as network:
+        nengo.Connection(nengo.Ensemble(20, 2, label="a"), nengo.Node(size_in=2), label="out")
+    config = CrossbarConfig(digital=("osc.*",), overrides={"encoder.*": {"adc_bits": 6}})
+    with CrossbarSimulator(network, config=config, progress_bar=False) as sim:
+        assert [matrix.config.adc_bits for matrix in sim.matrices] == [8]
 
 
 def test_overrides_change_what_they_name_for_the_labels_they_match():

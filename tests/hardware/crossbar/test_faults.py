@@ -166,13 +166,45 @@ def test_a_fault_map_is_laid_over_the_devices(tmp_path):
         ({"learned": np.full((N_NEURONS, 2, 2), 3)}, "'learned' may hold -1, 0 and 1 only"),
         (
             {"lerned": np.zeros((N_NEURONS, 2, 2))},
-            "no matrix on a crossbar is labelled 'lerned'; 'a', 'learned'",
+            "no matrix on a crossbar is labelled 'lerned'; name one of 'a', 'learned'",
         ),
     ],
 )
 def test_a_fault_map_that_does_not_fit_is_refused(tmp_path, maps, message):
     config = CrossbarConfig(fault_map=save(tmp_path / "faults.npz", **maps))
     with pytest.raises(ConfigError, match=message):
+        simulate(config)
+
+
+def two_alike():
+    with nengo.Network(seed=0) as net:
+        stimulus = nengo.Node([0.3, 0.2])
+        for _ in range(2):
+            transform = np.arange(6).reshape(3, 2) / 6
+            nengo.Connection(stimulus, nengo.Node(size_in=3), transform=transform, label="copy")
+    return net
+
+
+def test_matrices_of_one_label_are_told_apart_in_a_fault_map(tmp_path):
+    faults = np.zeros((2, 3, 2), dtype=int)
+    faults[0, 1, 0] = 1
+    path = save(tmp_path / "faults.npz", **{"copy#2": faults})
+    with CrossbarSimulator(two_alike(), config=CrossbarConfig(fault_map=path), progress_bar=False) as sim:
+        stuck = [int(matrix.cells.stuck.sum()) for matrix in sim.matrices]
+    assert stuck == [0, 1]
+
+
+def test_an_ambiguous_label_in_a_fault_map_is_refused(tmp_path):
+    path = save(tmp_path / "faults.npz", copy=np.zeros((2, 3, 2), dtype=int))
+    message = "2 matrices on crossbars are labelled 'copy'; name one of 'copy#1', 'copy#2'"
+    with pytest.raises(ConfigError, match=message):
+        CrossbarSimulator(two_alike(), config=CrossbarConfig(fault_map=path), progress_bar=False)
+
+
+def test_a_fault_map_of_one_connection_names_that_one_only(tmp_path):
+    path = save(tmp_path / "faults.npz", a=np.zeros((2, N_NEURONS, 2), dtype=int))
+    config = CrossbarConfig(overrides={"learned": {"fault_map": path}})
+    with pytest.raises(ConfigError, match="labelled 'a'; name one of 'learned'"):
         simulate(config)
 
 

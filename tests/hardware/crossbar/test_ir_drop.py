@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -243,3 +244,34 @@ def test_exact_wires_give_kirchhoffs_currents_where_ladders_do_not(tile):
 def test_wires_that_lose_too_much_both_ways_are_reported(caplog):
     _matrix((256, 256), ohm=2.0, spiking=False, full=True)
     assert "choose smaller tiles, wires of less resistance, or exact_wires=True" in caplog.text
+
+
+def test_gated_wires_that_lose_too_much_are_reported_by_how_many_rows_take_part(caplog):
+    for part, said in ((0.3, True), (0.01, False)):
+        caplog.clear()
+        matrix = _matrix((256, 256), ohm=3.0)
+        assert caplog.text == ""
+        matrix.calibrate(_spikes(256, part=part)[None])
+        assert ("rows and columns of 256 x 256 pairs both lose so much" in caplog.text) == said
+        assert "exact_wires" not in caplog.text
+    caplog.clear()
+    _matrix((256, 256), ohm=0.35).calibrate(_spikes(256, part=0.3)[None])
+    assert caplog.text == ""
+
+
+def test_exact_wires_without_effect_are_reported(caplog):
+    _matrix((32, 8), ohm=0.35, exact_wires=True, learned=True)
+    assert caplog.text == ""
+    _matrix((32, 8), ohm=0.35, exact_wires=True)
+    assert "t: exact_wires has no effect on rows that spikes connect; set rows_gated=False" in caplog.text
+
+
+def test_error_of_gated_wires_is_what_the_warning_says(caplog):
+    matrix = _matrix((128, 128), ohm=6.0)
+    drive = _spikes(128, part=0.3)
+    matrix.calibrate(drive[None])
+    said = float(re.search(r"about (\d+) % only", caplog.text)[1]) / 100
+    found, _ = _read(matrix, SPIKE * drive)
+    wanted, _ = _exact(matrix, drive, gated=True)
+    error = np.abs(found - wanted).max() / np.abs(wanted).max()
+    assert 0.2 * said < error < 2 * said

@@ -6,7 +6,7 @@ import nengo
 import numpy as np
 import pytest
 
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, TimeStepError
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.learning import PulseLearning
 from spikearm.hardware.crossbar.operators import CrossbarPes, CrossbarRead, CrossbarUpdate
@@ -376,3 +376,107 @@ def test_a_model_without_a_network_runs_too():
     with CrossbarSimulator(None, model=model, seed=0, progress_bar=False) as sim:
         sim.run_steps(3)
         assert sim.matrices == ()
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_a_built_model_can_be_used_again(optimize):
+    network = _channel()
+    model = nengo.builder.Model(dt=0.001)
+    model.build(network)
+    options = {"model": model, "seed": 1, "progress_bar": False, "optimize": optimize}
+    with CrossbarSimulator(None, **options) as first, CrossbarSimulator(None, **options) as second:
+        first.run_steps(100)
+        before = second.changing_arrays()["matrix0/g"].copy()
+        second.advance_time(3600.0)
+        second.reset()
+        second.run_steps(100)
+        assert len(first.matrices) == len(second.matrices) > 0
+        assert first.counts == second.counts
+        np.testing.assert_array_equal(first.data[network.probe], second.data[network.probe])
+        np.testing.assert_array_equal(second.changing_arrays()["matrix0/g"], before)
+    with nengo.Simulator(None, model=model, seed=1, progress_bar=False) as plain:
+        plain.run_steps(100)
+    wanted, _ = _run(_channel, seed=1, steps=100)
+    np.testing.assert_array_equal(plain.data[network.probe], wanted)
+
+
+@pytest.mark.parametrize("config", ["pcm", {"device": "pcm"}, CrossbarConfig], ids=str)
+def test_a_configuration_of_another_kind_is_refused(config):
+    with pytest.raises(ConfigError, match=r"config must be a CrossbarConfig, not .*\*\*settings"):
+        CrossbarSimulator(_channel(), config=config, progress_bar=False)
+
+
+@pytest.mark.parametrize("dt", [0, -1, "x", None, float("inf")])
+def test_a_time_step_that_is_none_is_refused(dt):
+    with pytest.raises(TimeStepError, match=r"dt must be a positive number of seconds, not .*; try 0\.001"):
+        CrossbarSimulator(_channel(), dt=dt, progress_bar=False)
+
+
+@pytest.mark.parametrize("seed", [-3, "x", 1.5])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(ConfigError, match="seed must be a whole number from 0 to"):
+        CrossbarSimulator(_channel(), seed=seed, progress_bar=False)
+
+
+@pytest.mark.parametrize("seconds", ["day", None, True, -1.0, 0, float("inf"), float("nan")])
+def test_time_advances_by_positive_numbers_only(seconds):
+    message = "time can only advance; give a positive number of seconds"
+    with (
+        CrossbarSimulator(_channel(), seed=0, progress_bar=False) as sim,
+        pytest.raises(ConfigError, match=message),
+    ):
+        sim.advance_time(seconds)
+
+
+def test_time_of_a_closed_simulator_does_not_advance():
+    sim = CrossbarSimulator(_channel(), seed=0, progress_bar=False)
+    sim.close()
+    with pytest.raises(nengo.exceptions.SimulatorClosed, match="Cannot advance the time of a closed"):
+        sim.advance_time(1.0)
+
+
+def _summed(values):
+    """Two inputs, of which the first is given step by step, weighed and summed."""
+    with nengo.Network(seed=0) as network:
+        stimulus = nengo.Node(lambda t: [values[min(round(t / 1e-3) - 1, len(values) - 1)], 0.1])
+        out = nengo.Node(size_in=3)
+        nengo.Connection(stimulus, out, transform=np.ones((3, 2)), synapse=None, label="sum")
+        network.probe = nengo.Probe(out)
+    return network
+
+
+@pytest.mark.parametrize("outlier", [1e30, -1e6])
+def test_one_outlier_does_not_silence_a_matrix(outlier, caplog):
+    network = _summed([0.5, 0.5, outlier, 0.5])
+    config = replace(IDEAL, dac_bits=8)
+    with CrossbarSimulator(network, config=config, progress_bar=False) as sim:
+        sim.run_steps(4)
+        assert sim.matrices[0].dac_range[0] == 8.0
+        sim.run_steps(20)
+        assert sim.matrices[0].dac_range[0] == 8.0
+        assert sim.clipped_conversions == 1
+        np.testing.assert_allclose(sim.data[network.probe][:2], 0.6, atol=0.01)
+        assert (np.abs(sim.data[network.probe][2]) > 7.5).all()
+        # Four bits of eight are left.
+        np.testing.assert_allclose(sim.data[network.probe][3:], 0.6, atol=8 / 127)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 1
+    assert "connection sum: an input of" in messages[0]
+    assert "more than 16 times the range that inputs had so far (0.5)" in messages[0]
+
+
+def test_inputs_that_grow_are_followed(caplog):
+    network = _summed([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0])
+    with CrossbarSimulator(network, config=replace(IDEAL, dac_bits=8), progress_bar=False) as sim:
+        sim.run_steps(8)
+        assert sim.matrices[0].dac_range[0] == 16.0
+        assert sim.clipped_conversions == 0
+    assert caplog.text == ""
+
+
+def test_inputs_without_converter_have_no_range_to_leave(caplog):
+    network = _summed([0.5, 0.5, 1e9, 0.5])
+    with CrossbarSimulator(network, config=IDEAL, progress_bar=False) as sim:
+        sim.run_steps(4)
+    np.testing.assert_allclose(sim.data[network.probe][:, 0], [0.6, 0.6, 1e9, 0.6], rtol=1e-6)
+    assert caplog.text == ""
