@@ -30,7 +30,8 @@ NOISE_Q, NOISE_POWER, NOISE_LARGEST = 16, 17, 18
 N_FAST = 19
 WHITE = 20
 G_LOW, G_HIGH = 21, 22
-SCATTER = 23  # first coefficient of the programming scatter; the others follow
+LEARN_START, ADDITIVE = 23, 24
+SCATTER = 25  # first coefficient of the programming scatter; the others follow
 
 _NEAR_END = 0.02
 """Part of the range that counts as its end."""
@@ -49,7 +50,8 @@ def pack(device: Device, n_fast: int) -> FloatArray:
     values += [d.drift_scale, d.set_step, d.set_scatter, d.set_saturation]
     values += [d.g_min_siemens, d.reset_step, float(power), d.endurance_cycles, *resistances]
     white = (d.noise_scale * d.additive_noise * d.g_max_siemens) ** 2
-    return np.array([*values, *d.noise_q, float(n_fast), white, *d.bounds_siemens, *scatter])
+    values += [*d.noise_q, float(n_fast), white, *d.bounds_siemens]
+    return np.array([*values, d.learn_start, float(d.additive_scatter), *scatter])
 
 
 # Positions in the array of what sets single devices apart.

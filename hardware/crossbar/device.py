@@ -39,7 +39,7 @@ _FARTHEST = 6.0
 """Deviations that no device strays beyond: one in 10^9 would."""
 
 _NARROWEST = 0.05
-"""Smallest half-range of a single device, relative to the mean one."""
+"""Smallest distance of a single device's end from where learning starts, relative to the mean one."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,21 @@ class Device:
             response to single pulses is not known, which cannot learn.
         reset_step: Mean change by a pulse downwards at g_max, relative to the range; 0 for devices that
             can only be reset as a whole.
-        set_scatter: Relative scatter of a step from pulse to pulse.
+        set_scatter: Scatter of a step from pulse to pulse, relative to the step ...
+        additive_scatter: ... or, if True, to the device's own step at ``learn_start``, whatever its state: steps
+            that shrink towards the end of the range scatter no less there.
         set_saturation: 1: steps shrink towards the end of the range; 0: equal steps.
-        device_scatter: Scatter of the mean step from device to device: deviation of its logarithm.
-        bound_scatter: Scatter from device to device of the upper and of the lower end of the range: relative
-            deviation of their distances from its middle.
+        device_scatter: Scatter of the mean step from device to device, relative; steps up and down of a device
+            are larger or smaller together.
+        device_log_normal: Whether that is the deviation of its logarithm, as in the arrays of Gong, Rasch et
+            al. 2022; a normal distribution otherwise.
+        asymmetry_scatter: Scatter from device to device of what its steps up are larger, and its steps down
+            smaller, by.
+        bound_scatter: Scatter from device to device of the upper and of the lower end of the range that
+            pulses can reach: relative deviation of their distances from ``learn_start``.
         write_pulses: Pulses of one write-verify, where its source tells; 0 to reckon with ``set_step``.
-        learn_start: Place in the range of both devices of a weight of zero, before learning.
+        learn_start: Place in the range of both devices of a weight of zero, before learning. There the steps
+            are the mean ones whatever the ends of a device.
         corrupt: Share of devices that are stuck from the start ...
         corrupt_at: ... at this place in the range.
         endurance_cycles: Pulses that a device survives; then it sticks where it is.
@@ -100,7 +108,10 @@ class Device:
     reset_step: float = 0.0
     set_scatter: float = 0.0
     set_saturation: float = 1.0
+    additive_scatter: bool = False
     device_scatter: float = 0.0
+    device_log_normal: bool = False
+    asymmetry_scatter: float = 0.0
     bound_scatter: tuple[float, float] = (0.0, 0.0)
     write_pulses: int = 0
     learn_start: float = 0.0
@@ -123,6 +134,7 @@ class Device:
             "reset_step",
             "set_scatter",
             "device_scatter",
+            "asymmetry_scatter",
         ):
             require_not_negative(name, getattr(self, name))
         require_whole("write_pulses", self.write_pulses, 0, 10**9)
@@ -157,9 +169,10 @@ class Device:
         """Smallest and largest conductance that any device ever has [S]; drift has no end above 0."""
         ends = np.array([self.g_min_siemens, self.g_max_siemens])
         astray = _FARTHEST * self.scatter_siemens(ends, self.valid_age_s[1])
-        upper, lower = (0.5 * _FARTHEST * s * self.range_siemens for s in self.bound_scatter)
-        smallest = 0.0 if self.drift_scale > 0 else max(0.0, float(ends[0] - astray[0] - lower))
-        return smallest, float(ends[1] + astray[1] + upper)
+        above, below = _FARTHEST * self.range_siemens * np.array(self.bound_scatter) * self._to_ends
+        # A device is written within the range or pulsed to its own end, not written beyond its own end.
+        smallest = 0.0 if self.drift_scale > 0 else max(0.0, float(ends[0] - max(astray[0], below)))
+        return smallest, float(ends[1] + max(astray[1], above))
 
     @property
     def learns(self) -> bool:
@@ -174,7 +187,8 @@ class Device:
     @property
     def equal_steps(self) -> bool:
         """Whether every pulse does the same, so that many of them can be added up at once."""
-        return not (self.set_scatter or self.set_saturation or self.device_scatter or any(self.bound_scatter))
+        scatters = (self.set_scatter, self.device_scatter, self.asymmetry_scatter, *self.bound_scatter)
+        return not (self.set_saturation or any(scatters))
 
     @property
     def range_siemens(self) -> float:
@@ -208,11 +222,14 @@ class Device:
 
     def own_factors(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
         """What sets single devices apart: factors on the step up and the step down, shape (*shape, 2)."""
-        if not self.device_scatter:
+        if not (self.device_scatter or self.asymmetry_scatter):
             return np.ones((*shape, 2))
         s = self.device_scatter
-        # Log-normal of mean 1 (Gong et al. 2022): no device steps backwards.
-        factors: FloatArray = np.exp(s * rng.standard_normal((*shape, 2)) - 0.5 * s * s)
+        xi = rng.standard_normal((*shape, 2))
+        # Log-normal of mean 1.
+        both = np.exp(s * xi[..., :1] - 0.5 * s * s) if self.device_log_normal else 1.0 + s * xi[..., :1]
+        # No device steps backwards.
+        factors: FloatArray = np.abs(both + self.asymmetry_scatter * xi[..., 1:] * [1.0, -1.0])
         return factors
 
     def own_bounds(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
@@ -220,13 +237,18 @@ class Device:
         places = np.tile([1.0, 0.0], (*shape, 1))
         if any(self.bound_scatter):
             xi = rng.standard_normal((*shape, 2))
-            half = 0.5 * np.maximum(np.abs(1.0 + np.array(self.bound_scatter) * xi), _NARROWEST)
+            reach = np.maximum(np.abs(1.0 + np.array(self.bound_scatter) * xi), _NARROWEST) * self._to_ends
             low, high = (np.array(self.bounds_siemens) - self.g_min_siemens) / self.range_siemens
-            places = np.clip(0.5 + half * [1.0, -1.0], low, high)
+            places = np.clip(self.learn_start + reach * [1.0, -1.0], low, high)
         return places
 
+    @property
+    def _to_ends(self) -> FloatArray:
+        """How far the upper and the lower end of the range are from ``learn_start``."""
+        return np.array([1.0 - self.learn_start, self.learn_start])
+
     def reachable(self, target: FloatArray, bounds: FloatArray) -> FloatArray:
-        """The conductances nearest to ``target`` that devices with these :meth:`own_bounds` have [S]."""
+        """The conductances nearest to ``target`` that devices with these :meth:`own_bounds` are written to [S]."""
         high, low = self.g_min_siemens + self.range_siemens * np.moveaxis(bounds, -1, 0)
         return np.clip(target, low, high) if any(self.bound_scatter) else target
 

@@ -268,7 +268,9 @@ class CrossbarMatrix:
         device = self.config.device
         start = device.learn_start if self.learned else 0.0
         if self.learned and device.bidirectional:
-            plus, minus = start + 0.5 * signed, start - 0.5 * signed
+            # As near to the start as a weight allows without running out of the range on one side.
+            centre = np.clip(start, 0.5 * np.abs(signed), 1.0 - 0.5 * np.abs(signed))
+            plus, minus = centre + 0.5 * signed, centre - 0.5 * signed
         else:
             plus, minus = start + np.maximum(signed, 0.0), start + np.maximum(-signed, 0.0)
         places = np.clip(np.stack([plus, minus], axis=-1), 0.0, 1.0)

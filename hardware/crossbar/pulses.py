@@ -24,11 +24,13 @@ import numpy as np
 
 from spikearm.compiled import kernel
 from spikearm.hardware.crossbar.cells import (
+    ADDITIVE,
     EXPONENT,
     G_HIGH,
     G_LOW,
     G_MAX,
     G_MIN,
+    LEARN_START,
     OWN_DOWN,
     OWN_HIGH,
     OWN_LOW,
@@ -181,20 +183,33 @@ def list_dense_signs(delta, pairs, pulses):  # type: ignore[no-untyped-def]
 
 
 @kernel(inline="always")
-def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
-    """Change of the place in the range by a pulse upwards; none beyond the device's own upper end.
+def _step(left, at_start, xi, step, p):  # type: ignore[no-untyped-def]
+    """Size of a step with ``left`` of the range to go; additive scatter is that of a step at the start."""
+    scatter, saturation = p[SET_SCATTER], p[SET_SATURATION]
+    if p[ADDITIVE] == 0.0:
+        return set_increment(1.0 - left, xi, step, scatter, saturation)
+    mean = set_increment(1.0 - left, 0.0, step, scatter, saturation)
+    return mean + scatter * xi * set_increment(1.0 - at_start, 0.0, step, scatter, saturation)
 
-    Soft bounds: ``a (1 - w / w_max) (1 + s xi)`` with the weight ``w = 2 u - 1``.
+
+@kernel(inline="always")
+def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
+    """Change of the place in the range by a pulse upwards; none in the mean at the device's own upper end.
+
+    Soft bounds: ``a (1 - w / w_max) (1 + s xi)``, or ``a (1 - w / w_max) + a s xi``, with the weight ``w``
+    proportional to ``u - learn_start``.
     """
-    left = max(0.5 * (own[OWN_HIGH] - u) / (own[OWN_HIGH] - 0.5), 0.0)
-    return set_increment(1.0 - left, xi, p[SET_STEP] * own[OWN_UP], p[SET_SCATTER], p[SET_SATURATION])
+    at_start, to_end = 1.0 - p[LEARN_START], own[OWN_HIGH] - p[LEARN_START]
+    left = max((at_start / to_end if to_end > 0.0 else 1.0) * (own[OWN_HIGH] - u), 0.0)
+    return _step(left, at_start, xi, p[SET_STEP] * own[OWN_UP], p)
 
 
 @kernel(inline="always")
 def _step_down(u, xi, own, p):  # type: ignore[no-untyped-def]
     """Change of the place in the range by a pulse downwards, as :func:`_step_up`."""
-    left = max(0.5 * (u - own[OWN_LOW]) / (0.5 - own[OWN_LOW]), 0.0)
-    return -set_increment(1.0 - left, xi, p[RESET_STEP] * own[OWN_DOWN], p[SET_SCATTER], p[SET_SATURATION])
+    at_start, to_end = p[LEARN_START], p[LEARN_START] - own[OWN_LOW]
+    left = max((at_start / to_end if to_end > 0.0 else 1.0) * (u - own[OWN_LOW]), 0.0)
+    return -_step(left, at_start, xi, p[RESET_STEP] * own[OWN_DOWN], p)
 
 
 @kernel(inline="always")
