@@ -200,7 +200,10 @@ def update_pair(pair, now_s, d):  # type: ignore[no-untyped-def]
 
 @kernel(inline="always")
 def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
-    """A device has a new conductance [S]: its drift and its noise begin anew. A stuck device has not."""
+    """A device has a new conductance [S]: drift begins anew, and noise to develop. A stuck device has none.
+
+    The slow noise components go on from where they are: a SET pulse does not melt a device.
+    """
     if d.stuck[pair, side] != 0:
         return
     x = g / d.p[G_MAX]
@@ -211,12 +214,24 @@ def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
 
 
 @kernel(inline="always")
+def cycles_left(pair, side, n, d):  # type: ignore[no-untyped-def]
+    """How many of ``n`` pulses a device takes before it is worn out."""
+    taken = d.set_count[pair, side] + d.reset_count[pair, side]
+    return n if taken + n <= d.p[ENDURANCE] else max(int(d.p[ENDURANCE]) - taken, 0)
+
+
+@kernel(inline="always")
 def wear_out(pair, side, n_set, n_reset, d):  # type: ignore[no-untyped-def]
-    """Count pulses on a device; one that has had all it can take sticks from now on."""
+    """Count pulses on a device; one that has had all it can take sticks from now on, without drift or noise.
+
+    What it conducts must be up to date (:func:`restart`).
+    """
     d.set_count[pair, side] += n_set
     d.reset_count[pair, side] += n_reset
-    if d.set_count[pair, side] + d.reset_count[pair, side] >= d.p[ENDURANCE]:
+    if d.set_count[pair, side] + d.reset_count[pair, side] >= d.p[ENDURANCE] and d.stuck[pair, side] == 0:
         d.stuck[pair, side] = 1
+        d.exponent[pair, side] = 0.0
+        d.level[pair, side] = 0.0
 
 
 @kernel(error_model="numpy")
@@ -257,6 +272,7 @@ class Cells:
 
     Attributes:
         programming: What the programming took.
+        programming_pulses: SET and RESET pulses that it took of each device, shape (n_pairs, n_devices).
         g: Conductance right after the last pulse or programming [S], shape (n_pairs, n_devices).
         born_s: When that was, on the network's clock [s], same shape.
         xi: Every device's own standard normal number in the drift law, same shape.
@@ -308,6 +324,7 @@ class Cells:
         )
         self.g: FloatArray = device.relax(written.g, (0.0, programmed_s), rng)
         self.programming: OpCounts = written.counts
+        self.programming_pulses: FloatArray = written.pulses
         self.born_s: FloatArray = np.full(shape, -programmed_s)
         self.xi: FloatArray = rng.standard_normal(shape)
         self.exponent: FloatArray = device.drift_scale * drift_exponent(
@@ -388,6 +405,7 @@ class Cells:
         self.exponent[written] = self.device.drift_scale * drift_exponent(x, self.xi[written])
         self.level[written] = read_noise_level(x, *self.device.noise_q) ** 2
         self.programming += found.counts
+        self.programming_pulses += found.pulses
         self.refresh_all(0.0)
 
     def refresh_all(self, now_s: float) -> None:

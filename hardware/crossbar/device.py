@@ -30,10 +30,20 @@ LINEAR, POWER = 0, 1
 YEAR_S = 365 * 86_400.0
 """How far any law is extrapolated; none was measured for longer."""
 
+UNAGED_S = 3600.0
+"""How long devices without a law of ageing are taken to stay as they are [s].
+
+Their sources measured answers to trains of pulses, which take minutes, and followed no device at rest: an
+hour is the order of such a measurement, and no retention is known from it.
+"""
+
 _MOST_COEFFICIENTS = 5
 
 _PLAUSIBLE_SIEMENS = (1e-15, 0.01)
 """Range of the largest conductance of a device: 100 ohm to a petaohm, farther than any is known."""
+
+_ROUNDING = 1e-9
+"""Relative error of a sum of time steps."""
 
 _FARTHEST = 6.0
 """Deviations that no device strays beyond: one in 10^9 would."""
@@ -58,19 +68,24 @@ class Device:
         drift_t0_s: Time from programming to the reference read of the drift law [s].
         noise_scale: Factor on the standard deviation of all read noise; 0 reads exactly.
         noise_q: Level, exponent and largest value of the law of 1/f noise (:func:`~.pcm.read_noise_level`).
-        short_time_noise: Relative deviation between two reads in quick succession.
+        short_time_noise: Relative deviation of the white part of the noise, at least: components of 1/f noise
+            that are too fast to be held between two visits (:func:`.flicker.n_fast`) come on top, so that two
+            reads in quick succession differ by more.
         additive_noise: Deviation of every read, whatever the state, relative to g_max.
-        noise_t_read_s: Read duration in the noise law [s].
+        noise_t_read_s: Read duration in the noise law [s], that of the measurement it was fitted to.
+        read_voltage_v: Voltage on a row that is driven fully [V]; for the energy.
+        read_time_s: Duration of a read [s]; for energy and latency. Noise goes with the logarithm of its
+            duration: reads of 100 ns, not 250 ns, would have 3 % more of it than the law says here.
         set_step: Mean change by a pulse upwards at g_min, relative to the range; 0 for devices whose
             response to single pulses is not known, which cannot learn.
         reset_step: Mean change by a pulse downwards at g_max, relative to the range; 0 for devices that
             can only be reset as a whole.
         set_scatter: Scatter of a step from pulse to pulse, relative to the step ...
-        additive_scatter: ... or, if True, to the device's own step at ``learn_start``, whatever its state: steps
-            that shrink towards the end of the range scatter no less there.
+        additive_scatter: ... or, if True, to the device's own step at ``learn_start``, whatever its state:
+            steps that shrink towards the end of the range scatter no less there.
         set_saturation: 1: steps shrink towards the end of the range; 0: equal steps.
-        device_scatter: Scatter of the mean step from device to device, relative; steps up and down of a device
-            are larger or smaller together.
+        device_scatter: Scatter of the mean step from device to device, relative; steps up and down of a
+            device are larger or smaller together.
         device_log_normal: Whether that is the deviation of its logarithm, as in the arrays of Gong, Rasch et
             al. 2022; a normal distribution otherwise.
         asymmetry_scatter: Scatter from device to device of what its steps up are larger, and its steps down
@@ -83,7 +98,8 @@ class Device:
         corrupt: Share of devices that are stuck from the start ...
         corrupt_at: ... at this place in the range.
         endurance_cycles: Pulses that a device survives; then it sticks where it is.
-        valid_age_s: Shortest and longest time since programming that the figures describe [s].
+        valid_age_s: Shortest and longest time since programming that the figures describe [s]. Without a law
+            of ageing that is :data:`UNAGED_S`.
     """
 
     technology: ClassVar[str] = "unknown"
@@ -104,6 +120,8 @@ class Device:
     short_time_noise: float = 0.0
     additive_noise: float = 0.0
     noise_t_read_s: float = 250e-9
+    read_voltage_v: float = 0.2
+    read_time_s: float = 100e-9
     set_step: float = 0.0
     reset_step: float = 0.0
     set_scatter: float = 0.0
@@ -118,10 +136,17 @@ class Device:
     corrupt: float = 0.0
     corrupt_at: float = 0.5
     endurance_cycles: float = 1e9
-    valid_age_s: tuple[float, float] = (0.0, YEAR_S)
+    valid_age_s: tuple[float, float] = (0.0, UNAGED_S)
 
     def __post_init__(self) -> None:
-        for name in ("g_max_siemens", "drift_t0_s", "noise_t_read_s", "endurance_cycles"):
+        for name in (
+            "g_max_siemens",
+            "drift_t0_s",
+            "noise_t_read_s",
+            "read_voltage_v",
+            "read_time_s",
+            "endurance_cycles",
+        ):
             require_positive(name, getattr(self, name))
         for name in (
             "g_min_siemens",
@@ -214,7 +239,7 @@ class Device:
             ConfigError: The time since programming [s] lies outside ``valid_age_s``.
         """
         low, high = self.valid_age_s
-        if not low <= age_s <= high:
+        if not low <= age_s <= high * (1 + _ROUNDING):
             raise ConfigError(
                 f"the device is described from {low:g} s to {high:g} s after programming, not at {age_s:g} s "
                 f"({self.source or 'no source given'}); choose a time within, or another device."
@@ -248,7 +273,7 @@ class Device:
         return np.array([1.0 - self.learn_start, self.learn_start])
 
     def reachable(self, target: FloatArray, bounds: FloatArray) -> FloatArray:
-        """The conductances nearest to ``target`` that devices with these :meth:`own_bounds` are written to [S]."""
+        """What devices with these :meth:`own_bounds` are written to, as near to ``target`` as can be [S]."""
         high, low = self.g_min_siemens + self.range_siemens * np.moveaxis(bounds, -1, 0)
         return np.clip(target, low, high) if any(self.bound_scatter) else target
 

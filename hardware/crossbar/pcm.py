@@ -96,9 +96,9 @@ class PcmDevice(Device):
     Pulses upwards (SET) are fine but saturate; downwards there is only the abrupt RESET. The laws hold at
     room temperature; drift was followed for about a day and is extrapolated beyond, at most for a year.
 
-    Steps scatter by 60 % from pulse to pulse and by 20 % from device to device, and so does by 10 % the end of
-    the range that equal pulses reach: the figures of ``PCMPreset`` in IBM's analog-hardware toolkit, for the
-    devices of Nandakumar et al. 2020. That end is none of write-verify, which chooses its pulses: its published
+    Steps scatter by 60 % from pulse to pulse and by 20 % from device to device, and the end of the range that
+    equal pulses reach by 10 %: the figures of ``PCMPreset`` in IBM's analog-hardware toolkit, for the devices
+    of Nandakumar et al. 2020. Write-verify, which chooses its pulses, is not bound by that end: its published
     scatter is that of all devices together.
     """
 

@@ -44,6 +44,7 @@ from spikearm.hardware.crossbar.cells import (
     SET_SCATTER,
     SET_STEP,
     Devices,
+    cycles_left,
     drifted,
     place,
     restart,
@@ -234,9 +235,9 @@ def _pulsed(u, g, n, up, xi, used, own, p):  # type: ignore[no-untyped-def]
 @kernel(inline="always")
 def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-def]
     """Give ``n`` pulses to one device."""
-    g = drifted(pair, side, now_s, d)
+    g, left = drifted(pair, side, now_s, d), cycles_left(pair, side, n, d)
     span = d.p[G_MAX] - d.p[G_MIN]
-    u = _pulsed((g - d.p[G_MIN]) / span, g, n, up, xi, used, d.own[pair, side], d.p)
+    u = _pulsed((g - d.p[G_MIN]) / span, g, left, up, xi, used, d.own[pair, side], d.p)
     restart(pair, side, d.p[G_MIN] + u * span, now_s, d)
     if up:
         wear_out(pair, side, n, 0, d)
@@ -326,19 +327,24 @@ def give_pulses(n_due, pairs, pulses, counter, xi, part, now_s, devices, counts)
         counter[0] = (counter[0] + n) % n_choices
         update_pair(pair, now_s, d)
         if pair // d.n_cols != row:
-            counts[0].rows_programmed += longest_up + longest_down
+            counts[0].rows_programmed += longest_up
+            counts[0].rows_reset += longest_down
             row, longest_up, longest_down = pair // d.n_cols, 0, 0
         longest_up, longest_down = max(longest_up, n_up), max(longest_down, n - n_up)
-    counts[0].rows_programmed += longest_up + longest_down
+    counts[0].rows_programmed += longest_up
+    counts[0].rows_reset += longest_down
 
 
 @kernel
-def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max, counts):  # type: ignore[no-untyped-def]
+def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max, n_converters, counts):  # type: ignore[no-untyped-def]
     """Whether a pair of a row, which is read for it, may have to be refreshed, for the price of a look at it.
 
-    Drift only lowers a conductance, so that what was not too much after the last pulse is not now.
+    Drift only lowers a conductance, so that what was not too much after the last pulse is not now. As many
+    devices are read at a time as there are converters.
     """
-    counts[0].verify_reads += n_cols * g.shape[1]
+    n_devices = n_cols * g.shape[1]
+    counts[0].verify_reads += n_devices
+    counts[0].serial_verify_reads += math.ceil(n_devices / n_converters)
     span = g_max - g_min
     for pair in range(row * n_cols, (row + 1) * n_cols):
         for k in range(0, g.shape[1], 2):
@@ -349,7 +355,7 @@ def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max, counts):  # type:
 
 
 @kernel
-def refresh_row(row, upper, lower, xi, now_s, devices, counts):  # type: ignore[no-untyped-def]
+def refresh_row(row, upper, lower, xi, xi_slow, now_s, devices, counts):  # type: ignore[no-untyped-def]
     """Reset pairs of a row that have both grown and write their difference anew.
 
     The number of SET pulses of a write is the one that takes a device there on average. Pairs with a stuck
@@ -360,6 +366,7 @@ def refresh_row(row, upper, lower, xi, now_s, devices, counts):  # type: ignore[
         upper: Place in the range the larger device must have passed ...
         lower: ... and the smaller one.
         xi: A normal number for each pair of the row.
+        xi_slow: Normal numbers for the slow noise of its devices, shape (n_cols, n_devices, n_slow).
         now_s: Time [s].
         devices: The devices, see :class:`~.cells.Devices`.
         counts: Added to.
@@ -380,13 +387,17 @@ def refresh_row(row, upper, lower, xi, now_s, devices, counts):  # type: ignore[
                 continue
             if d.stuck[pair, 2 * k] != 0 or d.stuck[pair, 2 * k + 1] != 0:
                 continue
+            # A device that was melted is a new one.
+            d.z[pair, 2 * k : 2 * k + 2] = xi_slow[j, 2 * k : 2 * k + 2]
             n_set = _rewrite(pair, k, plus - minus, xi[j * n_pairs + k], now_s, d)
             counts[0].set_pulses += n_set
             counts[0].reset_pulses += 2
             counts[0].verify_reads += n_set
-            longest = max(longest, n_set + 1)
+            longest = max(longest, n_set)
             refreshed += 1
+    counts[0].rows_reset += refreshed > 0
     counts[0].rows_programmed += longest
+    counts[0].serial_verify_reads += longest
     return refreshed
 
 

@@ -1,14 +1,14 @@
 """Resistive memory: soft bounds, with pulses in both directions.
 
-In the range ``u`` from 0 to 1 a pulse upwards changes ``u`` by ``a_up (1 - u)`` in the mean, one downwards by
-``-a_down u``. The published fits give the step ``dw`` of a weight between ``w_min`` and ``w_max`` where the
-weight is 0, at ``u = -w_min / (w_max - w_min)``: ``a_up = dw / w_max``, ``a_down = dw / -w_min``. Scatter from
-pulse to pulse is additive: it stays what it is at weight 0 where steps shrink (``mult_noise=False`` in all of
-the toolkit's soft-bounds fits to ReRAM). Between devices, both steps are larger or smaller together.
+In the range ``u`` from 0 to 1 a pulse upwards changes ``u`` by ``a_up (1 - u)`` in the mean, one downwards
+by ``-a_down u``. The published fits give the step ``dw`` of a weight between ``w_min`` and ``w_max`` where
+the weight is 0, at ``u = -w_min / (w_max - w_min)``: ``a_up = dw / w_max``, ``a_down = dw / -w_min``. Scatter
+from pulse to pulse is additive: it stays what it is at weight 0 where steps shrink (``mult_noise=False`` in
+all of the toolkit's soft-bounds fits to ReRAM). Between devices, both steps are larger or smaller together.
 
 The ends of the range differ from device to device by 24 to 60 % of their distance from the weight 0; no
-conductance is negative, which cuts the lower end's scatter short. Learning starts at the weight 0, where steps
-up and down are equal: the fits take the devices as calibrated to that point.
+conductance is negative, which cuts the lower end's scatter short. Learning starts at the weight 0, where
+steps up and down are equal: the fits take the devices as calibrated to that point.
 
 The fits' write noise is taken as the scatter of write-verify. After single pulses, where the toolkit adds it
 as well, it is not added.
@@ -70,7 +70,7 @@ class SoftBoundsDevice(Device):
         """
         w_min, w_max, dw = -0.75, 1.25, 0.002
         return cls(
-            source="Gong et al. 2018, in the soft-bounds fit of IBM's analog-hardware toolkit (ReRamSBPreset); "
+            source="Gong et al. 2018, soft-bounds fit of IBM's analog-hardware toolkit (ReRamSBPreset); "
             "write noise of 56 steps as programming scatter; age is not modelled",
             set_step=dw / w_max,
             reset_step=dw / -w_min,
@@ -86,8 +86,8 @@ class SoftBoundsDevice(Device):
     def hfo2(cls) -> SoftBoundsDevice:
         """About four states, and every tenth device corrupt."""
         return cls(
-            source="Gong, Rasch et al. 2022, baseline HfO2 array (ReRamArrayHfO2Preset of IBM's toolkit); write "
-            "noise as programming scatter; age is not modelled",
+            source="Gong, Rasch et al. 2022, baseline HfO2 array (ReRamArrayHfO2Preset of IBM's toolkit); "
+            "write noise as programming scatter; age is not modelled",
             set_step=0.4622,
             reset_step=0.4622,
             set_scatter=0.2174,

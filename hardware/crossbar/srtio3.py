@@ -72,7 +72,10 @@ class StrontiumTitanateDevice(Device):
     technology: ClassVar[str] = "scaled time"
     response: ClassVar[int] = POWER
 
-    source: str = "Tiotto et al. 2021, scaled time: pulses of seconds are taken as instantaneous; 0.1 V"
+    source: str = (
+        "Tiotto et al. 2021, scaled time: pulses of seconds are taken as instantaneous; 0.1 V; "
+        "age is not modelled"
+    )
     g_min_siemens: float = _G_MIN
     g_max_siemens: float = _G_MAX
     set_step: float = _FIRST_STEP / (_G_MAX - _G_MIN)
@@ -80,6 +83,7 @@ class StrontiumTitanateDevice(Device):
     device_scatter: float = _SCATTER
     learn_start: float = _START
     endurance_cycles: float = 1e6
+    read_voltage_v: float = 0.1
     r0_ohm: float = R0_OHM
     r1_ohm: float = R1_OHM
     exponent: float = EXPONENT
@@ -94,7 +98,7 @@ class StrontiumTitanateDevice(Device):
 
     @property
     def mean_step(self) -> float:
-        """Mean change of a weight by one pulse where learning begins, over all devices, relative to the range.
+        """Mean change of a weight by one pulse where learning begins, over devices, relative to the range.
 
         The exponent scatters between devices, so that few take most of it: the mean is several times the step
         of a nominal device. By quadrature over R1, exponent and resistance at the start.

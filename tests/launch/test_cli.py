@@ -242,6 +242,15 @@ def test_device_and_overrides_are_options(spikearm, tmp_path):
         (("--overrides", "{"), "'{' is not JSON"),
         (("--overrides", "[1]"), "'[1]' is no table"),
         (("--rest-s", "-1"), "rest_s must be 0 or a positive number of seconds, not -1.0"),
+        (
+            ("--rest-s", "60", "--trials", "1"),
+            "rest_s = 60 passes half-way, between two reaches; set trials to 2",
+        ),
+        (("--rest-s", "1e10", "--trials", "2"), "the device is described from 0 s to 3.1536e+07 s after"),
+        (
+            ("--device", "nb-srtio3", "--rest-s", "86400", "--trials", "2"),
+            "age is not modelled); choose a time",
+        ),
         (("--committee", "2", "--encoder", "none"), "committee=2 is of encoders, and this network has none"),
     ],
 )

@@ -255,7 +255,10 @@ def test_conductances_outside_the_device_are_refused():
         SoftBoundsDevice().program(np.array([0.0]), np.random.default_rng(0))
 
 
-@pytest.mark.parametrize(("name", "age_s"), [("neurram", 0.5), ("neurram", 2e5), ("pcm", 1e9)])
+@pytest.mark.parametrize(
+    ("name", "age_s"),
+    [("neurram", 0.5), ("neurram", 2e5), ("pcm", 1e9), ("reram-gong2018", 86_400.0), ("nb-srtio3", 86_400.0)],
+)
 def test_age_outside_validity_is_refused(name, age_s):
     with pytest.raises(ConfigError, match=r"the device is described from .* s after programming, not at"):
         CrossbarConfig(device=make_device(name), programmed_s=age_s)
@@ -274,7 +277,7 @@ def test_cost_figures_belong_to_the_technology():
     reram = cost_of(make_device("reram-hfo2"))
     figures = {f.count: f.amount for f in reram.energy["programming"]}
     assert figures["set_pulses"] == figures["reset_pulses"] == 0.6e-12
-    assert reram.chip[0].count == "active_macs"
+    assert reram.chip[0].count == "conversions"
 
 
 def test_only_mixed_precision_pays_for_accumulators():
@@ -309,6 +312,9 @@ def test_conductance_stays_in_range_for_ever(name, n_pairs):
     if config.device.bidirectional:  # Never written anew: no device passes its own ends by pulses.
         assert (cells.places() <= np.maximum(written, cells.own[..., OWN_HIGH]) + 1e-9).all()
         assert (cells.places() >= np.minimum(written, cells.own[..., OWN_LOW]) - 1e-9).all()
+    with_noise = 0.5 * (cells.total + np.abs(cells.diff))
+    assert (0.5 * (cells.total - np.abs(cells.diff))).min() >= -1e-18
+    assert with_noise.max() <= n_pairs * high
     sums = cells.total.reshape(N_IN, N_OUT).sum(axis=1)
     np.testing.assert_allclose(cells.row_g, sums, rtol=1e-9, atol=1e-15)
 
@@ -474,6 +480,30 @@ def test_worn_out_device_sticks_where_it_is():
     wear = learning.wear()
     assert wear.stuck_devices == 1
     assert wear.endurance_used == 2.0  # the circuit goes on pulsing, not knowing
+
+
+def test_pulses_beyond_a_devices_endurance_do_nothing_even_in_one_call():
+    device = replace(without_noise(make_device("pcm")), endurance_cycles=3)
+    learning = make_learning(CrossbarConfig(device=device))
+    learning._pairs[0], learning._pulses[0] = 0, 8
+    learning._write(1, 1, Ledger().counts)
+    assert learning.matrix.cells.places()[0, 0] == pytest.approx(1 - 0.97**3)
+    assert learning.wear().pulses_max == 8  # they were given all the same
+
+
+def test_worn_out_device_neither_drifts_nor_fluctuates():
+    learning = make_learning(CrossbarConfig(device=replace(make_device("pcm"), endurance_cycles=3)))
+    cells = learning.matrix.cells
+    learning._pairs[:2], learning._pulses[:2] = [0, 1], [8, 2]
+    learning._write(2, 1, Ledger().counts)
+    cells.stick(np.arange(cells.g.size).reshape(cells.g.shape) == 1, np.zeros(cells.g.shape))
+    before = cells.total.copy()
+    assert cells.stuck[0].all()
+    learning.clock.rested_s[0] = 86_400.0
+    learning.matrix.jump(86_400.0, learning.clock.now_s)
+    assert cells.total[0] == pytest.approx(cells.g[0, 0], rel=1e-12)
+    assert cells.total[0] == pytest.approx(before[0], rel=1e-12)
+    assert cells.total[1] < 0.9 * before[1]
 
 
 def test_devices_stuck_from_the_start_wear_out_no_more():
