@@ -62,7 +62,7 @@ def test_noise_of_training_is_the_scatter_of_the_named_device(name):
 
 
 def test_training_for_an_unknown_device_is_refused():
-    with pytest.raises(UnknownNameError, match="no crossbar device named 'pmc'.*Did you mean 'pcm'"):
+    with pytest.raises(UnknownNameError, match=r"no crossbar device named 'pmc'.*Did you mean 'pcm'"):
         TrainEncoderCommand(device="pmc")
 
 
