@@ -39,6 +39,7 @@ _COMMON = (
     "n_samples",
     "n_perturbations",
     "noise_aware",
+    "device",
     "n_steps",
     "seed",
     "json",

@@ -52,7 +52,7 @@ def _against(run: RunData, chip: float) -> str:
     same, bottom_up = run.summary["energy_model_of_chip_scope_j_per_tick"], _tiers(run)[0]
     if not same:
         return "for what did not happen in this run"
-    if same == bottom_up:
+    if math.isclose(same, bottom_up):
         return f"{times(chip / same)} the bottom-up sum"
     return f"{times(chip / same)} the {si(same, 'J')} that the bottom-up model has for the same"
 
