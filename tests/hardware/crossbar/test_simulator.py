@@ -339,6 +339,7 @@ def test_run_beyond_the_age_of_the_devices_is_refused_before_it_begins():
             sim.run(2.0)
         assert sim.n_steps == 0
         sim.run(1.0)
+        sim.step()  # a second after the first one
         with pytest.raises(ConfigError, match=r"described from 0 s to 26 s after programming, not at 26.001"):
             sim.step()
 
