@@ -81,12 +81,13 @@ def read_noise_variance(x, age_s, t_read_s):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def set_increment(x, xi, step, scatter, saturation):  # type: ignore[no-untyped-def]
+def set_increment(x, x_scatter, xi, step, scatter, saturation):  # type: ignore[no-untyped-def]
     """Change of relative conductance by one SET pulse: ``step (1 - saturation x) (1 + scatter xi)``.
 
-    With ``saturation = 1`` a device nears its maximum ever more slowly (Nandakumar et al. 2018).
+    With ``saturation = 1`` a device nears its maximum ever more slowly (Nandakumar et al. 2018). The scatter
+    is that of the step at ``x_scatter``: the same place, or another one if it does not shrink with the step.
     """
-    return step * (1.0 - saturation * x) * (1.0 + scatter * xi)
+    return step * ((1.0 - saturation * x) + scatter * xi * (1.0 - saturation * x_scatter))
 
 
 @dataclass(frozen=True)

@@ -186,11 +186,8 @@ def list_dense_signs(delta, pairs, pulses):  # type: ignore[no-untyped-def]
 @kernel(inline="always")
 def _step(left, at_start, xi, step, p):  # type: ignore[no-untyped-def]
     """Size of a step with ``left`` of the range to go; additive scatter is that of a step at the start."""
-    scatter, saturation = p[SET_SCATTER], p[SET_SATURATION]
-    if p[ADDITIVE] == 0.0:
-        return set_increment(1.0 - left, xi, step, scatter, saturation)
-    mean = set_increment(1.0 - left, 0.0, step, scatter, saturation)
-    return mean + scatter * xi * set_increment(1.0 - at_start, 0.0, step, scatter, saturation)
+    scatters_like = at_start if p[ADDITIVE] != 0.0 else left
+    return set_increment(1.0 - left, 1.0 - scatters_like, xi, step, p[SET_SCATTER], p[SET_SATURATION])
 
 
 @kernel(inline="always")
@@ -235,7 +232,8 @@ def _pulsed(u, g, n, up, xi, used, own, p):  # type: ignore[no-untyped-def]
 @kernel(inline="always")
 def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-def]
     """Give ``n`` pulses to one device."""
-    g, left = drifted(pair, side, now_s, d), cycles_left(pair, side, n, d)
+    # A device that is not stuck takes one pulse at least.
+    g, left = drifted(pair, side, now_s, d), n if n == 1 else cycles_left(pair, side, n, d)
     span = d.p[G_MAX] - d.p[G_MIN]
     u = _pulsed((g - d.p[G_MIN]) / span, g, left, up, xi, used, d.own[pair, side], d.p)
     restart(pair, side, d.p[G_MIN] + u * span, now_s, d)

@@ -143,7 +143,7 @@ def test_compare_puts_all_runs_side_by_side(spikearm, tmp_path):
 
 
 def test_compare_goes_through_kinds_of_crossbar(spikearm, tmp_path):
-    words = ("compare", "--trials", 1, "--duration-s", 0.02, "--arm", "planar2", "--n-neurons", 40)
+    words = ("compare", "--trials", 2, "--duration-s", 0.04, "--arm", "planar2", "--n-neurons", 40)
     ended = spikearm(*words, "--devices", "--variants", "ideal", "mpes", "--out", tmp_path, "--json")
     assert ended.code == 0
     labels = [run["label"] for run in ended.document["runs"]]

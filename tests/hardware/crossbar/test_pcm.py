@@ -39,7 +39,7 @@ def test_formulas_are_finite_over_the_whole_range():
 def test_set_pulses_shrink_towards_the_maximum():
     x, steps = 0.0, []
     for _ in range(100):
-        steps.append(set_increment(x, 0.0, 0.03, 0.6, 1.0))
+        steps.append(set_increment(x, x, 0.0, 0.03, 0.6, 1.0))
         x += steps[-1]
     assert steps[0] == pytest.approx(0.03)
     assert np.all(np.diff(steps) < 0)

@@ -123,8 +123,8 @@ def test_distance_to_the_reference_is_the_grain_of_learning(compiled, config, wi
     """A constant of 3 N m. Scatter, drift and noise of the encoders do nothing; finer pulses come closer.
 
     Over eight draws of network and devices, PCM whose devices are alike is up to 0.22 N m away, late 0.21,
-    with deviations of 0.03; with twice the range, and so twice the size of pulses, 0.33 with 0.03 and late 0.18
-    with 0.05. Devices that differ, as they do, are up to 0.27 away with 0.05, early and late.
+    with deviations of 0.03; with twice the range, and so twice the size of pulses, 0.33 with 0.03 and late
+    0.18 with 0.05. Devices that differ, as they do, are up to 0.27 away with 0.05, early and late.
     """
     reference = ReferenceBackend().compile(NETWORK, dt_s=DT_S, seed=0)
     expected = _learn_constant(reference)
