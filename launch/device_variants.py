@@ -97,6 +97,7 @@ DEVICE_VARIANTS: Mapping[str, DeviceVariant] = MappingProxyType(
         "stuck-5": _on("pcm", "PCM, 5 % stuck", **_STUCK_5),
         "stuck-10": _on("pcm", "PCM, 10 % stuck", **_STUCK_10),
         "stuck-10-pairs-4": _on("pcm", "PCM, 10 % stuck, 4 pairs", devices_per_synapse=4, **_STUCK_10),
+        "stuck-5-blind": _on("pcm", "PCM, 5 % stuck, blind writes", write_around_faults=False, **_STUCK_5),
         "stuck-10-blind": _on("pcm", "PCM, 10 % stuck, blind writes", write_around_faults=False, **_STUCK_10),
         "stuck-10-low": _on("pcm", "PCM, 10 % stuck at g_min", stuck_at_min=0.1),
         "hermes": _on("pcm-hermes", "PCM (HERMES)"),

@@ -8,6 +8,7 @@ configuration names. Encoders of ensembles that nothing decoded is sent to take 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from nengo.builder.operator import Copy, DotInc, Reset, SparseDotInc
 from nengo.builder.processes import SimProcess
 
 from spikearm.hardware.crossbar import events
+from spikearm.hardware.crossbar.activity import ActivityLimit, nominal_power
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.events import EventTraces
@@ -88,6 +90,8 @@ class CrossbarMapper:
             for signal in (*op.sets, *op.incs, *op.updates)
         }
         self._rates: dict[Any, FloatArray] = {}
+        self._powers: dict[Any, FloatArray] = {}
+        self._limited: Counter[Any] = Counter()
         self._faults = Faults(config.fault_seed)
 
     def place(self) -> Placement:
@@ -225,19 +229,20 @@ class CrossbarMapper:
     def _place_pes(self, matrix: CrossbarMatrix, copy: Any, rule: Any) -> PulseLearning:
         """PES, event driven where the activities are lowpass-filtered spikes that nothing else looks at."""
         # Sign pulses look at the activities of all rows at every step.
-        filter_ = None if matrix.config.learning == "sign" else self._event_filter(rule)
+        lowpass = None if matrix.config.learning == "sign" else self._lowpass_of(rule)
         traces, acts, old = None, rule.pre_filtered, [copy, rule]
-        if filter_ is not None:
+        if lowpass is not None and self._may_go(lowpass, rule):
             traces = EventTraces(
                 matrix.n_inputs,
                 matrix.n_outputs,
-                tau_s=filter_.process.tau,
+                tau_s=lowpass.process.tau,
                 dt_s=self._model.dt,
-                per_spike=_per_spike(self._sources[filter_.input.base], self._model.dt),
+                per_spike=_per_spike(self._sources[lowpass.input.base], self._model.dt),
             )
-            acts = filter_.input
-            old.append(filter_)
-        learning = PulseLearning(matrix, self._clock, self._next_rng(), traces)
+            acts = lowpass.input
+            old.append(lowpass)
+        limit = None if lowpass is None else self._activity_limit(matrix, self._owners[copy.dst], lowpass)
+        learning = PulseLearning(matrix, self._clock, self._next_rng(), traces, limit)
         pes = CrossbarPes(
             learning,
             self._ledger,
@@ -250,20 +255,32 @@ class CrossbarMapper:
         self._exchange(old, pes)
         return learning
 
-    def _event_filter(self, rule: Any) -> Any | None:
-        """The operator that filters spikes for a PES rule, if it can be left out."""
-        acts = rule.pre_filtered
+    def _lowpass_of(self, rule: Any) -> Any | None:
+        """The operator that filters the activities of a PES rule, if its filter is of first order."""
         for op in self._model.operators:
-            if isinstance(op, SimProcess) and op.output is acts:
-                fits = (
-                    type(op.process) is nengo.Lowpass
-                    and op.mode == "set"
-                    and events.suits(op.process.tau, self._model.dt)
-                    and op.input.base in self._sources
-                    and not self._is_looked_at(acts, but=(rule, op))
-                )
-                return op if fits else None
+            if isinstance(op, SimProcess) and op.output is rule.pre_filtered:
+                return op if type(op.process) is nengo.Lowpass and op.mode == "set" else None
         return None
+
+    def _may_go(self, lowpass: Any, rule: Any) -> bool:
+        """Whether the operator can be left out: it filters spikes, and nothing else looks at its output."""
+        return (
+            events.suits(lowpass.process.tau, self._model.dt)
+            and lowpass.input.base in self._sources
+            and not self._is_looked_at(lowpass.output, but=(rule, lowpass))
+        )
+
+    def _activity_limit(self, matrix: CrossbarMatrix, owner: Any, lowpass: Any) -> ActivityLimit | None:
+        """Beyond how much activity a circuit learns at a smaller rate; None where that is not known."""
+        ensemble, config = self._spike_source(lowpass.input), matrix.config
+        if config.activity_limit is None or ensemble is None or ensemble not in self._rates:
+            return None
+        amplitude = float(getattr(ensemble.neuron_type, "amplitude", 1.0))
+        nominal = nominal_power(self._rates[ensemble], amplitude, lowpass.process.tau)
+        powers = self._powers.setdefault(owner.post_obj, np.zeros(self._n_learned_to(owner)))
+        own = self._limited[owner.post_obj]
+        self._limited[owner.post_obj] += 1
+        return ActivityLimit(config.activity_limit * nominal, powers, own)
 
     def _is_looked_at(self, signal: Any, but: tuple[Any, ...] = ()) -> bool:
         """Whether anything besides crossbars reads a signal, probes included."""

@@ -72,11 +72,15 @@ class CrossbarConfig:
         learned_weight_range: Weight of a pair at full conductance in learned matrices, or None for the
             automatic range (see :func:`~spikearm.hardware.crossbar.ranges.learned_range`).
         learning: How weight changes become pulses: "mixed-precision", "stochastic" or "sign" (see
-            :mod:`~spikearm.hardware.crossbar.pulses`).
+            :mod:`~spikearm.hardware.crossbar.due`).
         pulse_threshold: In mixed precision, part of a mean step that an accumulated change must pass to
-            get a pulse, in [0.5, 1] (see :func:`~spikearm.hardware.crossbar.pulses.due_pulses`).
-        max_pulses_per_step: Pulses one weight gets at most in one time step; in mixed precision, what is
-            left waits. Ideal devices are not limited.
+            get a pulse, in [0.5, 1] (see :func:`~spikearm.hardware.crossbar.due.due_pulses`).
+        max_pulses_per_step: Pulses one weight gets at most in one time step; in mixed precision, as many
+            again wait at most. Ideal devices are not limited.
+        activity_limit: Activity up to which PES learns at its own rate, relative to the largest that the
+            learning neurons show as they are described, for what they are to represent; beyond, the rate
+            falls as activity rises (:mod:`~spikearm.hardware.crossbar.activity`). None for no limit. Sign
+            pulses and other rules know none.
         half_select_disturb: Passive arrays: part of a mean pulse that all other devices in the row and on
             the bit line of a pulsed device take. 0 (rows with transistors) by default; there is no agreed
             figure.
@@ -123,6 +127,7 @@ class CrossbarConfig:
     learning: Literal["mixed-precision", "stochastic", "sign"] = "mixed-precision"
     pulse_threshold: float = 0.6
     max_pulses_per_step: int = 8
+    activity_limit: float | None = 1.25
     half_select_disturb: float = 0.0
     refresh_rows_per_step: int = 1
     refresh_upper: float = 0.75
@@ -184,8 +189,9 @@ class CrossbarConfig:
                 require_whole(name, getattr(self, name), 2, 16)
         for name in ("adc_margin", "learned_output_range", "learned_headroom", "program_tolerance"):
             require_positive(name, getattr(self, name))
-        if self.learned_weight_range is not None:
-            require_positive("learned_weight_range", self.learned_weight_range)
+        for name in ("learned_weight_range", "activity_limit"):
+            if getattr(self, name) is not None:
+                require_positive(name, getattr(self, name))
         for name in ("programmed_s", "drift_compensation_s"):
             require_not_negative(name, getattr(self, name), "seconds")
 
@@ -223,6 +229,7 @@ class CrossbarConfig:
         return cls(
             device=PcmDevice.ideal(set_step=_IDEAL_STEP / _IDEAL_RANGE if set_step is None else set_step),
             learned_weight_range=_IDEAL_RANGE if limitless else None,
+            activity_limit=None,
             adc_bits=None,
             dac_bits=None,
             row_wire_ohm=0.0,

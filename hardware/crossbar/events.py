@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikearm.compiled import kernel
-from spikearm.hardware.crossbar.pulses import list_due
+from spikearm.hardware.crossbar.activity import held_back
+from spikearm.hardware.crossbar.due import list_due
 from spikearm.records import FloatArray
 
 LONGEST_WINDOW = 128
@@ -65,7 +66,7 @@ def _settle(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def advance(x, kick, floor, per_column, now, *rows):  # type: ignore[no-untyped-def]
+def advance(x, kick, floor, per_column, limit, power, now, *rows):  # type: ignore[no-untyped-def]
     """One time step.
 
     Args:
@@ -73,11 +74,14 @@ def advance(x, kick, floor, per_column, now, *rows):  # type: ignore[no-untyped-
         kick: Factor from an output to the filtered activity.
         floor: Filtered activity that counts as none.
         per_column: Change of each column per activity, relative to the weight range, shape (n_cols,).
+        limit: Activity up to which the rule is left alone, that of all circuits, and which is this one; see
+            :func:`.activity.held_back`.
+        power: Squared filtered activities, summed over neurons, shape (1,); advanced.
         now: Step within two windows, shape (1,); advanced.
         rows: Filtered activity of each neuron at step ``since``, shape (n_rows,); ``since``, the value of
             ``now`` at which each row was last settled, same shape; running sums before each step of both
             windows, shape (2, n_window + 1, n_cols); ``lambda^k``, shape (n_window + 1,); and the circuit,
-            see :func:`.pulses.list_due`, from ``chi`` on.
+            see :func:`.due.list_due`, from ``chi`` on.
 
     Returns:
         Pairs listed, and rows that were settled.
@@ -85,19 +89,26 @@ def advance(x, kick, floor, per_column, now, *rows):  # type: ignore[no-untyped-
     # One by one: a tuple handed on for every row would take an eighth longer.
     trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses = rows
     n_due, n_rows, k = 0, 0, now[0]
+    square = power[0] * powers[1] * powers[1]
     for i in range(len(x)):
         if x[i] != 0.0:
             n_due = _settle(
                 i, k, n_due, trace, since, history, powers, chi, step, threshold, most, dice, pairs, pulses
             )
+            square -= trace[i] * trace[i]
             trace[i] += kick * x[i]
+            square += trace[i] * trace[i]
             n_rows += 1
+    power[0] = max(square, 0.0)
+    factor = held_back(power[0], *limit)
     n_window = len(powers) - 1
     part, step_now = k // n_window, k % n_window
     first, last = step_now * len(x) // n_window, (step_now + 1) * len(x) // n_window
     n_due, settled = _settle_some(first, last, n_due, floor, now, *rows)
     for j in range(len(per_column)):
-        history[part, step_now + 1, j] = history[part, step_now, j] + powers[step_now] * per_column[j]
+        history[part, step_now + 1, j] = history[part, step_now, j] + powers[step_now] * (
+            factor * per_column[j]
+        )
     now[0] = (k + 1) % (2 * n_window)
     if step_now + 1 == n_window:
         history[1 - part, 0, :] = 0.0
@@ -147,7 +158,14 @@ class EventTraces:
         self.trace: FloatArray = np.zeros(n_rows)
         self.since: NDArray[np.int64] = np.zeros(n_rows, dtype=np.int64)
         self.history: FloatArray = np.zeros((2, n_window + 1, n_cols))
+        self.power: FloatArray = np.zeros(1)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Every array that changes while running."""
-        return {"now": self.now, "trace": self.trace, "since": self.since, "history": self.history}
+        return {
+            "now": self.now,
+            "trace": self.trace,
+            "since": self.since,
+            "history": self.history,
+            "power": self.power,
+        }

@@ -8,20 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikearm.errors import ConfigError
+from spikearm.hardware.crossbar.activity import ActivityLimit
 from spikearm.hardware.crossbar.clock import DeviceClock
-from spikearm.hardware.crossbar.events import EventTraces, advance, settle_all
-from spikearm.hardware.crossbar.ledger import CountArray
-from spikearm.hardware.crossbar.matrix import CrossbarMatrix
-from spikearm.hardware.crossbar.pulses import (
+from spikearm.hardware.crossbar.due import (
     accumulate_dense,
     accumulate_pes,
-    give_pulses,
     list_dense_signs,
     list_signs,
-    may_be_used_up,
     n_pulses,
-    refresh_row,
 )
+from spikearm.hardware.crossbar.events import EventTraces, advance, settle_all
+from spikearm.hardware.crossbar.ledger import CountArray, count_learning
+from spikearm.hardware.crossbar.matrix import CrossbarMatrix
+from spikearm.hardware.crossbar.pulses import give_pulses, may_be_used_up, refresh_row
 from spikearm.hardware.wear import Wear
 from spikearm.records import FloatArray
 
@@ -42,6 +41,7 @@ class PulseLearning:
         clock: The devices' clock.
         rng: Source of the pulses' randomness; replaced at every reset.
         traces: Event-driven activities, or None to be given filtered activities at every step.
+        activity: Beyond how much activity PES learns at a smaller rate; by default it never does.
 
     Raises:
         ConfigError: The response of the matrix's devices to pulses is not known, so that they cannot learn.
@@ -59,8 +59,10 @@ class PulseLearning:
         clock: DeviceClock,
         rng: np.random.Generator,
         traces: EventTraces | None = None,
+        activity: ActivityLimit | None = None,
     ) -> None:
         self.matrix, self.clock, self.traces = matrix, clock, traces
+        self.activity = ActivityLimit() if activity is None else activity
         self.rng = rng
         self.chi: FloatArray = np.zeros((matrix.n_inputs, matrix.n_outputs))
         self.next_row: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
@@ -106,17 +108,16 @@ class PulseLearning:
             counts: Counts of the present step, added to.
         """
         per_column = rate * error * self._per_weight
-        chi = self._accumulator
+        chi, t, limit = self._accumulator, self.traces, self.activity
         self._throw_dice()
         if self._by_sign:
             due, rows = list_signs(acts, per_column, error, self._pairs, self._pulses)
-        elif self.traces is None:
-            due, rows = accumulate_pes(acts, per_column, *chi)
+        elif t is None:
+            due, rows = accumulate_pes(acts, limit.factor(acts) * per_column, *chi)
         else:
-            t = self.traces
-            due, rows = advance(
-                acts, t.kick, t.floor, per_column, t.now, t.trace, t.since, t.history, t.powers, *chi
-            )
+            held = (limit.limit, limit.powers, limit.own)
+            state = (t.power, t.now, t.trace, t.since, t.history, t.powers)
+            due, rows = advance(acts, t.kick, t.floor, per_column, held, *state, *chi)
         self._write(due, rows, counts)
 
     def add(self, delta: FloatArray, counts: CountArray) -> None:
@@ -189,7 +190,9 @@ class PulseLearning:
             "refreshed": self.refreshed,
             "counter": self.counter,
         }
-        return own if self.traces is None else own | self.traces.arrays()
+        if self.traces is not None:
+            own |= self.traces.arrays()
+        return own | {"powers": self.activity.powers}
 
     def _throw_dice(self) -> None:
         """Draw the thresholds of stochastic pulses."""
@@ -198,11 +201,8 @@ class PulseLearning:
             np.subtract(1.0, self.rng.random(out=self._dice), out=self._dice)
 
     def _write(self, n_due: int, n_rows: int, counts: CountArray) -> None:
-        n_updates = n_rows * self.matrix.n_outputs
-        counts["learning_updates"] += n_updates
-        busiest = counts["busiest_core_learning_updates"]
-        if n_updates > busiest[0]:
-            busiest[0] = n_updates
+        # A row's square is taken up anew, and its changes added up.
+        count_learning(counts, n_rows * self.matrix.n_outputs, 2 * n_rows)
         if not n_due:
             return
         cells = self.matrix.cells

@@ -45,6 +45,14 @@ def _close(counts, waits, spikes):  # type: ignore[no-untyped-def]
         step.serial_decisions += waits[2, level]
 
 
+@kernel
+def count_learning(counts, updates, digital_ops):  # type: ignore[no-untyped-def]
+    """Weights visited by the rule of one matrix, and the arithmetic beside it."""
+    counts[0].learning_updates += updates
+    counts[0].busiest_core_learning_updates = max(counts[0].busiest_core_learning_updates, updates)
+    counts[0].digital_ops += digital_ops
+
+
 class Ledger:
     """Counts of the present step.
 

@@ -7,6 +7,7 @@ import pytest
 from spikearm.errors import UnknownNameError
 from spikearm.launch.config import RunConfig
 from spikearm.launch.device_variants import DAY_S, DEVICE_VARIANTS, STANDARD, make_variant
+from spikearm.launch.run import execute
 
 
 def test_every_variant_has_a_label_of_its_own_that_fits_the_table():
@@ -47,3 +48,16 @@ def test_the_usual_variants_are_those_that_were_asked_for():
 def test_an_unknown_variant_is_refused_with_a_suggestion():
     with pytest.raises(UnknownNameError, match=r"no device variant named 'pair-4'.*Did you mean 'pairs-4'\?"):
         make_variant("pair-4")
+
+
+@pytest.mark.parametrize("name", ["stuck-10-blind", "reram-hfo2"])
+def test_an_arm_on_badly_written_devices_is_not_thrown_about(name, tmp_path):
+    """Features that are wrong make many times as many neurons fire; at their own rate they throw it 0.2 m."""
+    config = make_variant(name).of(RunConfig(trials=1, distance_m=0.2, seed=101, out=tmp_path))
+    without_limit = dataclasses.replace(config.crossbar, activity_limit=None)
+    limited, thrown = (
+        execute(dataclasses.replace(config, crossbar=crossbar), baseline=False).summary["rmse_m"]
+        for crossbar in (config.crossbar, without_limit)
+    )
+    assert limited < 0.015
+    assert thrown > 2 * limited

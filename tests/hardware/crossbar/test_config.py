@@ -52,6 +52,7 @@ from spikearm.hardware.crossbar.simulator import CrossbarSimulator
         ({"row_wire_ohm": "0.35"}, "row_wire_ohm .* from 0 to 20 ohm, not '0.35'"),
         ({"adc_margin": [1.25]}, r"adc_margin must be a positive number, not \[1.25\]"),
         ({"stuck_at_max": "5 %"}, r"stuck_at_max must lie in \[0, 1\], not '5 %'"),
+        ({"activity_limit": 0.0}, "activity_limit must be a positive number, not 0.0"),
         ({"refresh_upper": None}, r"refresh_upper must lie in \[0, 1\], not None"),
         ({"learned_headroom": True}, "learned_headroom must be a positive number, not True"),
         ({"learning": 3}, "learning scheme must be the name of one, 'mixed-precision', .*; not 3"),

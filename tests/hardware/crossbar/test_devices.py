@@ -10,8 +10,9 @@ import pytest
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.crossbar import srtio3
 from spikearm.hardware.crossbar.backend import CrossbarBackend
-from spikearm.hardware.crossbar.cells import OWN_HIGH, OWN_LOW, Cells
+from spikearm.hardware.crossbar.cells import Cells
 from spikearm.hardware.crossbar.clock import DeviceClock
+from spikearm.hardware.crossbar.conductance import OWN_HIGH, OWN_LOW
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.cost import cost_of
 from spikearm.hardware.crossbar.device import Device

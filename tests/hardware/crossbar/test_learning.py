@@ -9,12 +9,13 @@ import pytest
 from spikearm.hardware.crossbar import events
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.due import due_pulses
 from spikearm.hardware.crossbar.events import EventTraces
 from spikearm.hardware.crossbar.learning import PulseLearning
 from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.matrix import CrossbarMatrix
 from spikearm.hardware.crossbar.pcm import PcmDevice
-from spikearm.hardware.crossbar.pulses import due_pulses, pulses_to_reach
+from spikearm.hardware.crossbar.pulses import pulses_to_reach
 
 N_IN, N_OUT, DT_S = 40, 3, 1e-3
 
@@ -158,6 +159,19 @@ def test_pulses_leave_a_device_where_it_is_that_was_written_beyond_the_largest_t
     learning.add(delta, Ledger().counts)
     assert cells.set_count[0, 0] == 8
     assert cells.g[0, 0] == pytest.approx(1.04 * cells.device.g_max_siemens)
+
+
+@pytest.mark.parametrize("scheme", ["mixed-precision", "stochastic"])
+def test_no_more_waits_than_the_pulses_of_one_step(scheme):
+    """Otherwise what was asked for long ago would go on being written after the error has turned."""
+    learning = _learning(CrossbarConfig(learning=scheme))
+    cells, delta = learning.matrix.cells, np.full((N_OUT, N_IN), 1.5)
+    for _ in range(5):
+        learning.add(delta, Ledger().counts)
+    assert cells.set_count.sum() == 5 * 8 * N_IN * N_OUT
+    learning.add(-delta, Ledger().counts)
+    assert cells.set_count[:, 1].sum() == 8 * N_IN * N_OUT
+    assert np.abs(learning.chi).max() <= 8 * cells.device.mean_step
 
 
 def test_refresh_keeps_the_weight_and_frees_the_pair():
