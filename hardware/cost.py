@@ -34,6 +34,11 @@ class CostModel(Protocol):
         """What the chip-anchored figure includes and leaves out; "" where there is none."""
         ...
 
+    @property
+    def chip_terms(self) -> tuple[str, ...]:
+        """Energy terms of the scope of the chip-anchored figure, to compare it with; () for all of them."""
+        ...
+
     def estimate(self, counts: OpCounts, dt_s: float) -> Cost:
         """Cost of some work.
 
@@ -112,6 +117,7 @@ class TableCost:
         latency: Figures that add up to the latency of a step [s].
         chip: Figures of the chip-anchored tier [J], or empty where no chip was measured.
         chip_scope: What the chip figures include, and what they leave out.
+        chip_terms: Energy terms that are for the same, or () if all of them are.
     """
 
     name: str
@@ -119,6 +125,7 @@ class TableCost:
     latency: tuple[Figure, ...]
     chip: tuple[Figure, ...] = ()
     chip_scope: str = ""
+    chip_terms: tuple[str, ...] = ()
 
     @property
     def terms(self) -> tuple[str, ...]:

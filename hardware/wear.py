@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 @dataclass(frozen=True)
 class Wear:
-    """Pulses that the devices of a matrix have taken since they were installed.
+    """Pulses that the devices of a matrix have taken since the first step; programming is not counted.
 
     Attributes:
         label: The matrix.

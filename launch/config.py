@@ -186,6 +186,17 @@ class RunConfig:
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")
+        self._check_time()
+
+    def _check_time(self) -> None:
+        """Rests need a reach before and one after them, and devices a description of their age."""
+        if self.rest_s and self.n_trials < 2:
+            raise ConfigError(
+                f"rest_s = {self.rest_s:g} passes half-way, between two reaches; set trials to 2 or more, "
+                f"not {self.n_trials}."
+            )
+        if self.backend == "crossbar" and self.controller in NETWORKED:
+            self.crossbar.require_time(self.n_ticks * self.control_dt_s + self.rest_s)
 
     @property
     def n_trials(self) -> int:

@@ -194,7 +194,8 @@ def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         for name, key, remedy in _CHIP_LIMITS
         if summary[key] > 0
     ]
-    ratio = f" ({chip_j / model['total']:.3g} times the bottom-up sum)" if chip_j and model["total"] else ""
+    same_j = summary["energy_model_of_chip_scope_j_per_tick"]
+    ratio = f" ({chip_j / same_j:.3g} times the bottom-up model of the same)" if chip_j and same_j else ""
     fill = summary["utilisation"]
     return [
         *([] if fill is None else [("substrate in use", fill)]),

@@ -12,7 +12,7 @@ import numpy as np
 from spikearm.controller.loop import LoopResult
 from spikearm.controller.ticklog import Recovery, has_log, log_description, read_ticks, recover
 from spikearm.errors import ConfigError, JournalError, RunFolderError
-from spikearm.hardware.registry import make_backend
+from spikearm.launch.compose import make_substrate
 from spikearm.launch.config import NETWORKED, RunConfig, load_config
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, write_json
 from spikearm.launch.summary import column, summarise
@@ -112,6 +112,6 @@ def _summarise(folder: Path) -> dict[str, Any]:
         interrupted=n_ticks < config.n_ticks,
     )
     networked = config.controller in NETWORKED
-    scope = make_backend(config.backend).cost_model.chip_scope if networked else ""
+    cost_model = make_substrate(config).cost_model if networked else None
     # What only the program knew is gone with it.
-    return summarise(config, folder, result, chip_scope=scope) | {"utilisation": None}
+    return summarise(config, folder, result, cost_model=cost_model) | {"utilisation": None}

@@ -154,7 +154,7 @@ def record_run(
     schema = schema_for(n_joints, ledger, control_dt_s=config.control_dt_s, metered=metered)
     with TickLog(folder, schema, config_hash=config_hash(config)) as log, no_collections():
         result = drive(log, meter, spikes)
-    summary = summarise(config, folder, result, chip_scope="" if ledger is None else ledger.chip_scope)
+    summary = summarise(config, folder, result, cost_model=ledger)
     if isinstance(program, Wears):
         summary["wear"] = [wear.document() for wear in program.wear]
     utilisation = program.utilisation if isinstance(program, Describes) else None

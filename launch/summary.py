@@ -13,6 +13,7 @@ import pyarrow as pa
 from spikearm.controller.loop import LoopResult
 from spikearm.controller.ticklog import read_ticks
 from spikearm.errors import JournalError
+from spikearm.hardware.cost import CostModel
 from spikearm.launch.config import RunConfig
 from spikearm.records import COUNT_NAMES, FloatArray, OpCounts
 
@@ -21,7 +22,9 @@ _log = logging.getLogger(__name__)
 STAGES = ("read", "law", "network", "write", "log")
 
 
-def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope: str) -> dict[str, Any]:
+def summarise(
+    config: RunConfig, folder: Path, result: LoopResult, *, cost_model: CostModel | None
+) -> dict[str, Any]:
     """The summary of one run.
 
     ``rmse_m`` and its like are root mean squares of the distance between the end effector and the desired
@@ -32,7 +35,7 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         config: The run's configuration.
         folder: Its run folder.
         result: What the loop returned.
-        chip_scope: What the chip-anchored energy includes; "" without one.
+        cost_model: What the energies are modelled with, or None without a network.
 
     Raises:
         JournalError: There is not a single tick to sum up.
@@ -69,7 +72,8 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         "latency_model_s_mean": latency_model_s if latency_model_s > 0 else None,
         "energy_model_j_per_tick": _energy_model(table),
         "energy_chip_j_per_tick": _mean_or_none(table, "energy_chip_j"),
-        "energy_chip_scope": chip_scope or None,
+        "energy_chip_scope": (cost_model.chip_scope or None) if cost_model else None,
+        "energy_model_of_chip_scope_j_per_tick": _of_chip_scope(table, cost_model),
         "energy_measured_j_per_tick": _mean_or_none(table, "energy_measured_j"),
         "spikes_per_tick": float(column(table, "spikes").mean()),
         "synaptic_ops_per_tick": float(column(table, "synaptic_ops").mean()),
@@ -83,6 +87,14 @@ def summarise(config: RunConfig, folder: Path, result: LoopResult, *, chip_scope
         "interrupted": result.interrupted,
         "run_dir": str(folder),
     }
+
+
+def _of_chip_scope(table: pa.Table, cost_model: CostModel | None) -> float | None:
+    """Bottom-up energy per tick of what the chip-anchored figure covers [J]; None without such a figure."""
+    if cost_model is None or not cost_model.chip_scope:
+        return None
+    columns, terms = energy_terms(table), cost_model.chip_terms or cost_model.terms
+    return sum(float(column(table, columns[term]).mean()) for term in terms)
 
 
 def column(table: pa.Table, name: str) -> FloatArray:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
+from numpy.polynomial import Polynomial
 
 from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.families import HELD_OUT, TRAINED
 from spikearm.errors import ConfigError
-from spikearm.hardware.crossbar.devices import DEVICES
+from spikearm.hardware.crossbar.devices import make_device
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
@@ -38,6 +39,7 @@ _COMMON = (
     "n_samples",
     "n_perturbations",
     "noise_aware",
+    "device",
     "n_steps",
     "seed",
     "json",
@@ -55,8 +57,9 @@ class TrainEncoderCommand:
         n_samples: Moments of each session, 0.02 s apart.
         n_perturbations: Perturbations that each session is carried out under.
         check_trials: Reaches of the check in the loop at the end; 0 for no check.
-        noise_aware: Train with the programming scatter of phase-change memory on all weights, for encoders
-            that go onto crossbars.
+        noise_aware: Train with the programming scatter of a device on all weights, both devices of each, for
+            encoders that go onto crossbars. Drift, read noise and faults are left out.
+        device: That device: pcm, pcm-hermes, reram-gong2018, reram-hfo2, reram-optimised or neurram.
         training: The training itself.
         json: Print the result as one JSON document on stdout.
     """
@@ -68,6 +71,7 @@ class TrainEncoderCommand:
     n_perturbations: int = 4
     check_trials: int = 10
     noise_aware: bool = False
+    device: str = "pcm"
     training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=TrainingConfig)
     json: bool = False
 
@@ -79,6 +83,7 @@ class TrainEncoderCommand:
             )
         if self.check_trials < 0:
             raise ConfigError(f"check_trials must be 0 or more, not {self.check_trials}.")
+        make_device(self.device)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -148,9 +153,16 @@ def settings(command: TrainEncoderCommand) -> TrainingConfig:
     """How to train, noise included."""
     if not command.noise_aware:
         return command.training
-    pcm = DEVICES["pcm"]
-    full_us = 1e6 * pcm.g_max_siemens
-    return dataclasses.replace(command.training, weight_noise=tuple(c / full_us for c in pcm.programming_us))
+    device = make_device(command.device)
+    # The device's polynomial is in g / g_max, weights are places in its range.
+    lowest = device.g_min_siemens / device.g_max_siemens
+    place = Polynomial([lowest, 1.0 - lowest])
+    scatter = Polynomial(device.programming_us)(place) / (1e6 * device.range_siemens)
+    return dataclasses.replace(
+        command.training,
+        weight_noise=tuple(device.programming_scale * float(c) for c in scatter.coef),
+        weight_noise_floor=-device.g_min_siemens / device.range_siemens,
+    )
 
 
 def _check(command: TrainEncoderCommand, arm: ArmSpec, path: Path) -> list[Check]:

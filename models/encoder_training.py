@@ -99,7 +99,7 @@ class _Perceptron(nn.Module):
         self.h1 = nn.Linear(n_state, config.n_hidden)
         self.h2 = nn.Linear(config.n_hidden, config.n_hidden)
         self.out = nn.Linear(config.n_hidden, config.n_features or n_state + 1, bias=False)
-        self._noise = config.weight_noise
+        self._noise, self._noise_floor = config.weight_noise, config.weight_noise_floor
 
     def start_from_the_state(self, deviation: torch.Tensor) -> None:
         """Let the features be the state itself, whitened, on a sphere; the other units are free to learn.
@@ -140,7 +140,7 @@ class _Perceptron(nn.Module):
     def _apply_layer(self, layer: nn.Linear, x: torch.Tensor) -> torch.Tensor:
         weight: torch.Tensor = layer.weight
         if self._noise:
-            weight = weight + weight_scatter(weight.detach(), self._noise)
+            weight = weight + weight_scatter(weight.detach(), self._noise, self._noise_floor)
         result: torch.Tensor = nn.functional.linear(x, weight, layer.bias)
         return result
 
@@ -216,24 +216,27 @@ def train_encoder(
     )
 
 
-def weight_scatter(weight: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tensor:
+def weight_scatter(
+    weight: torch.Tensor, coefficients: tuple[float, ...], lowest: float = 0.0
+) -> torch.Tensor:
     """What programming on differential pairs adds to a layer's weights.
 
     The inputs of one unit lie in one column of a crossbar, scaled so that the largest of them is a device
     at full conductance. Both devices of a pair scatter: the one that carries the weight, and the one at its
-    smallest conductance, which cannot fall below it.
+    smallest conductance. Either may end above its largest target, neither below 0.
 
     Args:
         weight: Shape (n_units, n_inputs).
-        coefficients: Deviation of a device as a polynomial in its conductance, relative to the largest.
+        coefficients: Deviation of a device as a polynomial in its place in the range, relative to the range.
+        lowest: Place of a conductance of 0, 0 or negative.
     """
     scale = weight.abs().amax(dim=1, keepdim=True)
     x = weight.abs() / scale.clamp(min=1e-12)
     sigma = torch.zeros_like(x)
     for c in reversed(coefficients):
         sigma = sigma * x + c
-    carrier = (x + sigma * torch.randn_like(x)).clamp(0.0, 1.0) - x
-    other = (coefficients[0] * torch.randn_like(x)).clamp(min=0.0)
+    carrier = (x + sigma * torch.randn_like(x)).clamp(min=lowest) - x
+    other = (coefficients[0] * torch.randn_like(x)).clamp(min=lowest)
     return torch.where(weight >= 0, 1.0, -1.0) * scale * (carrier - other)
 
 

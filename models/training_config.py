@@ -30,6 +30,8 @@ class TrainingConfig:
         state_noise: Deviation of the arm from its path during training, relative to the scaled state.
         weight_noise: Scatter of weights during training: coefficients of a polynomial in the size of a
             weight, both relative to the largest weight into the same unit. Empty for exact weights.
+        weight_noise_floor: Below what a device cannot scatter, in the same unit: 0, or negative where the
+            smallest weight is not a conductance of 0.
         seed: Of weights, batches and draws of neurons.
     """
 
@@ -45,6 +47,7 @@ class TrainingConfig:
     first_weight: float = 0.5
     state_noise: float = 0.005
     weight_noise: tuple[float, ...] = ()
+    weight_noise_floor: float = 0.0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -59,6 +62,8 @@ class TrainingConfig:
                 raise ConfigError(f"{name} must be 0 or more and finite, not {getattr(self, name)}.")
         if not all(map(math.isfinite, self.weight_noise)):
             raise ConfigError(f"weight_noise must be finite, not {self.weight_noise}.")
+        if not -1 < self.weight_noise_floor <= 0:
+            raise ConfigError(f"weight_noise_floor must lie in (-1, 0], not {self.weight_noise_floor}.")
         if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate must be positive, not {self.learning_rate}.")
         self._check_ranges()

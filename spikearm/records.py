@@ -65,7 +65,8 @@ class OpCounts:
         busiest_core_synaptic_ops: Synaptic operations on the core that took longest, which sets the
             step's latency.
         busiest_core_neuron_updates: Neuron updates on that core.
-        busiest_core_learning_updates: Weights visited by a learning rule on that core.
+        busiest_core_learning_updates: Weights visited by a learning rule on that core; on a crossbar, in the
+            learning circuit of the matrix that has most.
         tiles: Tiles of cores that waited for one another at the end of the step.
         tile_reads: Matrix-vector products carried out by single tiles.
         serial_tile_reads: Tile reads on the longest chain of tiles that wait for one another.
@@ -82,7 +83,10 @@ class OpCounts:
         set_pulses: SET pulses given to devices.
         reset_pulses: RESET pulses given to devices.
         verify_reads: Reads of single devices during program-and-verify or refresh.
-        rows_programmed: Rows written one after another (sets the latency of learning).
+        serial_verify_reads: Those that wait for one another.
+        rows_programmed: SET pulses one after another; the columns of a row take theirs at the same time. With
+            the next one, it sets the latency of learning.
+        rows_reset: RESET pulses one after another.
     """
 
     spikes: float = 0.0
@@ -115,7 +119,9 @@ class OpCounts:
     set_pulses: float = 0.0
     reset_pulses: float = 0.0
     verify_reads: float = 0.0
+    serial_verify_reads: float = 0.0
     rows_programmed: float = 0.0
+    rows_reset: float = 0.0
 
     def __add__(self, other: OpCounts) -> OpCounts:
         return OpCounts(*map(operator.add, _values(self), _values(other)))

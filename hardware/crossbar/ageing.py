@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +45,24 @@ class Ageing:
         self._static = tuple(m for m in self._matrices if not m.learned and compensation_s > 0)
         # A model put together by hand may stand still, with a time step of 0.
         self._compensation_steps = max(1, round(compensation_s / clock.dt_s)) if self._static else 1
+        self._valid_until_s = min(
+            (m.config.device.valid_age_s[1] - m.config.programmed_s for m in matrices), default=math.inf
+        )
         self._slots = _divide([m.cells.n_pairs for m in self._matrices], n_slots)
         self.next_compensation: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
 
     def step(self) -> None:
-        """What is due in this step; called before anything is read."""
+        """What is due in this step; called before anything is read.
+
+        Raises:
+            ConfigError: Devices are older than they are described for.
+        """
         self._ledger.start()
         n = int(self._clock.steps[0])
         self._clock.steps[0] = n + 1
         now_s = self._clock.now_s
+        if now_s > self._valid_until_s:
+            self.require_time(0.0)
         for index, first, last in self._slots[n % self._n_slots]:
             matrix = self._matrices[index]
             matrix.visit(first, last, now_s, n // self._n_slots)
@@ -60,6 +70,15 @@ class Ageing:
             self.next_compensation[0] = n + self._compensation_steps
             for matrix in self._static:
                 matrix.compensate(self._ledger)
+
+    def require_time(self, seconds: float) -> None:
+        """Refuse to let so much time [s] pass if devices are not described for as long.
+
+        Raises:
+            ConfigError: They are not.
+        """
+        for matrix in self._all:
+            matrix.require_age(self._clock.now_s + seconds)
 
     def rest(self, seconds: float) -> None:
         """Let time pass for the devices alone; the next step begins with a compensating read."""

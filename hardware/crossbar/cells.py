@@ -47,6 +47,7 @@ class Cells:
 
     Attributes:
         programming: What the programming took.
+        programming_pulses: SET and RESET pulses that it took of each device, shape (n_pairs, n_devices).
         g: Conductance right after the last pulse or programming [S], shape (n_pairs, n_devices).
         born_s: When that was, on the network's clock [s], same shape.
         xi: Every device's own standard normal number in the drift law, same shape.
@@ -98,6 +99,7 @@ class Cells:
         )
         self.g: FloatArray = device.relax(written.g, (0.0, programmed_s), rng)
         self.programming: OpCounts = written.counts
+        self.programming_pulses: FloatArray = written.pulses
         self.born_s: FloatArray = np.full(shape, -programmed_s)
         self.xi: FloatArray = rng.standard_normal(shape)
         self.exponent: FloatArray = device.drift_scale * drift_exponent(
@@ -178,6 +180,7 @@ class Cells:
         self.exponent[written] = self.device.drift_scale * drift_exponent(x, self.xi[written])
         self.level[written] = read_noise_level(x, *self.device.noise_q) ** 2
         self.programming += found.counts
+        self.programming_pulses += found.pulses
         self.refresh_all(0.0)
 
     def refresh_all(self, now_s: float) -> None:

@@ -24,7 +24,8 @@ NOISE_Q, NOISE_POWER, NOISE_LARGEST = 16, 17, 18
 N_FAST = 19
 WHITE = 20
 G_LOW, G_HIGH = 21, 22
-SCATTER = 23  # first coefficient of the programming scatter; the others follow
+LEARN_START, ADDITIVE = 23, 24
+SCATTER = 25  # first coefficient of the programming scatter; the others follow
 
 _TAUS = flicker.TIME_CONSTANTS_S
 N_TAUS = len(_TAUS)
@@ -40,7 +41,8 @@ def pack(device: Device, n_fast: int) -> FloatArray:
     values += [d.drift_scale, d.set_step, d.set_scatter, d.set_saturation]
     values += [d.g_min_siemens, d.reset_step, float(power), d.endurance_cycles, *resistances]
     white = (d.noise_scale * d.additive_noise * d.g_max_siemens) ** 2
-    return np.array([*values, *d.noise_q, float(n_fast), white, *d.bounds_siemens, *scatter])
+    values += [*d.noise_q, float(n_fast), white, *d.bounds_siemens]
+    return np.array([*values, d.learn_start, float(d.additive_scatter), *scatter])
 
 
 # Positions in the array of what sets single devices apart.
@@ -189,7 +191,10 @@ def update_pair(pair, now_s, d):  # type: ignore[no-untyped-def]
 
 @kernel(inline="always")
 def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
-    """A device has a new conductance [S]: its drift and its noise begin anew. A stuck device has not."""
+    """A device has a new conductance [S]: drift begins anew, and noise to develop. A stuck device has none.
+
+    The slow noise components go on from where they are: a SET pulse does not melt a device.
+    """
     if d.stuck[pair, side] != 0:
         return
     x = g / d.p[G_MAX]
@@ -200,12 +205,24 @@ def restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
 
 
 @kernel(inline="always")
+def cycles_left(pair, side, n, d):  # type: ignore[no-untyped-def]
+    """How many of ``n`` pulses a device takes before it is worn out."""
+    taken = d.set_count[pair, side] + d.reset_count[pair, side]
+    return n if taken + n <= d.p[ENDURANCE] else max(int(d.p[ENDURANCE]) - taken, 0)
+
+
+@kernel(inline="always")
 def wear_out(pair, side, n_set, n_reset, d):  # type: ignore[no-untyped-def]
-    """Count pulses on a device; one that has had all it can take sticks from now on."""
+    """Count pulses on a device; one that has had all it can take sticks from now on, without drift or noise.
+
+    What it conducts must be up to date (:func:`restart`).
+    """
     d.set_count[pair, side] += n_set
     d.reset_count[pair, side] += n_reset
-    if d.set_count[pair, side] + d.reset_count[pair, side] >= d.p[ENDURANCE]:
+    if d.set_count[pair, side] + d.reset_count[pair, side] >= d.p[ENDURANCE] and d.stuck[pair, side] == 0:
         d.stuck[pair, side] = 1
+        d.exponent[pair, side] = 0.0
+        d.level[pair, side] = 0.0
 
 
 @kernel(error_model="numpy")

@@ -243,6 +243,19 @@ class CrossbarConfig:
             column_wire_ohm=0.0,
         )
 
+    def require_time(self, seconds: float) -> None:
+        """Refuse a run for which devices are not described, those of overrides included.
+
+        Args:
+            seconds: Time that passes from its start to its end, rests included [s].
+
+        Raises:
+            ConfigError: Some would become too old.
+        """
+        others = [self._overridden(label, changes) for label, changes in self.overrides.items()]
+        for config in (self, *others):
+            config.device.require_age(config.programmed_s + seconds)
+
     def is_digital(self, label: str | None) -> bool:
         """Whether the weights of an object with this label stay digital."""
         return any(_matches(label, pattern) for pattern in self.digital)

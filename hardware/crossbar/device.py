@@ -30,16 +30,26 @@ LINEAR, POWER = 0, 1
 YEAR_S = 365 * 86_400.0
 """How far any law is extrapolated; none was measured for longer."""
 
+UNAGED_S = 3600.0
+"""How long devices without a law of ageing are taken to stay as they are [s].
+
+Their sources measured answers to trains of pulses, which take minutes, and followed no device at rest: an
+hour is the order of such a measurement, and no retention is known from it.
+"""
+
 _MOST_COEFFICIENTS = 5
 
 _PLAUSIBLE_SIEMENS = (1e-15, 0.01)
 """Range of the largest conductance of a device: 100 ohm to a petaohm, farther than any is known."""
 
+_ROUNDING = 1e-9
+"""Relative error of a sum of time steps."""
+
 _FARTHEST = 6.0
 """Deviations that no device strays beyond: one in 10^9 would."""
 
 _NARROWEST = 0.05
-"""Smallest half-range of a single device, relative to the mean one."""
+"""Smallest distance of a single device's end from where learning starts, relative to the mean one."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +68,38 @@ class Device:
         drift_t0_s: Time from programming to the reference read of the drift law [s].
         noise_scale: Factor on the standard deviation of all read noise; 0 reads exactly.
         noise_q: Level, exponent and largest value of the law of 1/f noise (:func:`~.pcm.read_noise_level`).
-        short_time_noise: Relative deviation between two reads in quick succession.
+        short_time_noise: Relative deviation of the white part of the noise, at least: components of 1/f noise
+            that are too fast to be held between two visits (:func:`.flicker.n_fast`) come on top, so that two
+            reads in quick succession differ by more.
         additive_noise: Deviation of every read, whatever the state, relative to g_max.
-        noise_t_read_s: Read duration in the noise law [s].
+        noise_t_read_s: Read duration in the noise law [s], that of the measurement it was fitted to.
+        read_voltage_v: Voltage on a row that is driven fully [V]; for the energy.
+        read_time_s: Duration of a read [s]; for energy and latency. Noise goes with the logarithm of its
+            duration: reads of 100 ns, not 250 ns, would have 3 % more of it than the law says here.
         set_step: Mean change by a pulse upwards at g_min, relative to the range; 0 for devices whose
             response to single pulses is not known, which cannot learn.
         reset_step: Mean change by a pulse downwards at g_max, relative to the range; 0 for devices that
             can only be reset as a whole.
-        set_scatter: Relative scatter of a step from pulse to pulse.
+        set_scatter: Scatter of a step from pulse to pulse, relative to the step ...
+        additive_scatter: ... or, if True, to the device's own step at ``learn_start``, whatever its state:
+            steps that shrink towards the end of the range scatter no less there.
         set_saturation: 1: steps shrink towards the end of the range; 0: equal steps.
-        device_scatter: Scatter of the mean step from device to device: deviation of its logarithm.
-        bound_scatter: Scatter from device to device of the upper and of the lower end of the range: relative
-            deviation of their distances from its middle.
+        device_scatter: Scatter of the mean step from device to device, relative; steps up and down of a
+            device are larger or smaller together.
+        device_log_normal: Whether that is the deviation of its logarithm, as in the arrays of Gong, Rasch et
+            al. 2022; a normal distribution otherwise.
+        asymmetry_scatter: Scatter from device to device of what its steps up are larger, and its steps down
+            smaller, by.
+        bound_scatter: Scatter from device to device of the upper and of the lower end of the range that
+            pulses can reach: relative deviation of their distances from ``learn_start``.
         write_pulses: Pulses of one write-verify, where its source tells; 0 to reckon with ``set_step``.
-        learn_start: Place in the range of both devices of a weight of zero, before learning.
+        learn_start: Place in the range of both devices of a weight of zero, before learning. There the steps
+            are the mean ones whatever the ends of a device.
         corrupt: Share of devices that are stuck from the start ...
         corrupt_at: ... at this place in the range.
         endurance_cycles: Pulses that a device survives; then it sticks where it is.
-        valid_age_s: Shortest and longest time since programming that the figures describe [s].
+        valid_age_s: Shortest and longest time since programming that the figures describe [s]. Without a law
+            of ageing that is :data:`UNAGED_S`.
     """
 
     technology: ClassVar[str] = "unknown"
@@ -96,21 +120,33 @@ class Device:
     short_time_noise: float = 0.0
     additive_noise: float = 0.0
     noise_t_read_s: float = 250e-9
+    read_voltage_v: float = 0.2
+    read_time_s: float = 100e-9
     set_step: float = 0.0
     reset_step: float = 0.0
     set_scatter: float = 0.0
     set_saturation: float = 1.0
+    additive_scatter: bool = False
     device_scatter: float = 0.0
+    device_log_normal: bool = False
+    asymmetry_scatter: float = 0.0
     bound_scatter: tuple[float, float] = (0.0, 0.0)
     write_pulses: int = 0
     learn_start: float = 0.0
     corrupt: float = 0.0
     corrupt_at: float = 0.5
     endurance_cycles: float = 1e9
-    valid_age_s: tuple[float, float] = (0.0, YEAR_S)
+    valid_age_s: tuple[float, float] = (0.0, UNAGED_S)
 
     def __post_init__(self) -> None:
-        for name in ("g_max_siemens", "drift_t0_s", "noise_t_read_s", "endurance_cycles"):
+        for name in (
+            "g_max_siemens",
+            "drift_t0_s",
+            "noise_t_read_s",
+            "read_voltage_v",
+            "read_time_s",
+            "endurance_cycles",
+        ):
             require_positive(name, getattr(self, name))
         for name in (
             "g_min_siemens",
@@ -123,6 +159,7 @@ class Device:
             "reset_step",
             "set_scatter",
             "device_scatter",
+            "asymmetry_scatter",
         ):
             require_not_negative(name, getattr(self, name))
         require_whole("write_pulses", self.write_pulses, 0, 10**9)
@@ -157,9 +194,10 @@ class Device:
         """Smallest and largest conductance that any device ever has [S]; drift has no end above 0."""
         ends = np.array([self.g_min_siemens, self.g_max_siemens])
         astray = _FARTHEST * self.scatter_siemens(ends, self.valid_age_s[1])
-        upper, lower = (0.5 * _FARTHEST * s * self.range_siemens for s in self.bound_scatter)
-        smallest = 0.0 if self.drift_scale > 0 else max(0.0, float(ends[0] - astray[0] - lower))
-        return smallest, float(ends[1] + astray[1] + upper)
+        above, below = _FARTHEST * self.range_siemens * np.array(self.bound_scatter) * self._to_ends
+        # A device is written within the range or pulsed to its own end, not written beyond its own end.
+        smallest = 0.0 if self.drift_scale > 0 else max(0.0, float(ends[0] - max(astray[0], below)))
+        return smallest, float(ends[1] + max(astray[1], above))
 
     @property
     def learns(self) -> bool:
@@ -174,7 +212,8 @@ class Device:
     @property
     def equal_steps(self) -> bool:
         """Whether every pulse does the same, so that many of them can be added up at once."""
-        return not (self.set_scatter or self.set_saturation or self.device_scatter or any(self.bound_scatter))
+        scatters = (self.set_scatter, self.device_scatter, self.asymmetry_scatter, *self.bound_scatter)
+        return not (self.set_saturation or any(scatters))
 
     @property
     def range_siemens(self) -> float:
@@ -200,7 +239,7 @@ class Device:
             ConfigError: The time since programming [s] lies outside ``valid_age_s``.
         """
         low, high = self.valid_age_s
-        if not low <= age_s <= high:
+        if not low <= age_s <= high * (1 + _ROUNDING):
             raise ConfigError(
                 f"the device is described from {low:g} s to {high:g} s after programming, not at {age_s:g} s "
                 f"({self.source or 'no source given'}); choose a time within, or another device."
@@ -208,11 +247,14 @@ class Device:
 
     def own_factors(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
         """What sets single devices apart: factors on the step up and the step down, shape (*shape, 2)."""
-        if not self.device_scatter:
+        if not (self.device_scatter or self.asymmetry_scatter):
             return np.ones((*shape, 2))
         s = self.device_scatter
-        # Log-normal of mean 1 (Gong et al. 2022): no device steps backwards.
-        factors: FloatArray = np.exp(s * rng.standard_normal((*shape, 2)) - 0.5 * s * s)
+        xi = rng.standard_normal((*shape, 2))
+        # Log-normal of mean 1.
+        both = np.exp(s * xi[..., :1] - 0.5 * s * s) if self.device_log_normal else 1.0 + s * xi[..., :1]
+        # No device steps backwards.
+        factors: FloatArray = np.abs(both + self.asymmetry_scatter * xi[..., 1:] * [1.0, -1.0])
         return factors
 
     def own_bounds(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
@@ -220,13 +262,18 @@ class Device:
         places = np.tile([1.0, 0.0], (*shape, 1))
         if any(self.bound_scatter):
             xi = rng.standard_normal((*shape, 2))
-            half = 0.5 * np.maximum(np.abs(1.0 + np.array(self.bound_scatter) * xi), _NARROWEST)
+            reach = np.maximum(np.abs(1.0 + np.array(self.bound_scatter) * xi), _NARROWEST) * self._to_ends
             low, high = (np.array(self.bounds_siemens) - self.g_min_siemens) / self.range_siemens
-            places = np.clip(0.5 + half * [1.0, -1.0], low, high)
+            places = np.clip(self.learn_start + reach * [1.0, -1.0], low, high)
         return places
 
+    @property
+    def _to_ends(self) -> FloatArray:
+        """How far the upper and the lower end of the range are from ``learn_start``."""
+        return np.array([1.0 - self.learn_start, self.learn_start])
+
     def reachable(self, target: FloatArray, bounds: FloatArray) -> FloatArray:
-        """The conductances nearest to ``target`` that devices with these :meth:`own_bounds` have [S]."""
+        """What devices with these :meth:`own_bounds` are written to, as near to ``target`` as can be [S]."""
         high, low = self.g_min_siemens + self.range_siemens * np.moveaxis(bounds, -1, 0)
         return np.clip(target, low, high) if any(self.bound_scatter) else target
 

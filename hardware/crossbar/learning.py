@@ -154,10 +154,13 @@ class PulseLearning:
         cells, n_outputs = self.matrix.cells, self.matrix.n_outputs
         device, limits = cells.device, (self.matrix.config.refresh_upper, self.matrix.config.refresh_lower)
         ends = (device.g_min_siemens, device.g_max_siemens)
-        if not may_be_used_up(row, n_outputs, *limits, cells.g, *ends, counts):
+        n_converters = self.matrix.config.adcs_per_tile
+        if not may_be_used_up(row, n_outputs, *limits, cells.g, *ends, n_converters, counts):
             return
         xi = self.rng.standard_normal(n_outputs * cells.n_devices // 2)
-        self.refreshed[0] += refresh_row(row, *limits, xi, self.clock.now_s, cells.devices, counts)
+        slow = (n_outputs, cells.n_devices, len(cells.taus_s))
+        xi_slow = self.rng.standard_normal(slow, dtype=np.float32)
+        self.refreshed[0] += refresh_row(row, *limits, xi, xi_slow, self.clock.now_s, cells.devices, counts)
 
     def wear(self) -> Wear:
         """Pulses taken so far."""

@@ -40,15 +40,16 @@ def _close(counts, waits, spikes):  # type: ignore[no-untyped-def]
     step.spikes = spikes
     step.serial_tile_reads = step.serial_conversions = step.serial_decisions = 0.0
     for level in range(waits.shape[1]):
-        step.serial_tile_reads += waits[0, level] != 0.0
-        step.serial_conversions += waits[0, level]
-        step.serial_decisions += waits[1, level]
+        step.serial_tile_reads += waits[0, level]
+        step.serial_conversions += waits[1, level]
+        step.serial_decisions += waits[2, level]
 
 
 @kernel
 def count_learning(counts, updates, digital_ops):  # type: ignore[no-untyped-def]
-    """Weights visited by a rule, and the arithmetic beside it."""
+    """Weights visited by the rule of one matrix, and the arithmetic beside it."""
     counts[0].learning_updates += updates
+    counts[0].busiest_core_learning_updates = max(counts[0].busiest_core_learning_updates, updates)
     counts[0].digital_ops += digital_ops
 
 
@@ -61,20 +62,20 @@ class Ledger:
 
     Attributes:
         counts: One field per field of :class:`~spikearm.records.OpCounts`, shape (1,).
-        waits: Conversions one after another on the busiest matrix of each level, and the bits that these
-            decide, shape (2, n_levels + 1).
+        waits: Read pulses one after another on the busiest matrix of each level, conversions, and the bits
+            that these decide, shape (3, n_levels + 1).
     """
 
     def __init__(self) -> None:
         self.counts: CountArray = np.zeros(1, dtype=COUNTS)
-        self.waits: FloatArray = np.zeros((2, 1))
+        self.waits: FloatArray = np.zeros((3, 1))
         # The same memory without names: NumPy takes ten times as long to copy fields one by one.
         self._amounts: FloatArray = self.counts.view(np.float64)
         self._every_step: FloatArray = np.zeros(len(COUNT_NAMES))
 
     def prepare(self, n_levels: int, every_step: OpCounts) -> None:
         """Set the number of levels and what happens in every step whatever the input."""
-        self.waits = np.zeros((2, n_levels + 1))
+        self.waits = np.zeros((3, n_levels + 1))
         self._every_step[:] = [getattr(every_step, name) for name in COUNT_NAMES]
 
     def start(self) -> None:
@@ -82,13 +83,15 @@ class Ledger:
         self._amounts[:] = self._every_step
         self.waits[:] = 0.0
 
-    def wait(self, level: int, conversions: float, bits: float) -> None:
-        """A matrix of a level was read, with this many conversions of these bits one after another."""
+    def wait(self, level: int, reads: float, conversions: float, bits: float) -> None:
+        """A matrix of a level was read by so many pulses, then conversions of these bits, one by one."""
         waits = self.waits
-        if waits[0, level] < conversions:
-            waits[0, level] = conversions
-        if waits[1, level] < conversions * bits:
-            waits[1, level] = conversions * bits
+        if waits[0, level] < reads:
+            waits[0, level] = reads
+        if waits[1, level] < conversions:
+            waits[1, level] = conversions
+        if waits[2, level] < conversions * bits:
+            waits[2, level] = conversions * bits
 
     def total(self, spikes: float = 0.0) -> OpCounts:
         """The counts of the step just made, in which the neurons fired so many spikes."""

@@ -97,6 +97,14 @@ class CrossbarMatrix:
         """Conversions that left the range since the start, shape (1,)."""
         return self.readout.clipped
 
+    def require_age(self, now_s: float) -> None:
+        """Refuse a moment of the network's time [s] at which the devices are not described.
+
+        Raises:
+            ConfigError: They would be older than that.
+        """
+        self.config.device.require_age(self.config.programmed_s + now_s)
+
     @property
     def needs_visits(self) -> bool:
         """Whether anything here changes without a read or a pulse."""
@@ -179,7 +187,7 @@ class CrossbarMatrix:
         counts["conversions"] += n_conversions
         counts["conversion_steps"] += n_conversions * conversion_steps(self.config.adc_bits)
         counts["active_macs"] += self.cells.n_pairs * self._n_pairs
-        ledger.wait(REFERENCE, self.serial_conversions, charged_bits(self.config.adc_bits))
+        ledger.wait(REFERENCE, 1.0, self.serial_conversions, charged_bits(self.config.adc_bits))
 
     def _reference_read(self) -> FloatArray:
         """Sum of both devices of all pairs of a column as it is read [S], shape (n_outputs,)."""
@@ -269,7 +277,9 @@ class CrossbarMatrix:
         device = self.config.device
         start = device.learn_start if self.learned else 0.0
         if self.learned and device.bidirectional:
-            plus, minus = start + 0.5 * signed, start - 0.5 * signed
+            # As near to the start as a weight allows without running out of the range on one side.
+            centre = np.clip(start, 0.5 * np.abs(signed), 1.0 - 0.5 * np.abs(signed))
+            plus, minus = centre + 0.5 * signed, centre - 0.5 * signed
         else:
             plus, minus = start + np.maximum(signed, 0.0), start + np.maximum(-signed, 0.0)
         places = np.clip(np.stack([plus, minus], axis=-1), 0.0, 1.0)

@@ -39,14 +39,13 @@ class CrossbarRead(Operator):
         """One read of all tiles."""
         x, y = _column(signals[self.reads[1]]), _column(signals[self.incs[0]])
         matrix, ledger = self.matrix, self.ledger
-        counts, tile_reads = ledger.counts, ledger.counts["tile_reads"]
+        counts, serial_reads = ledger.counts, ledger.counts["serial_tile_reads"]
         wait = (float(matrix.serial_conversions), float(charged_bits(matrix.config.adc_bits)))
 
         def step_crossbar_read() -> None:
-            before = tile_reads[0]
             y[...] += matrix.read(np.ascontiguousarray(x, dtype=np.float64), counts)
-            if tile_reads[0] > before:
-                ledger.wait(self.level, *wait)
+            if serial_reads[0]:
+                ledger.wait(self.level, serial_reads[0], *wait)
 
         return step_crossbar_read
 

@@ -15,11 +15,13 @@ import numpy as np
 
 from spikearm.compiled import kernel
 from spikearm.hardware.crossbar.conductance import (
+    ADDITIVE,
     EXPONENT,
     G_HIGH,
     G_LOW,
     G_MAX,
     G_MIN,
+    LEARN_START,
     OWN_DOWN,
     OWN_HIGH,
     OWN_LOW,
@@ -33,6 +35,7 @@ from spikearm.hardware.crossbar.conductance import (
     SET_SCATTER,
     SET_STEP,
     Devices,
+    cycles_left,
     drifted,
     place,
     restart,
@@ -47,20 +50,30 @@ _NO_XI = np.zeros(0)
 
 
 @kernel(inline="always")
-def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
-    """Change of the place in the range by a pulse upwards; none beyond the device's own upper end.
+def _step(left, at_start, xi, step, p):  # type: ignore[no-untyped-def]
+    """Size of a step with ``left`` of the range to go; additive scatter is that of a step at the start."""
+    scatters_like = at_start if p[ADDITIVE] != 0.0 else left
+    return set_increment(1.0 - left, 1.0 - scatters_like, xi, step, p[SET_SCATTER], p[SET_SATURATION])
 
-    Soft bounds: ``a (1 - w / w_max) (1 + s xi)`` with the weight ``w = 2 u - 1``.
+
+@kernel(inline="always")
+def _step_up(u, xi, own, p):  # type: ignore[no-untyped-def]
+    """Change of the place in the range by a pulse upwards; none in the mean at the device's own upper end.
+
+    Soft bounds: ``a (1 - w / w_max) (1 + s xi)``, or ``a (1 - w / w_max) + a s xi``, with the weight ``w``
+    proportional to ``u - learn_start``.
     """
-    left = max(0.5 * (own[OWN_HIGH] - u) / (own[OWN_HIGH] - 0.5), 0.0)
-    return set_increment(1.0 - left, xi, p[SET_STEP] * own[OWN_UP], p[SET_SCATTER], p[SET_SATURATION])
+    at_start, to_end = 1.0 - p[LEARN_START], own[OWN_HIGH] - p[LEARN_START]
+    left = max((at_start / to_end if to_end > 0.0 else 1.0) * (own[OWN_HIGH] - u), 0.0)
+    return _step(left, at_start, xi, p[SET_STEP] * own[OWN_UP], p)
 
 
 @kernel(inline="always")
 def _step_down(u, xi, own, p):  # type: ignore[no-untyped-def]
     """Change of the place in the range by a pulse downwards, as :func:`_step_up`."""
-    left = max(0.5 * (u - own[OWN_LOW]) / (0.5 - own[OWN_LOW]), 0.0)
-    return -set_increment(1.0 - left, xi, p[RESET_STEP] * own[OWN_DOWN], p[SET_SCATTER], p[SET_SATURATION])
+    at_start, to_end = p[LEARN_START], p[LEARN_START] - own[OWN_LOW]
+    left = max((at_start / to_end if to_end > 0.0 else 1.0) * (u - own[OWN_LOW]), 0.0)
+    return -_step(left, at_start, xi, p[RESET_STEP] * own[OWN_DOWN], p)
 
 
 @kernel(inline="always")
@@ -85,9 +98,10 @@ def _pulsed(u, g, n, up, xi, used, own, p):  # type: ignore[no-untyped-def]
 @kernel(inline="always")
 def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-def]
     """Give ``n`` pulses to one device."""
-    g = drifted(pair, side, now_s, d)
+    # A device that is not stuck takes one pulse at least.
+    g, left = drifted(pair, side, now_s, d), n if n == 1 else cycles_left(pair, side, n, d)
     span = d.p[G_MAX] - d.p[G_MIN]
-    u = _pulsed((g - d.p[G_MIN]) / span, g, n, up, xi, used, d.own[pair, side], d.p)
+    u = _pulsed((g - d.p[G_MIN]) / span, g, left, up, xi, used, d.own[pair, side], d.p)
     restart(pair, side, d.p[G_MIN] + u * span, now_s, d)
     if up:
         wear_out(pair, side, n, 0, d)
@@ -168,19 +182,24 @@ def give_pulses(n_due, pairs, pulses, counter, xi, part, now_s, devices, counts)
         counter[0] = (counter[0] + n) % n_choices
         update_pair(pair, now_s, d)
         if pair // d.n_cols != row:
-            counts[0].rows_programmed += longest_up + longest_down
+            counts[0].rows_programmed += longest_up
+            counts[0].rows_reset += longest_down
             row, longest_up, longest_down = pair // d.n_cols, 0, 0
         longest_up, longest_down = max(longest_up, n_up), max(longest_down, n - n_up)
-    counts[0].rows_programmed += longest_up + longest_down
+    counts[0].rows_programmed += longest_up
+    counts[0].rows_reset += longest_down
 
 
 @kernel
-def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max, counts):  # type: ignore[no-untyped-def]
+def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max, n_converters, counts):  # type: ignore[no-untyped-def]
     """Whether a pair of a row, which is read for it, may have to be refreshed, for the price of a look at it.
 
-    Drift only lowers a conductance, so that what was not too much after the last pulse is not now.
+    Drift only lowers a conductance, so that what was not too much after the last pulse is not now. As many
+    devices are read at a time as there are converters.
     """
-    counts[0].verify_reads += n_cols * g.shape[1]
+    n_devices = n_cols * g.shape[1]
+    counts[0].verify_reads += n_devices
+    counts[0].serial_verify_reads += math.ceil(n_devices / n_converters)
     span = g_max - g_min
     for pair in range(row * n_cols, (row + 1) * n_cols):
         for k in range(0, g.shape[1], 2):
@@ -191,7 +210,7 @@ def may_be_used_up(row, n_cols, upper, lower, g, g_min, g_max, counts):  # type:
 
 
 @kernel
-def refresh_row(row, upper, lower, xi, now_s, devices, counts):  # type: ignore[no-untyped-def]
+def refresh_row(row, upper, lower, xi, xi_slow, now_s, devices, counts):  # type: ignore[no-untyped-def]
     """Reset pairs of a row that have both grown and write their difference anew.
 
     The number of SET pulses of a write is the one that takes a device there on average. Pairs with a stuck
@@ -202,6 +221,7 @@ def refresh_row(row, upper, lower, xi, now_s, devices, counts):  # type: ignore[
         upper: Place in the range the larger device must have passed ...
         lower: ... and the smaller one.
         xi: A normal number for each pair of the row.
+        xi_slow: Normal numbers for the slow noise of its devices, shape (n_cols, n_devices, n_slow).
         now_s: Time [s].
         devices: The devices, see :class:`~.conductance.Devices`.
         counts: Added to.
@@ -222,13 +242,17 @@ def refresh_row(row, upper, lower, xi, now_s, devices, counts):  # type: ignore[
                 continue
             if d.stuck[pair, 2 * k] != 0 or d.stuck[pair, 2 * k + 1] != 0:
                 continue
+            # A device that was melted is a new one.
+            d.z[pair, 2 * k : 2 * k + 2] = xi_slow[j, 2 * k : 2 * k + 2]
             n_set = _rewrite(pair, k, plus - minus, xi[j * n_pairs + k], now_s, d)
             counts[0].set_pulses += n_set
             counts[0].reset_pulses += 2
             counts[0].verify_reads += n_set
-            longest = max(longest, n_set + 1)
+            longest = max(longest, n_set)
             refreshed += 1
+    counts[0].rows_reset += refreshed > 0
     counts[0].rows_programmed += longest
+    counts[0].serial_verify_reads += longest
     return refreshed
 
 

@@ -137,8 +137,12 @@ def _convert(current, tile_cols, adc_range, levels):  # type: ignore[no-untyped-
 
 
 @kernel
-def _finish_block(block, n_rows, converters, xi, currents, out, counts):  # type: ignore[no-untyped-def]
-    """What comes after the currents of one row of tiles: noise, conversion, sum with the other tiles."""
+def _finish_block(block, reads, converters, xi, currents, out, counts):  # type: ignore[no-untyped-def]
+    """What comes after the currents of one row of tiles: noise, conversion, sum with the other tiles.
+
+    ``reads`` has the pulses on all rows together, and on the row with most, see :func:`_pulses`.
+    """
+    n_pulses, most = reads
     tile_cols, levels, weight, adc_range, clipped, (n_pairs, adc_steps, dac_steps) = converters
     n_cols = len(out)
     current = currents[0]
@@ -150,12 +154,13 @@ def _finish_block(block, n_rows, converters, xi, currents, out, counts):  # type
     for j in range(n_cols):
         out[j] += current[j] * weight[block, j]
     tiles_wide = adc_range.shape[1]
-    counts[0].tile_reads += tiles_wide
-    counts[0].row_activations += n_rows * tiles_wide
-    counts[0].active_macs += n_rows * n_cols * n_pairs
+    counts[0].tile_reads += most * tiles_wide
+    counts[0].serial_tile_reads = max(counts[0].serial_tile_reads, most)
+    counts[0].row_activations += n_pulses * tiles_wide
+    counts[0].active_macs += n_pulses * n_cols * n_pairs
     counts[0].conversions += n_cols
     counts[0].conversion_steps += n_cols * adc_steps
-    counts[0].dac_steps += n_rows * tiles_wide * dac_steps
+    counts[0].dac_steps += n_pulses * tiles_wide * dac_steps
     # One scaling per conversion, and the sum over rows of tiles.
     counts[0].digital_ops += 2 * n_cols
 
@@ -172,6 +177,36 @@ def _finish(n_read, unit, spiking, drive, out, counts):  # type: ignore[no-untyp
         for i in range(len(drive)):
             pulses += abs(drive[i])
         counts[0].synaptic_ops += pulses * n_cols
+
+
+@kernel
+def _pulses(rows, n, spiking, drive):  # type: ignore[no-untyped-def]
+    """Read pulses on all driven rows together, and on the row with most; a voltage is one pulse."""
+    if not spiking:
+        return float(n), 1.0
+    total, most = 0.0, 0.0
+    for k in range(n):
+        pulses = abs(drive[rows[k]])
+        total += pulses
+        most = max(most, pulses)
+    return total, most
+
+
+@kernel
+def _connected(first, last, most, spiking, drive, single, column_ohm, lines, row_seen):  # type: ignore[no-untyped-def]
+    """Power out of the drivers whose rows are all connected, over all pulses of a read; see there.
+
+    Repeated pulses are reads one after another, in which only rows with as many take part; ``single`` holds
+    the voltages of one of them.
+    """
+    if not spiking or most <= 1.0:
+        return connected_power(first, last, drive, column_ohm, lines, row_seen)
+    power = 0.0
+    for pulse in range(1, int(most) + 1):
+        for i in range(first, last):
+            single[i] = math.copysign(1.0, drive[i]) if abs(drive[i]) >= pulse else 0.0
+        power += connected_power(first, last, single, column_ohm, lines, row_seen)
+    return power
 
 
 @kernel
@@ -213,20 +248,25 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
     unit = gain * _encode(x, coding, drive)
     n_cols, n_read, spiking = len(out), 0, coding[0] > 0
     out[:] = 0.0
+    counts[0].serial_tile_reads = 0.0
     for block in range(converters[3].shape[0]):
         first, last, n = _driven(block, tile_rows, drive, rows)
         if n == 0:
             continue
         n_read += 1
-        taken = _squares(rows, n, spiking, drive, power, row_g)
+        reads, taken = _pulses(rows, n, spiking, drive), 0.0
         if column_ohm > 0:
-            taken = connected_power(first, last, drive, column_ohm, LINES_PER_PAIR * n_cols, row_g)
+            lines = LINES_PER_PAIR * n_cols
+            taken = _connected(first, last, reads[1], spiking, drive, power, column_ohm, lines, row_g)
+        cells_alone = _squares(rows, n, spiking, drive, power, row_g)
+        if column_ohm == 0:
+            taken = cells_alone
         counts[0].read_conductance_siemens += taken
         currents[:] = 0.0
         _add_rows(rows, n, drive, signal, n_cols, currents[0])
         if len(noise) > 0:
             _add_rows(rows, n, power, noise, n_cols, currents[1])
-        _finish_block(block, n, converters, xi, currents, out, counts)
+        _finish_block(block, reads, converters, xi, currents, out, counts)
     _finish(n_read, unit, spiking, drive, out, counts)
 
 
@@ -243,20 +283,19 @@ def read_gated(x, coding, gain, tile_rows, converters, buffers, counts, cells, w
     unit = gain * encode_spikes(x, coding[0], drive)
     n_read = 0
     out[:] = 0.0
+    counts[0].serial_tile_reads = 0.0
     for block in range(converters[3].shape[0]):
         _, last, n = _driven(block, tile_rows, drive, rows)
         if n == 0:
             continue
         n_read += 1
-        pulses = 0.0
-        for k in range(n):
-            pulses = max(pulses, abs(drive[rows[k]]))
+        reads = _pulses(rows, n, True, drive)
         currents[:] = 0.0
-        for pulse in range(1, int(pulses) + 1):
+        for pulse in range(1, int(reads[1]) + 1):
             counts[0].read_conductance_siemens += gated_currents(
                 rows, n, last, drive, pulse, column_ohm, *cells, h, up, currents
             )
-        _finish_block(block, n, converters, xi, currents, out, counts)
+        _finish_block(block, reads, converters, xi, currents, out, counts)
     _finish(n_read, unit, True, drive, out, counts)
 
 
@@ -273,15 +312,17 @@ def read_connected(x, coding, gain, tile_rows, converters, buffers, counts, cell
     unit = gain * _encode(x, coding, drive)
     n_cols, n_read, spiking = len(out), 0, coding[0] > 0
     out[:] = 0.0
+    counts[0].serial_tile_reads = 0.0
     for block in range(converters[3].shape[0]):
         first, last, n = _driven(block, tile_rows, drive, rows)
         if n == 0:
             continue
         n_read += 1
-        _squares(rows, n, spiking, drive, power, row_seen)
-        counts[0].read_conductance_siemens += connected_power(
-            first, last, drive, column_ohm, LINES_PER_PAIR * n_cols, row_seen
+        reads, lines = _pulses(rows, n, spiking, drive), LINES_PER_PAIR * n_cols
+        counts[0].read_conductance_siemens += _connected(
+            first, last, reads[1], spiking, drive, power, column_ohm, lines, row_seen
         )
+        _squares(rows, n, spiking, drive, power, row_seen)
         currents[:] = 0.0
         for k in range(n):
             i = rows[k]
@@ -291,7 +332,7 @@ def read_connected(x, coding, gain, tile_rows, converters, buffers, counts, cell
                 minus = 0.5 * h[pair] * t_minus[pair] * (total[pair] - diff[pair])
                 currents[0, j] += drive[i] * (plus - minus)
                 currents[1, j] += power[i] * h[pair] * h[pair] * t_plus[pair] * t_minus[pair] * var[pair]
-        _finish_block(block, n, converters, xi, currents, out, counts)
+        _finish_block(block, reads, converters, xi, currents, out, counts)
     _finish(n_read, unit, spiking, drive, out, counts)
 
 

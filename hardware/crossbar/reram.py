@@ -1,11 +1,17 @@
 """Resistive memory: soft bounds, with pulses in both directions.
 
-In the range ``u`` from 0 to 1 a pulse upwards changes ``u`` by ``a_up (1 - u) (1 + s xi)``, one downwards by
-``-a_down u (1 + s xi)``. The published fits give steps of a weight between -1 and 1; relative to the range
-they are half as large where the weight is 0, and ``a = dw`` makes them so.
+In the range ``u`` from 0 to 1 a pulse upwards changes ``u`` by ``a_up (1 - u)`` in the mean, one downwards
+by ``-a_down u``. The published fits give the step ``dw`` of a weight between ``w_min`` and ``w_max`` where
+the weight is 0, at ``u = -w_min / (w_max - w_min)``: ``a_up = dw / w_max``, ``a_down = dw / -w_min``. Scatter
+from pulse to pulse is additive: it stays what it is at weight 0 where steps shrink (``mult_noise=False`` in
+all of the toolkit's soft-bounds fits to ReRAM). Between devices, both steps are larger or smaller together.
 
-The ends of the range differ from device to device by 30 to 60 % of their distance from its middle; no
-conductance is negative, which cuts the lower end's scatter short.
+The ends of the range differ from device to device by 24 to 60 % of their distance from the weight 0; no
+conductance is negative, which cuts the lower end's scatter short. Learning starts at the weight 0, where
+steps up and down are equal: the fits take the devices as calibrated to that point.
+
+The fits' write noise is taken as the scatter of write-verify. After single pulses, where the toolkit adds it
+as well, it is not added.
 
 Two things the fits do not tell. The range in siemens: NeuRRAM's is taken. Read noise: no source separates it
 from the scatter of writing. IBM's toolkit, which has fits to all these devices, recommends an additive
@@ -52,31 +58,42 @@ class SoftBoundsDevice(Device):
     additive_noise: float = 0.01
     set_step: float = 0.01
     reset_step: float = 0.01
+    additive_scatter: bool = True
     learn_start: float = 0.5
     endurance_cycles: float = 1e8
 
     @classmethod
     def gong2018(cls) -> SoftBoundsDevice:
-        """Very fine steps under five times their size of noise; upward steps larger than downward ones."""
+        """Very fine steps under almost four times their size of noise.
+
+        The loose fit of soft bounds to the paper; the closer one, of exponential steps, is another response.
+        """
+        w_min, w_max, dw = -0.75, 1.25, 0.002
         return cls(
-            source="Gong et al. 2018, soft-bounds figures; write noise of 75 steps as programming scatter",
-            set_step=0.00135,
-            reset_step=0.00135 * (1.0 - 0.259),
-            set_scatter=5.0,
-            device_scatter=0.2,
-            bound_scatter=(0.3, 0.3),
-            programming_us=_write_noise_us(75, 0.00135),
+            source="Gong et al. 2018, soft-bounds fit of IBM's analog-hardware toolkit (ReRamSBPreset); "
+            "write noise of 56 steps as programming scatter; age is not modelled",
+            set_step=dw / w_max,
+            reset_step=dw / -w_min,
+            set_scatter=3.75,
+            device_scatter=0.3,
+            asymmetry_scatter=0.01,
+            bound_scatter=(0.3 / w_max, 0.3 / -w_min),
+            learn_start=-w_min / (w_max - w_min),
+            programming_us=_write_noise_us(56, dw),
         )
 
     @classmethod
     def hfo2(cls) -> SoftBoundsDevice:
         """About four states, and every tenth device corrupt."""
         return cls(
-            source="Gong, Rasch et al. 2022, baseline HfO2 array; write noise as programming scatter",
+            source="Gong, Rasch et al. 2022, baseline HfO2 array (ReRamArrayHfO2Preset of IBM's toolkit); "
+            "write noise as programming scatter; age is not modelled",
             set_step=0.4622,
             reset_step=0.4622,
             set_scatter=0.2174,
             device_scatter=0.7125,
+            device_log_normal=True,
+            asymmetry_scatter=0.01,
             bound_scatter=(0.4295, 0.5990),
             programming_us=_write_noise_us(0.5841, 0.4622),
             corrupt=0.098,
@@ -86,11 +103,14 @@ class SoftBoundsDevice(Device):
     def optimised(cls) -> SoftBoundsDevice:
         """About 21 states; 13.5 % of the devices are corrupt."""
         return cls(
-            source="Gong, Rasch et al. 2022, optimised-material array; write noise as programming scatter",
+            source="Gong, Rasch et al. 2022, optimised-material array (ReRamArrayOMPreset of IBM's toolkit); "
+            "write noise as programming scatter; age is not modelled",
             set_step=0.0949,
             reset_step=0.0949,
             set_scatter=0.4158,
             device_scatter=0.7829,
+            device_log_normal=True,
+            asymmetry_scatter=0.01,
             bound_scatter=(0.3499, 0.5695),
             programming_us=_write_noise_us(1.4113, 0.0949),
             corrupt=0.135,

@@ -128,6 +128,19 @@ class CrossbarSimulator(nengo.Simulator):
         return sum((matrix.cells.programming for matrix in self.matrices), OpCounts())
 
     @property
+    def programming_pulses_max(self) -> dict[str, float]:
+        """SET and RESET pulses on the device that programming took most of, by matrix, static ones included.
+
+        A matrix can be programmed as often as this goes into its devices' endurance; of those that learn,
+        :attr:`wear` counts what came after.
+        """
+        pulses: dict[str, float] = {}
+        for matrix in self.matrices:
+            most = float(matrix.cells.programming_pulses.max())
+            pulses[matrix.label] = max(most, pulses.get(matrix.label, 0.0))
+        return pulses
+
+    @property
     def clipped_conversions(self) -> int:
         """Conversions that left their range since the start, inputs far beyond it included."""
         return sum(int(matrix.clipped[0] + matrix.readout.outliers[0]) for matrix in self.matrices)
@@ -146,10 +159,21 @@ class CrossbarSimulator(nengo.Simulator):
             raise nengo.exceptions.SimulatorClosed("Cannot advance the time of a closed simulator.")
         if not (is_number(seconds) and seconds > 0):
             raise ConfigError(f"time can only advance; give a positive number of seconds, not {seconds!r}.")
-        for matrix in self.matrices:
-            config = matrix.config
-            config.device.require_age(config.programmed_s + self._clock.now_s + seconds)
+        self._ageing.require_time(seconds)
         self._ageing.rest(seconds)
+
+    def run_steps(self, steps: int, progress_bar: Any = None) -> None:
+        """Simulate for some steps, as ``nengo.Simulator`` does.
+
+        Args:
+            steps: How many.
+            progress_bar: As Nengo's.
+
+        Raises:
+            ConfigError: Devices would become older than they are described for; not a step is made then.
+        """
+        self._ageing.require_time(steps * self.dt)
+        super().run_steps(steps, progress_bar=progress_bar)
 
     def reset(self, seed: int | None = None) -> None:
         """Back to the state right after building, devices included.

@@ -28,10 +28,12 @@ class Written:
     Attributes:
         g: Conductances reached [S], shape (n_pairs, n_devices).
         counts: Pulses, verify reads and rows written one after another.
+        pulses: SET and RESET pulses that each device took, same shape as ``g``.
     """
 
     g: FloatArray
     counts: OpCounts
+    pulses: FloatArray
 
 
 def write_verify(
@@ -60,13 +62,17 @@ def write_verify(
     g = device.program(aimed_at, rng)
     pulses = pulses_for(target, device)
     counts = _counts(pulses, np.ones(pulses.shape, dtype=bool), n_cols)
+    taken = pulses + 1.0
     for _ in range(rounds - 1):
         noise = np.hypot(device.short_time_noise * g, device.additive_noise * device.g_max_siemens)
         read = g + device.noise_scale * noise * rng.standard_normal(g.shape)
         strayed = np.abs(read - target) > tolerance * device.range_siemens
-        counts += OpCounts(verify_reads=float(g.size)) + _counts(pulses * strayed, strayed, n_cols)
+        # Every row is read once, all its devices at the same time.
+        reads = OpCounts(verify_reads=float(g.size), serial_verify_reads=float(len(g) // n_cols))
+        counts += reads + _counts(pulses * strayed, strayed, n_cols)
+        taken += (pulses + 1.0) * strayed
         g[strayed] = device.program(aimed_at[strayed], rng)
-    return Written(g, counts)
+    return Written(g, counts, taken)
 
 
 def pulses_for(target: FloatArray, device: Device) -> FloatArray:
@@ -111,16 +117,19 @@ def rewrite_around(
     target = np.clip(np.where(signs > 0, plus[:, None], minus[:, None]), low, high)
     written = stuck.any(axis=1, keepdims=True) & ~stuck
     pulses = pulses_for(target, device) * written
-    return Written(np.where(written, target, g), _counts(pulses, written, n_cols))
+    return Written(np.where(written, target, g), _counts(pulses, written, n_cols), pulses + written)
 
 
 def _counts(pulses: FloatArray, written: np.ndarray, n_cols: int) -> OpCounts:
     n_set = float(pulses.sum())
-    # A RESET, then the pulses of the slowest device of the row.
-    by_row = np.where(written, pulses + 1.0, 0.0).reshape(-1, n_cols * pulses.shape[1])
+    # A RESET, then the pulses of the slowest device of the row, with a read after each.
+    by_row = (-1, n_cols * pulses.shape[1])
+    n_serial = float(np.where(written, pulses, 0.0).reshape(by_row).max(axis=1).sum())
     return OpCounts(
         set_pulses=n_set,
         reset_pulses=float(np.count_nonzero(written)),
         verify_reads=n_set,
-        rows_programmed=float(by_row.max(axis=1).sum()),
+        serial_verify_reads=n_serial,
+        rows_programmed=n_serial,
+        rows_reset=float(np.count_nonzero(written.reshape(by_row).any(axis=1))),
     )

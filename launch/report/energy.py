@@ -37,7 +37,7 @@ def _lead(run: RunData) -> str:
         words.append("There is no figure of a whole chip for this substrate.")
     else:
         words.append(
-            f"The chip-anchored figure, {si(chip, 'J')}, is {times(chip / bottom_up)} the bottom-up sum; "
+            f"The chip-anchored figure, {si(chip, 'J')}, is {_against(run, chip)}; "
             f"it covers {run.summary['energy_chip_scope'].rstrip('.')}."
         )
     if measured is not None:
@@ -45,6 +45,16 @@ def _lead(run: RunData) -> str:
             f"The computer's own meter says {si(measured, 'J')} per tick, simulation and all else included."
         )
     return " ".join(words)
+
+
+def _against(run: RunData, chip: float) -> str:
+    """The chip-anchored figure beside what the bottom-up model has for the same."""
+    same, bottom_up = run.summary["energy_model_of_chip_scope_j_per_tick"], _tiers(run)[0]
+    if not same:
+        return "for what did not happen in this run"
+    if math.isclose(same, bottom_up):
+        return f"{times(chip / same)} the bottom-up sum"
+    return f"{times(chip / same)} the {si(same, 'J')} that the bottom-up model has for the same"
 
 
 def _caution(runs: Sequence[RunData]) -> str:

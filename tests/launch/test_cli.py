@@ -145,7 +145,7 @@ def test_compare_puts_all_runs_side_by_side(spikearm, tmp_path):
 
 
 def test_compare_goes_through_kinds_of_crossbar(spikearm, tmp_path):
-    words = ("compare", "--trials", 1, "--duration-s", 0.02, "--arm", "planar2", "--n-neurons", 40)
+    words = ("compare", "--trials", 2, "--duration-s", 0.04, "--arm", "planar2", "--n-neurons", 40)
     ended = spikearm(*words, "--devices", "--variants", "ideal", "mpes", "--out", tmp_path, "--json")
     assert ended.code == 0
     labels = [run["label"] for run in ended.document["runs"]]
@@ -244,6 +244,15 @@ def test_device_and_overrides_are_options(spikearm, tmp_path):
         (("--overrides", "{"), "'{' is not JSON"),
         (("--overrides", "[1]"), "'[1]' is no table"),
         (("--rest-s", "-1"), "rest_s must be 0 or a positive number of seconds, not -1.0"),
+        (
+            ("--rest-s", "60", "--trials", "1"),
+            "rest_s = 60 passes half-way, between two reaches; set trials to 2",
+        ),
+        (("--rest-s", "1e10", "--trials", "2"), "the device is described from 0 s to 3.1536e+07 s after"),
+        (
+            ("--device", "nb-srtio3", "--rest-s", "86400", "--trials", "2"),
+            "age is not modelled); choose a time",
+        ),
         (("--committee", "2", "--encoder", "none"), "committee=2 is of encoders, and this network has none"),
     ],
 )

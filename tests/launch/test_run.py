@@ -60,6 +60,34 @@ def test_ledger_accounts_for_every_joule_of_the_summary(short_run):
     assert sum(chip) == pytest.approx(short_run.summary["energy_chip_j_per_tick"])
 
 
+def test_pulses_on_the_devices_are_the_joules_of_programming(config):
+    """From the devices' own counters, by the published energy of a pulse, to the ledger of a whole run."""
+    settings = dataclasses.replace(config, controller="adaptive", arm="planar2", backend="crossbar", trials=4)
+    finished = execute(settings, baseline=False)
+    (wear,) = finished.summary["wear"]
+    n_set, n_reset = (wear["n_devices"] * wear[name] for name in ("set_mean", "reset_mean"))
+    assert n_set > 0
+    lines = json.loads((finished.folder / "ledger.json").read_text())["lines"]
+    n_ticks = finished.summary["n_ticks"]
+    booked = {li["operation"]: n_ticks * li["joules_per_tick"] for li in lines if li["term"] == "programming"}
+    n_verify = next(li["per_tick"] for li in lines if li["operation"] == "verify_reads") * n_ticks
+    assert booked["set_pulses"] == pytest.approx(n_set * 22e-12)
+    assert booked["reset_pulses"] == pytest.approx(n_reset * 12e-12, abs=1e-18)
+    joules = n_set * 22e-12 + n_reset * 12e-12 + n_verify * 1.56e-12
+    assert n_ticks * finished.summary["energy_model_j_per_tick"]["programming"] == pytest.approx(joules)
+
+
+def test_chip_figure_stands_beside_what_the_model_has_for_the_same(config, short_run):
+    model = short_run.summary["energy_model_j_per_tick"]
+    assert short_run.summary["energy_model_of_chip_scope_j_per_tick"] == pytest.approx(model["total"])
+    settings = dataclasses.replace(config, controller="adaptive", arm="planar2", backend="crossbar")
+    summary = execute(settings, baseline=False).summary
+    model = summary["energy_model_j_per_tick"]
+    products = sum(model[term] for term in ("cell_read", "row_driver", "dac", "adc", "digital"))
+    assert summary["energy_model_of_chip_scope_j_per_tick"] == pytest.approx(products)
+    assert products < model["total"]
+
+
 def test_default_name_says_what_ran(config):
     assert execute(config).folder.name.endswith("Z-osc-iiwa14")
     adaptive = dataclasses.replace(config, controller="adaptive", arm="planar2", backend="crossbar")

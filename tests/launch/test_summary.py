@@ -187,4 +187,4 @@ def test_run_without_a_single_tick_has_no_summary(tmp_path):
         pass
     nothing = LoopResult(0, 0, 0, 0.0, interrupted=True)
     with pytest.raises(JournalError, match="has no ticks: the run was interrupted before the first"):
-        summarise(RunConfig(), tmp_path, nothing, chip_scope="")
+        summarise(RunConfig(), tmp_path, nothing, cost_model=None)

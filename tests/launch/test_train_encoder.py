@@ -10,8 +10,9 @@ import pytest
 
 from spikearm.envs.arms import ARMS
 from spikearm.envs.families import HELD_OUT, TRAINED, draw_from
-from spikearm.errors import ConfigError
-from spikearm.launch.train_encoder import TrainEncoderCommand
+from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.crossbar.devices import make_device
+from spikearm.launch.train_encoder import TrainEncoderCommand, settings
 from spikearm.models.encoder import load_encoder
 
 TINY = (
@@ -46,6 +47,23 @@ def test_same_seed_same_weights(spikearm, tmp_path):
     np.testing.assert_array_equal(encoders[0].w1, encoders[1].w1)
     np.testing.assert_array_equal(encoders[0].w3, encoders[1].w3)
     assert not np.array_equal(encoders[0].w1, encoders[2].w1)
+
+
+@pytest.mark.parametrize("name", ["pcm", "reram-gong2018", "neurram"])
+def test_noise_of_training_is_the_scatter_of_the_named_device(name):
+    device = make_device(name)
+    training = settings(TrainEncoderCommand(noise_aware=True, device=name))
+    for place in (0.0, 0.3, 1.0):
+        g = device.g_min_siemens + place * device.range_siemens
+        wanted = device.scatter_siemens(np.array(g)) / device.range_siemens
+        assert np.polynomial.polynomial.polyval(place, training.weight_noise) == pytest.approx(float(wanted))
+    nothing = device.g_min_siemens + training.weight_noise_floor * device.range_siemens
+    assert nothing == pytest.approx(0.0, abs=1e-18)
+
+
+def test_training_for_an_unknown_device_is_refused():
+    with pytest.raises(UnknownNameError, match=r"no crossbar device named 'pmc'.*Did you mean 'pcm'"):
+        TrainEncoderCommand(device="pmc")
 
 
 @needs_torch

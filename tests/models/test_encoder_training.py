@@ -149,6 +149,14 @@ def test_scatter_of_weights_is_that_of_devices_in_their_columns():
     assert scatter[0].mean().item() == pytest.approx(bias, abs=0.002)
 
 
+def test_devices_scatter_beyond_the_largest_weight_but_not_below_a_conductance_of_zero():
+    largest = weight_scatter(torch.ones(1, 20_000), (0.1,), lowest=-0.05)
+    # The carrier to both sides by 0.1; the other, at its smallest, down to -0.05 only.
+    other = torch.randn(200_000, generator=torch.Generator().manual_seed(0)).mul(0.1).clamp(min=-0.05)
+    assert largest.mean().item() == pytest.approx(-other.mean().item(), abs=3e-3)
+    assert largest.std().item() == pytest.approx(float(np.hypot(0.1, other.std().item())), rel=0.03)
+
+
 def test_scatter_leaves_columns_of_zeros_alone():
     assert not weight_scatter(torch.zeros(2, 5), (0.01, 0.08)).any()
 
@@ -159,6 +167,11 @@ def test_training_with_scatter_is_reproducible_and_judged_with_scatter(trained):
     np.testing.assert_array_equal(aware.encoder.w2, again.encoder.w2)
     assert not np.array_equal(aware.encoder.w2, trained.encoder.w2)
     assert aware.validation_loss > trained.validation_loss
+
+
+def test_noise_floor_is_no_weight():
+    with pytest.raises(ConfigError, match=r"weight_noise_floor must lie in \(-1, 0\], not 0.1"):
+        TrainingConfig(weight_noise_floor=0.1)
 
 
 def test_noise_must_be_finite():

@@ -37,7 +37,8 @@ def make_learning(config: CrossbarConfig, seed: int = 0, n_in: int = N_IN) -> Pu
 
 
 def without_noise(device: Device) -> Device:
-    exact = {"programming_scale": 0.0, "set_scatter": 0.0, "device_scatter": 0.0, "bound_scatter": (0.0, 0.0)}
+    exact = {"programming_scale": 0.0, "set_scatter": 0.0, "device_scatter": 0.0, "asymmetry_scatter": 0.0}
+    exact |= {"bound_scatter": (0.0, 0.0)}
     return replace(device, **exact, noise_scale=0.0, drift_scale=0.0)
 
 
@@ -127,20 +128,62 @@ def test_reram_arrays_have_the_published_number_of_states(name, n_states):
     assert int(1 / make_device(name).mean_step) == n_states
 
 
-def test_reram_downward_steps_are_smaller_by_the_published_asymmetry():
+def test_gong_2018_is_the_soft_bounds_fit_of_the_toolkit_and_no_other():
+    """A weight from -0.75 to 1.25: steps of 0.002 both ways at 0, noise of 3.75 steps, write noise of 56."""
     device = make_device("reram-gong2018")
-    assert device.reset_step / device.set_step == pytest.approx(1 - 0.259)
-    assert device.set_step == pytest.approx(0.00135)
+    weight = 2.0 * device.learn_start - 0.75
+    up, down = 2.0 * device.set_step * (1 - device.learn_start), 2.0 * device.reset_step * device.learn_start
+    assert (weight, up, down) == (pytest.approx(0.0), pytest.approx(0.002), pytest.approx(0.002))
+    assert device.mean_step == pytest.approx(0.5 * 0.002)
+    assert (device.set_scatter, device.additive_scatter) == (3.75, True)
+    assert (device.device_scatter, device.device_log_normal, device.asymmetry_scatter) == (0.3, False, 0.01)
+    written = device.scatter_siemens(np.array(20e-6)) / device.range_siemens
+    assert 2.0 * written == pytest.approx(56 * 0.002)
+    ends = 2.0 * device.own_bounds((100_000,), np.random.default_rng(0)) - 0.75
+    assert ends[:, 0].mean() == pytest.approx(1.25, rel=0.01)
+    assert ends[:, 0].std() == pytest.approx(0.3, rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["reram-gong2018", "reram-hfo2", "nb-srtio3"])
-def test_devices_differ_as_much_as_published(name):
+@pytest.mark.parametrize(
+    ("name", "scatter"),
+    [
+        ("pcm", 0.2),
+        ("pcm-hermes", 0.2),
+        ("reram-gong2018", 0.3),
+        ("reram-hfo2", 0.7125),
+        ("reram-optimised", 0.7829),
+        ("nb-srtio3", 0.15),
+    ],
+)
+def test_devices_differ_as_much_as_published(name, scatter):
     device = make_device(name)
     own = device.own_factors((20_000,), np.random.default_rng(0))
     assert own.min() > 0
     assert own.mean() == pytest.approx(1.0, abs=0.02)
-    spread = own.std() if isinstance(device, StrontiumTitanateDevice) else np.log(own).std()
-    assert spread == pytest.approx(device.device_scatter, rel=0.02)
+    assert (np.log(own) if device.device_log_normal else own).std() == pytest.approx(scatter, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["reram-gong2018", "reram-hfo2"])
+def test_steps_up_and_down_of_a_device_are_large_or_small_together(name):
+    up, down = make_device(name).own_factors((20_000,), np.random.default_rng(0)).T
+    assert np.corrcoef(up, down)[0, 1] > 0.99
+    assert (up - down).std() == pytest.approx(0.02, rel=0.02)
+
+
+def test_pulses_end_where_the_single_phase_change_device_does_but_writing_does_not():
+    exact = {"set_scatter": 0.0, "drift_scale": 0.0, "noise_scale": 0.0}
+    device = replace(make_device("pcm"), **exact, set_step=0.2)
+    learning = make_learning(CrossbarConfig(device=device, refresh_rows_per_step=0), n_in=2000)
+    cells = learning.matrix.cells
+    for _ in range(100):
+        learning.add(np.full((N_OUT, 2000), 2.0), Ledger().counts)
+    assert cells.places()[:, 0].mean() == pytest.approx(1.0, abs=0.01)
+    assert cells.places()[:, 0].std() == pytest.approx(0.1, rel=0.05)
+    target = np.full((100, 100, 2), device.g_max_siemens)
+    rng = np.random.default_rng(0)
+    written = Cells(target, make_device("pcm"), hold_s=0.256, programmed_s=25.0, rng=rng).g
+    assert 1e6 * written.mean() == pytest.approx(25.0, abs=0.03)
+    assert 1e6 * written.std() == pytest.approx(1.055, rel=0.02)
 
 
 def test_strontium_titanate_has_the_published_resistances():
@@ -213,7 +256,10 @@ def test_conductances_outside_the_device_are_refused():
         SoftBoundsDevice().program(np.array([0.0]), np.random.default_rng(0))
 
 
-@pytest.mark.parametrize(("name", "age_s"), [("neurram", 0.5), ("neurram", 2e5), ("pcm", 1e9)])
+@pytest.mark.parametrize(
+    ("name", "age_s"),
+    [("neurram", 0.5), ("neurram", 2e5), ("pcm", 1e9), ("reram-gong2018", 86_400.0), ("nb-srtio3", 86_400.0)],
+)
 def test_age_outside_validity_is_refused(name, age_s):
     with pytest.raises(ConfigError, match=r"the device is described from .* s after programming, not at"):
         CrossbarConfig(device=make_device(name), programmed_s=age_s)
@@ -232,7 +278,7 @@ def test_cost_figures_belong_to_the_technology():
     reram = cost_of(make_device("reram-hfo2"))
     figures = {f.count: f.amount for f in reram.energy["programming"]}
     assert figures["set_pulses"] == figures["reset_pulses"] == 0.6e-12
-    assert reram.chip[0].count == "active_macs"
+    assert reram.chip[0].count == "conversions"
 
 
 def test_only_mixed_precision_pays_for_accumulators():
@@ -267,6 +313,9 @@ def test_conductance_stays_in_range_for_ever(name, n_pairs):
     if config.device.bidirectional:  # Never written anew: no device passes its own ends by pulses.
         assert (cells.places() <= np.maximum(written, cells.own[..., OWN_HIGH]) + 1e-9).all()
         assert (cells.places() >= np.minimum(written, cells.own[..., OWN_LOW]) - 1e-9).all()
+    with_noise = 0.5 * (cells.total + np.abs(cells.diff))
+    assert (0.5 * (cells.total - np.abs(cells.diff))).min() >= -1e-18
+    assert with_noise.max() <= n_pairs * high * (1 + 1e-12)
     sums = cells.total.reshape(N_IN, N_OUT).sum(axis=1)
     np.testing.assert_allclose(cells.row_g, sums, rtol=1e-9, atol=1e-15)
 
@@ -280,12 +329,13 @@ def test_many_pulses_take_every_device_to_its_own_end(name):
         learning.add(np.full((N_OUT, N_IN), 2.0), Ledger().counts)
     np.testing.assert_allclose(cells.places()[:, 0], cells.own[:, 0, OWN_HIGH], atol=1e-3)
     ends = cells.device.own_bounds((20_000,), np.random.default_rng(0))
-    half_upper, half_lower = ends[:, 0] - 0.5, 0.5 - ends[:, 1]
+    start = cells.device.learn_start
+    above, below = ends[:, 0] - start, start - ends[:, 1]
     upper, lower = cells.device.bound_scatter
-    assert half_upper.mean() == pytest.approx(0.5, rel=0.02)
-    assert half_upper.std() == pytest.approx(0.5 * upper, rel=0.05)
+    assert above.mean() == pytest.approx(1 - start, rel=0.02)
+    assert above.std() == pytest.approx((1 - start) * upper, rel=0.05)
     # No conductance is negative: the lower end's scatter is cut short on that side.
-    assert 0.4 * 0.5 * lower < half_lower.std() < 0.5 * lower
+    assert 0.4 * start * lower < below.std() < start * lower
     assert (cells.device.g_min_siemens + ends[:, 1] * cells.device.range_siemens >= -1e-18).all()
 
 
@@ -346,6 +396,41 @@ def test_first_step_of_a_weight_is_the_mean_step(name, sign):
     assert step == pytest.approx(sign * device.mean_step, rel=2e-2)
 
 
+@pytest.mark.parametrize("name", ["pcm", "reram-gong2018", "nb-srtio3"])
+def test_mean_step_is_that_of_the_population(name):
+    """Of devices that differ, as they are when learning starts; both turns where they take turns."""
+    device = replace(make_device(name), noise_scale=0.0, drift_scale=0.0)
+    learning = make_learning(CrossbarConfig(device=device), n_in=20_000)
+    before, n = learning.matrix.weights_now(), learning.matrix.cells.n_pairs
+    turns = 2 if device.bidirectional else 1
+    learning._pairs[:n], learning._pulses[:n] = np.arange(n), turns
+    learning._write(n, 1, Ledger().counts)
+    steps = (learning.matrix.weights_now() - before) / turns / 2.0
+    error = steps.std() / np.sqrt(n)
+    assert steps.mean() == pytest.approx(device.mean_step, rel=0.02, abs=3 * error)
+
+
+@pytest.mark.parametrize("additive", [True, False])
+def test_scatter_of_a_step_shrinks_with_it_or_does_not(additive):
+    """Two devices pulsed upwards, one in the middle of the range and one close to its end."""
+    device = SoftBoundsDevice(
+        set_step=1e-4, set_scatter=2.0, additive_scatter=additive, additive_noise=0.0, g_min_siemens=0.0
+    )
+    learning = make_learning(CrossbarConfig(device=device), n_in=10_000)
+    cells = learning.matrix.cells
+    cells.g[:, 0] = device.g_max_siemens * np.where(np.arange(cells.n_pairs) % 2, 0.9, 0.5)
+    before = cells.g[:, 0].copy()
+    n = cells.n_pairs
+    learning._pairs[:n], learning._pulses[:n] = np.arange(n), 2
+    learning._write(n, 1, Ledger().counts)
+    steps = (cells.g[:, 0] - before) / device.g_max_siemens
+    middle, end = steps[::2], steps[1::2]
+    assert middle.mean() == pytest.approx(0.5e-4, rel=0.05)
+    assert end.mean() == pytest.approx(0.1e-4, rel=0.3)
+    assert middle.std() == pytest.approx(1e-4, rel=0.05)
+    assert end.std() == pytest.approx(1e-4 if additive else 0.2e-4, rel=0.05)
+
+
 def test_soft_bounds_follow_their_recursion():
     device = without_noise(SoftBoundsDevice(set_step=0.1, reset_step=0.05))
     learning = make_learning(CrossbarConfig(device=device))
@@ -396,6 +481,30 @@ def test_worn_out_device_sticks_where_it_is():
     wear = learning.wear()
     assert wear.stuck_devices == 1
     assert wear.endurance_used == 2.0  # the circuit goes on pulsing, not knowing
+
+
+def test_pulses_beyond_a_devices_endurance_do_nothing_even_in_one_call():
+    device = replace(without_noise(make_device("pcm")), endurance_cycles=3)
+    learning = make_learning(CrossbarConfig(device=device))
+    learning._pairs[0], learning._pulses[0] = 0, 8
+    learning._write(1, 1, Ledger().counts)
+    assert learning.matrix.cells.places()[0, 0] == pytest.approx(1 - 0.97**3)
+    assert learning.wear().pulses_max == 8  # they were given all the same
+
+
+def test_worn_out_device_neither_drifts_nor_fluctuates():
+    learning = make_learning(CrossbarConfig(device=replace(make_device("pcm"), endurance_cycles=3)))
+    cells = learning.matrix.cells
+    learning._pairs[:2], learning._pulses[:2] = [0, 1], [8, 2]
+    learning._write(2, 1, Ledger().counts)
+    cells.stick(np.arange(cells.g.size).reshape(cells.g.shape) == 1, np.zeros(cells.g.shape))
+    before = cells.total.copy()
+    assert cells.stuck[0].all()
+    learning.clock.rested_s[0] = 86_400.0
+    learning.matrix.jump(86_400.0, learning.clock.now_s)
+    assert cells.total[0] == pytest.approx(cells.g[0, 0], rel=1e-12)
+    assert cells.total[0] == pytest.approx(before[0], rel=1e-12)
+    assert cells.total[1] < 0.9 * before[1]
 
 
 def test_devices_stuck_from_the_start_wear_out_no_more():

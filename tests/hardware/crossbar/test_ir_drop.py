@@ -136,6 +136,37 @@ def test_several_spikes_are_several_reads():
     assert power == pytest.approx(parts[0][1] + parts[1][1])
 
 
+@pytest.mark.parametrize("ohm", [0.0, 5.0])
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("learned", [True, False])
+def test_several_spikes_are_paid_for_as_several_reads(ohm, gated, learned):
+    """Whatever the wires: rows with one, two and three pulses are the sum of three reads, in time as well."""
+    matrix = _matrix((64, 4), ohm=ohm, gated=gated, learned=learned)
+    drives = [_spikes(64, 0.6), _spikes(64, 0.6, seed=2), _spikes(64, 0.6, seed=3)]
+    drives[1] *= drives[0]
+    drives[2] *= drives[1]
+
+    def read(x):
+        ledger = Ledger()
+        matrix.read(SPIKE * x, ledger.counts)
+        serial = ledger.counts["serial_tile_reads"][0]
+        counts = ledger.total()
+        return np.array([counts.read_conductance_siemens, counts.row_activations, counts.tile_reads, serial])
+
+    np.testing.assert_allclose(read(sum(drives)), sum(map(read, drives)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_currents_of_every_column_are_those_of_kirchhoffs_law(gated):
+    """Not only the largest: each within a hundredth of the current that the column has on its two lines."""
+    matrix, drive = _matrix(SQUARE, ohm=0.35, gated=gated), _spikes(SQUARE[0], 0.3)
+    wanted, _ = _exact(matrix, drive, gated=gated)
+    found, _ = _read(matrix, SPIKE * drive)
+    cells = matrix.cells
+    both_lines = drive @ cells.total.reshape(cells.n_rows, cells.n_cols)
+    assert (np.abs(found - wanted) < 2e-3 * both_lines).all()
+
+
 def test_negative_spikes_give_negative_currents_and_the_same_power():
     matrix, drive = _matrix((64, 4), ohm=5.0), _spikes(64, 0.3)
     plus, power = _read(matrix, SPIKE * drive)

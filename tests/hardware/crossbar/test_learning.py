@@ -194,6 +194,31 @@ def test_refresh_keeps_the_weight_and_frees_the_pair():
     assert counts.verify_reads == 2 * N_OUT + 2 * n_set
 
 
+def test_refresh_makes_noise_begin_anew_and_a_pulse_does_not():
+    learning = _learning(CrossbarConfig())
+    cells = learning.matrix.cells
+    cells.g[0] = np.array([0.95, 0.5]) * cells.device.g_max_siemens
+    before = cells.z.copy()
+    learning._pairs[0], learning._pulses[0] = 2, 1
+    learning._write(1, 1, Ledger().counts)
+    np.testing.assert_array_equal(cells.z, before)
+    learning.refresh(Ledger().counts)
+    assert learning.refreshed[0] == 1
+    assert (cells.z[0] != before[0]).all()
+    np.testing.assert_array_equal(cells.z[1:], before[1:])
+
+
+def test_refresh_takes_the_time_of_its_resets_and_of_reading_after_every_pulse():
+    device = replace(PcmDevice.ideal(), set_step=0.03, set_saturation=1.0)
+    learning, ledger = _learning(replace(CrossbarConfig.ideal(), device=device)), Ledger()
+    cells = learning.matrix.cells
+    cells.g[:2] = np.array([0.8, 0.3]) * cells.device.g_max_siemens
+    learning.refresh(ledger.counts)
+    counts, n_set = ledger.total(), pulses_to_reach(0.5, 0.03, 1.0)
+    assert (counts.rows_reset, counts.rows_programmed) == (1, n_set)
+    assert counts.serial_verify_reads == 1 + n_set  # the row's devices at once, then after every pulse
+
+
 def test_set_pulses_scatter_by_six_tenths_of_their_size():
     learning, ledger = _learning(CrossbarConfig()), Ledger()
     cells = learning.matrix.cells

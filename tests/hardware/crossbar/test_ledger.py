@@ -13,11 +13,16 @@ def test_total_has_every_count_under_its_name():
     every_step = OpCounts(neuron_updates=5.0, verify_reads=2.0)
     ledger.prepare(2, every_step)
     ledger.start()
-    for level, conversions, bits in ((0, 3.0, 8.0), (0, 2.0, 6.0), (1, 4.0, 6.0), (1, 1.0, 16.0)):
-        ledger.wait(level, conversions, bits)
+    for level, reads, conversions, bits in (
+        (0, 1.0, 3.0, 8.0),
+        (0, 3.0, 2.0, 6.0),
+        (1, 2.0, 4.0, 6.0),
+        (1, 1.0, 1.0, 16.0),
+    ):
+        ledger.wait(level, reads, conversions, bits)
     ledger.counts["set_pulses"] += 7
     total = ledger.total()
-    waits = OpCounts(serial_tile_reads=2.0, serial_conversions=7.0, serial_decisions=24.0 + 24.0)
+    waits = OpCounts(serial_tile_reads=5.0, serial_conversions=7.0, serial_decisions=24.0 + 24.0)
     assert total == every_step + waits + OpCounts(set_pulses=7.0)
     assert all(type(getattr(total, name)) is float for name in COUNT_NAMES)
 

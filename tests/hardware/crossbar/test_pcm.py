@@ -39,7 +39,7 @@ def test_formulas_are_finite_over_the_whole_range():
 def test_set_pulses_shrink_towards_the_maximum():
     x, steps = 0.0, []
     for _ in range(100):
-        steps.append(set_increment(x, 0.0, 0.03, 0.6, 1.0))
+        steps.append(set_increment(x, x, 0.0, 0.03, 0.6, 1.0))
         x += steps[-1]
     assert steps[0] == pytest.approx(0.03)
     assert np.all(np.diff(steps) < 0)
@@ -56,8 +56,10 @@ def test_programming_scatters_to_both_sides_of_the_largest_target():
 
 
 def test_bounds_are_six_deviations_beyond_the_outermost_targets_and_never_negative():
-    low, high = PcmDevice().bounds_siemens
-    assert (low, high) == (0.0, pytest.approx(25e-6 + 6 * 1.055e-6, rel=1e-3))
+    """Of write-verify, or of the ends that pulses reach, whichever is farther."""
+    alike = PcmDevice(bound_scatter=(0.0, 0.0))
+    assert alike.bounds_siemens == (0.0, pytest.approx(25e-6 + 6 * 1.055e-6, rel=1e-3))
+    assert PcmDevice().bounds_siemens == (0.0, pytest.approx(25e-6 * (1 + 6 * 0.1)))
     assert PcmDevice.ideal().bounds_siemens == (0.0, 25e-6)
 
 

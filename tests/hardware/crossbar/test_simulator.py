@@ -9,6 +9,7 @@ import pytest
 from spikearm.errors import ConfigError, TimeStepError
 from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.learning import PulseLearning
+from spikearm.hardware.crossbar.ledger import Ledger
 from spikearm.hardware.crossbar.operators import CrossbarPes, CrossbarRead, CrossbarUpdate
 from spikearm.hardware.crossbar.pcm import PcmDevice
 from spikearm.hardware.crossbar.simulator import CrossbarSimulator
@@ -308,6 +309,39 @@ def test_dense_and_event_driven_learning_agree():
     dense, _ = _run(lambda: watched, CrossbarSimulator, steps=2000, config=IDEAL)
     sparse, _ = _run(_learner, CrossbarSimulator, steps=2000, config=IDEAL)
     assert np.sqrt(np.mean((dense - sparse) ** 2)) < 0.01
+
+
+def test_event_driven_weights_are_those_of_dense_learning():
+    """With an error that does not depend on what was learned, once every row has been settled."""
+    found = []
+    for watched in (True, False):
+        with nengo.Network(seed=6) as network:
+            a = nengo.Ensemble(100, 1)
+            nengo.Connection(nengo.Node(lambda t: np.sin(8 * t)), a, synapse=None)
+            out = nengo.Node(size_in=1)
+            conn = nengo.Connection(a, out, function=lambda x: 0, learning_rule_type=nengo.PES(5e-4))
+            nengo.Connection(nengo.Node(lambda t: np.cos(5 * t)), conn.learning_rule, synapse=None)
+            if watched:
+                nengo.Probe(conn.learning_rule, "activities")
+        with CrossbarSimulator(network, config=IDEAL, progress_bar=False) as sim:
+            sim.run_steps(1000)
+            (pes,) = [op for op in sim.step_order if isinstance(op, CrossbarPes)]
+            pes.learning.settle(Ledger().counts)
+            found.append(pes.learning.matrix.weights_now())
+    assert np.abs(found[0]).max() > 1e-4
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-6 * np.abs(found[0]).max())
+
+
+def test_run_beyond_the_age_of_the_devices_is_refused_before_it_begins():
+    device = replace(PcmDevice(), valid_age_s=(0.0, 26.0))
+    with CrossbarSimulator(_learner(), config=CrossbarConfig(device=device), progress_bar=False) as sim:
+        with pytest.raises(ConfigError, match="described from 0 s to 26 s after programming, not at 27 s"):
+            sim.run(2.0)
+        assert sim.n_steps == 0
+        sim.run(1.0)
+        sim.step()  # a second after the first one
+        with pytest.raises(ConfigError, match=r"described from 0 s to 26 s after programming, not at 26.001"):
+            sim.step()
 
 
 def test_probed_weights_are_those_on_the_devices():

@@ -72,11 +72,19 @@ def test_neurram_writes_cost_what_was_measured():
 
 
 def test_rows_are_written_one_after_another():
-    """A row takes as long as its slowest device, and the RESET before."""
+    """A row takes as long as its slowest device, a read after every pulse, and the RESET before."""
     written = write()
-    by_row = pulses_for(TARGET, PCM).reshape(50, 20).max(axis=1) + 1
-    assert written.counts.rows_programmed == by_row.sum()
+    by_row = pulses_for(TARGET, PCM).reshape(50, 20).max(axis=1)
+    assert written.counts.rows_programmed == written.counts.serial_verify_reads == by_row.sum()
+    assert written.counts.rows_reset == 50
     assert written.counts.reset_pulses == TARGET.size
+
+
+def test_pulses_of_every_device_add_up_to_those_counted():
+    written = write(3)
+    assert written.pulses.shape == TARGET.shape
+    assert written.pulses.sum() == written.counts.set_pulses + written.counts.reset_pulses
+    assert written.pulses.max() > write(1).pulses.max()
 
 
 def test_matrices_that_learn_are_written_once():
