@@ -130,8 +130,8 @@ class RunConfig:
             output is used again. Far below control_dt_s for a real-time loop.
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
-        torque_rate_nm: Largest change of each torque from one tick to the next [N m]. The default, at 1 kHz,
-            is what libfranka allows, and what `spikearm robot serve` lets through.
+        torque_rate_nm_s: Fastest change of each torque [N m/s]. The default is what libfranka allows, and
+            what `spikearm robot serve` lets through.
         realtime: Keep pace with the wall clock instead of running as fast as possible.
         rest_s: Time that passes half-way through the run, between two reaches, for the substrate alone [s]:
             86400 lets the devices of a crossbar drift for a day. Other substrates do not age.
@@ -161,7 +161,7 @@ class RunConfig:
     substrate_key_file: Path | None = None
     substrate_wait_s: float = 5.0
     actuation_delay: Literal["none", "modelled"] = "none"
-    torque_rate_nm: float = 1.0
+    torque_rate_nm_s: float = 1000.0
     realtime: bool = False
     rest_s: float = 0.0
     out: Path = Path("runs")
@@ -182,7 +182,7 @@ class RunConfig:
             raise ConfigError(f"name ends the run folder's name and cannot be a path, like {self.name!r}.")
         if not (math.isfinite(self.rest_s) and self.rest_s >= 0):
             raise ConfigError(f"rest_s must be 0 or a positive number of seconds, not {self.rest_s!r}.")
-        for key in ("duration_s", "distance_m", "control_dt_s", "substrate_wait_s", "torque_rate_nm"):
+        for key in ("duration_s", "distance_m", "control_dt_s", "substrate_wait_s", "torque_rate_nm_s"):
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")

@@ -56,7 +56,7 @@ class LinkConfig:
             on; a real one wants somebody to look at it first.
         connect_s: Time for the robot to answer, to arm and to recover [s].
         state_s: Time without a state after which the link counts as broken [s].
-        timeout_ticks: Missed commands in a row at which the robot shall stop; 0: its own limit.
+        timeout_s: Time of missed commands at which the robot shall stop [s]; 0: its own limit.
     """
 
     robot: str = DEFAULT_ADDRESS
@@ -67,7 +67,7 @@ class LinkConfig:
     recoveries: int = 0
     connect_s: float = 3.0
     state_s: float = 0.5
-    timeout_ticks: int = 0
+    timeout_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.recoveries < 0:
@@ -79,7 +79,7 @@ class LinkConfig:
         return ClientRules(
             connect_s=self.connect_s,
             state_s=self.state_s,
-            timeout_ticks=self.timeout_ticks,
+            timeout_s=self.timeout_s,
             acknowledged=self.acknowledge_real_arm,
         )
 
@@ -226,7 +226,7 @@ def _one_loop(
             meter=meter,
             measure=control.dynamics.pose,
             actuation_delay=config.actuation_delay,
-            torque_rate_nm=config.torque_rate_nm,
+            torque_rate_nm_s=config.torque_rate_nm_s,
             on_tick=outcome.on_tick,
             stop=stop,
         ).run()

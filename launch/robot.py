@@ -123,7 +123,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
     address, key = parse_address(config.listen), load_key(config.key_file)
     real = bool(traits & Trait.REAL)
     dynamics = MujocoDynamics(arm)
-    limits = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges, real=real)
+    limits = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges, dt_s=plant.dt_s, real=real)
     first = plant.read()
     _require_carried(dynamics, limits, first)
     session = RobotSession(
@@ -131,6 +131,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         limits,
         Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=plant.dt_s),
         first,
+        dt_s=plant.dt_s,
         given=_given(plant, arm.n_joints) if real else None,
     )
     codec = Codec(arm.n_joints, key)

@@ -163,26 +163,29 @@ class RobotServer:
     def _serve_real_time(self, wanted: Callable[[], bool]) -> None:
         due_ns = self._now_ns()
         while wanted():
-            due_ns += self._period_ns
-            self.collect_until(due_ns)
-            late_ns = self._now_ns() - due_ns
-            if late_ns > self._period_ns:
-                # After a stall the grid moves: a burst of ticks would look like missed commands.
-                self._overrun(late_ns)
-                due_ns += late_ns
+            due_ns = self.collect_until(due_ns + self._period_ns)
             self.tick()
 
-    def collect_until(self, due_ns: int) -> None:
-        """Take packets as they come, so that their time of arrival is known; and all that are there."""
+    def collect_until(self, due_ns: int) -> int:
+        """Take packets as they come, so that their time of arrival is known; and all that are there.
+
+        Returns:
+            When the period has ended [ns]: later than ``due_ns`` if the robot has stood still. After a stall
+            the grid moves, and the ticks slept through are counted at once: a burst of ticks would move an
+            arm that nobody has looked at.
+        """
         n_left, n_hellos = _PACKETS_PER_TICK, _HELLOS_PER_TICK
         while True:
             remaining_s = 1e-9 * (due_ns - self._now_ns())
             came = self._channel.receive(max(0.0, remaining_s - _SPIN_S)) if n_left else None
+            if (late_ns := self._now_ns() - due_ns) > self._period_ns:
+                self._overrun(late_ns)
+                due_ns += late_ns
             if came is not None:
                 n_left -= 1
                 n_hellos -= self._take(*came, may_answer=n_hellos > 0)
             elif remaining_s <= 0.0:
-                return
+                return due_ns
             elif not n_left:
                 self._sleep(remaining_s)
 
@@ -205,6 +208,7 @@ class RobotServer:
 
     def _overrun(self, late_ns: int) -> None:
         self.n_overruns += 1
+        self._began_ns += late_ns  # counted once
         self._session.stalled(late_ns // self._period_ns)
 
     def tick(self) -> None:

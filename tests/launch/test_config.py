@@ -39,7 +39,7 @@ def test_trials_and_duration_agree(settings, n_trials, reach_s):
     assert config.n_ticks == n_trials * round(reach_s / config.control_dt_s)
 
 
-@pytest.mark.parametrize("field", ["duration_s", "distance_m", "control_dt_s", "torque_rate_nm"])
+@pytest.mark.parametrize("field", ["duration_s", "distance_m", "control_dt_s", "torque_rate_nm_s"])
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_lengths_and_times_must_be_positive(field, value):
     with pytest.raises(ConfigError, match=f"{field} must be a positive number, not {value}"):

@@ -48,7 +48,7 @@ class Pair:
         address = self._address = f"unix:{folder}/arm.sock"
         self.out = folder / "runs"
         # On a busy machine a healthy client misses more than on an arm anybody would touch.
-        patient = ("--max-share", 1, "--max-in-a-row", 200, "--stale-ticks", 200)
+        patient = ("--max-share", 1, "--max-missed-s", 0.2, "--stale-s", 0.2)
         self._robot = process("robot", "serve", "--listen", address, "--json", *patient)
         self.robot = self._robot.__enter__()
         line(self.robot.stderr, "ready")

@@ -114,7 +114,7 @@ def test_lock_step_loses_nothing_on_a_bad_wire(short_path):
 
 def test_real_time_run_reports_its_link(short_path):
     run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
-    patient = SessionRules(watchdog=WatchdogRules(max_in_a_row=200, max_share=1.0), stale_ticks=200)
+    patient = SessionRules(watchdog=WatchdogRules(max_missed_s=0.2, max_share=1.0), stale_s=0.2)
     robot = in_step(run, short_path, lock_step=False, session=patient)
     with served(robot):
         summary, folder = execute_on_robot(run, link_to(robot))

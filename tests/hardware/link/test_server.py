@@ -265,7 +265,39 @@ def test_robot_that_stood_still_for_too_long_stops_its_arm(rig):
     stall(robot, 19)
     assert robot.session.mode is Mode.COMMAND_ACTIVE
     stall(robot, 25)
-    assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.STALLED)
+    assert robot.session.mode is Mode.STOPPED
+    assert robot.session.stop & (Stop.STALLED | Stop.MISSED_IN_A_ROW) == Stop.STALLED | Stop.MISSED_IN_A_ROW
+
+
+def test_short_stall_is_counted_in_ticks_and_in_misses(rig):
+    robot = rig()
+    robot.armed()
+    ticks, missed = robot.session.tick_number, robot.session.watchdog.n_missed
+    stall(robot, 12)
+    assert robot.session.tick_number - ticks == 11 + 3  # the twelfth is late by less than a period
+    assert robot.session.watchdog.n_missed - missed == 12  # and has only a stale answer
+    assert robot.session.watchdog.success_rate < 0.9
+    for _ in range(4):
+        stall(robot, 12)
+    assert robot.session.stop & Stop.MISSED_TOO_OFTEN
+
+
+def test_answer_to_what_was_before_a_stall_is_stale_after_it(rig):
+    robot = rig()
+    plant = robot.armed()
+    plant.next_state()
+    refused = robot.server.refused[Cause.STALE]
+    before = robot.command((0.1, 0.1))
+    robot.inwards.append((robot.codec.pack_command(before), "client 0"))
+    n_asked = []
+
+    def wanted():
+        robot.now_ns += (0 if n_asked else 15) * PERIOD_NS
+        n_asked.append(1)
+        return len(n_asked) < 3
+
+    robot.server.run(wanted)
+    assert robot.server.refused[Cause.STALE] == refused + 1
 
 
 def test_goodbye_that_waited_for_a_robot_that_stood_still_does_not_hide_it(rig):
@@ -282,7 +314,8 @@ def test_goodbye_that_waited_for_a_robot_that_stood_still_does_not_hide_it(rig):
         return len(done) < 3
 
     robot.server.run(wanted)
-    assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.STALLED)
+    assert robot.session.mode is Mode.STOPPED
+    assert robot.session.stop & Stop.STALLED
     plant.close()
 
 
