@@ -112,6 +112,8 @@ class RobotServer:
         reading: The arm's last reading.
         n_overruns: Ticks that began more than a period late.
         paced: Whether the arm has a clock of its own.
+        largest: Largest torque that each joint was given [N m], shape (n_joints,).
+        largest_step: Largest change of it from one tick to the next [N m], shape (n_joints,).
         fault: What the plant said when it last failed.
     """
 
@@ -136,6 +138,8 @@ class RobotServer:
         self._period_ns = round(1e9 * plant.dt_s)
         self.reading = plant.read()
         self._applied = np.zeros_like(self.reading.q)
+        self._before: FloatArray | None = None
+        self.largest, self.largest_step = np.zeros_like(self._applied), np.zeros_like(self._applied)
         # Asked once: a structural check takes longer than all the rest of a state.
         self._sensing = plant if isinstance(plant, MeasuresTorque) else None
         self._measured = None if self._sensing is None else self._sensing.torque_measured
@@ -299,7 +303,7 @@ class RobotServer:
 
     def _reset(self, command: CommandFrame) -> None:
         self.reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
-        self._applied = np.zeros_like(self._applied)
+        self._applied, self._before = np.zeros_like(self._applied), None
         self._fault_now, self._blind = Stop(0), False
         self._session.place(self.reading)
 
@@ -315,9 +319,14 @@ class RobotServer:
         self._fault_now = Stop(0)
         applied = self._attempt(lambda: self._plant.write(torque))
         if applied is None:
-            return
-        if np.isfinite(applied).all():
-            self._applied = applied
+            # What an arm does that takes no torque, its joints know at best; from there it goes on.
+            self._applied = self._applied if self._measured is None else self._measured
+            self._session.report(self._applied)
+        elif np.isfinite(applied).all():
+            np.maximum(self.largest, np.abs(applied), out=self.largest)
+            if self._before is not None:
+                np.maximum(self.largest_step, np.abs(applied - self._before), out=self.largest_step)
+            self._applied = self._before = applied
             self._session.report(applied)
         else:
             self._fault_now |= Stop.PLANT

@@ -26,7 +26,8 @@ FAULTS = {
     "flip": 0.005,
     "replay": 0.005,
     "nan": 0.002,
-    "sensor-nan": 2e-5,
+    "sensor-nan": 1e-4,
+    "wire-delay-s": 0.0001,
     "wire-jitter-s": 0.0001,
     "freeze": 2e-4,
     "freeze-s": 0.03,  # beyond what the watchdog bears with: each one is a stop
@@ -63,11 +64,17 @@ def test_soak_with_every_fault(process, short_path):
     assert summary["link"]["ended"] == "done"
     for stop in summary["link"]["stops"]:
         assert any(reason in stop["why"] for reason in REASONS), stop
-    kinds = set(served["faults_injected"])
-    assert kinds == {"drop", "duplicate", "reorder", "flip", "replay", "nan", "freeze"}
+    kinds = {"drop", "duplicate", "reorder", "flip", "replay", "nan", "freeze", "sensor_nan", "delay"}
+    assert set(served["faults_injected"]) == kinds
     assert all(served["faults_injected"][kind] > 0 for kind in kinds)
+    for stop in served["stops"]:
+        assert any(reason in stop["why"] for reason in REASONS), stop
     assert served["packets_refused"]["not finite"] > 0
     assert "not finite" not in summary["link"]["states_refused"]
+    limits = MujocoDynamics(ARMS["iiwa14"]).torque_limits
     applied = column_matrix(read_ticks(Path(summary["run_dir"])), "torque_applied", "nm")
     assert np.isfinite(applied).all()
-    assert (np.abs(applied) <= MujocoDynamics(ARMS["iiwa14"]).torque_limits).all()
+    assert (np.abs(applied) <= limits).all()
+    # What the robot gave its arm, in every tick of its own: also while nobody logged.
+    assert (np.array(served["largest_torque_nm"]) <= limits).all()
+    assert max(served["largest_torque_step_nm"]) <= 1.0 + 1e-9

@@ -235,6 +235,44 @@ def test_nothing_but_numbers_is_ever_sent(rig, wrong, why):
     assert np.isfinite(robot.plant.applied).all()
 
 
+class Limp(Masses):
+    """Measures its torque, and takes none any more."""
+
+    @property
+    def torque_measured(self):
+        return np.full(self.n_joints, 0.25) if self.error is not None else np.zeros(self.n_joints)
+
+
+def test_arm_that_takes_no_torque_is_not_said_to_apply_any(rig):
+    robot = rig(plant=Limp(weight=0.0))
+    plant = robot.armed()
+    for _ in range(5):
+        plant.next_state()
+        plant.write(np.array((3.0, -3.0)))
+    robot.plant.error = RuntimeError("torque is off")
+    for _ in range(3):
+        state = plant.next_state()
+    assert plant.stop_reason == Stop.PLANT
+    np.testing.assert_array_equal(state.applied, 0.25)
+    robot.plant.error = None
+    robot.period()
+    assert np.abs(robot.plant.applied[-1] - 0.25).max() <= 1.0 + 1e-12  # and goes on from there
+
+
+def test_largest_torque_and_its_largest_change_are_remembered(rig):
+    robot = rig(limits=LimitRules(torque_share=0.05))
+    plant = robot.armed()
+    for torque in (9.0, 9.0, 9.0, 9.0, 9.0, 9.0, -9.0):
+        plant.next_state()
+        plant.write(np.array((torque, 0.5)))
+    robot.periods(2)
+    applied = np.array(robot.plant.applied)
+    np.testing.assert_array_equal(robot.server.largest, np.abs(applied).max(axis=0))
+    np.testing.assert_array_equal(robot.server.largest_step, np.abs(np.diff(applied, axis=0)).max(axis=0))
+    assert robot.server.largest[0] == 5.0
+    assert robot.server.largest_step[0] == 1.0
+
+
 def test_arm_that_says_it_applied_more_does_not_move_the_limit(rig):
     robot = rig(limits=LimitRules(torque_share=0.1))
     plant = robot.armed()
