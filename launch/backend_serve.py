@@ -24,7 +24,7 @@ from spikearm.launch.display import console
 from spikearm.launch.realtime import no_collections
 from spikearm.launch.run_command import base_config
 
-DEFAULT_ADDRESS = "udp://127.0.0.1:47002"
+DEFAULT_ADDRESS = "local:network"
 _COMMON = (
     "listen",
     "key_file",
@@ -48,7 +48,8 @@ class BackendServeCommand:
 
     Attributes:
         run: The run whose network it is; only its network, substrate, arm and seed matter here.
-        listen: Where: udp://HOST:PORT or unix:PATH. Anything but loopback and Unix sockets needs a key.
+        listen: Where: local:NAME, which only this user can reach, unix:PATH, or udp://HOST:PORT. Anything
+            that other machines can reach needs a key.
         key_file: 32-byte key of mode 0600 that the client has as well.
         config: Start from a ready-made experiment (by name), a TOML file, or a run's run.json; options on the
             command line come on top.

@@ -46,7 +46,7 @@ class LinkConfig:
     """How to reach the robot, and how much to dare.
 
     Attributes:
-        robot: Its address: udp://HOST:PORT or unix:PATH.
+        robot: Its address: local:NAME, unix:PATH or udp://HOST:PORT.
         key_file: 32-byte key of mode 0600 that the robot has as well.
         monitor: Only look: the robot is not armed, commands are computed and recorded but never act.
         acknowledge_real_arm: Say that a real arm may move: its surroundings are clear, its emergency stop
