@@ -123,8 +123,8 @@ class RunConfig:
         gains: Feedback of the law; pid adds an integral of 500 1/s^3 unless ki is given.
         feedforward: Whether operational-space control knows the target's velocity and acceleration; without,
             it is the published form, which damps all motion and lags behind.
-        substrate_at: Address (local:NAME, unix:PATH or udp://HOST:PORT) at which `spikearm backend serve` runs the
-            network; "" runs it in this process.
+        substrate_at: Address (local:NAME, unix:PATH or udp://HOST:PORT) at which `spikearm backend serve`
+            runs the network; "" runs it in this process.
         substrate_key_file: 32-byte key of mode 0600 shared with that machine.
         substrate_wait_s: How long a step waits for the remote network's answer [s]; after that, its last
             output is used again. Far below control_dt_s for a real-time loop.

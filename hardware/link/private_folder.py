@@ -11,17 +11,15 @@ from spikearm.errors import AddressError
 
 
 def private_folder() -> Path:
-    """Where it is, the same for every process of this user, whatever its environment on Linux.
+    """Where it is: in ``/run/user``, where there is such a place (pam_systemd(8)), or among temporary files.
 
-    In ``/run/user``, where there is such a place (pam_systemd(8)), among the temporary files otherwise.
+    Not by ``XDG_RUNTIME_DIR``: robot and client may be started in different ways.
     """
     user = os.getuid()
     runtime = Path(f"/run/user/{user}")
-    return (
-        runtime / "spikearm"
-        if os.access(runtime, os.W_OK)
-        else Path(tempfile.gettempdir()) / f"spikearm-{user}"
-    )
+    if os.access(runtime, os.W_OK):
+        return runtime / "spikearm"
+    return Path(tempfile.gettempdir()) / f"spikearm-{user}"
 
 
 def require_private(folder: Path, *, make: bool) -> None:
@@ -43,6 +41,6 @@ def require_private(folder: Path, *, make: bool) -> None:
     mode = stat.S_IMODE(found.st_mode)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or mode & 0o077:
         raise AddressError(
-            f"{folder} is not a folder of yours alone (owner {found.st_uid}, mode {mode:04o}): whoever made it "
-            "could command the arm. Remove it, or give an address unix:PATH elsewhere."
+            f"{folder} is not a folder of yours alone (owner {found.st_uid}, mode {mode:04o}): whoever made "
+            "it could command the arm. Remove it, or give an address unix:PATH elsewhere."
         )

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from spikearm.errors import AddressError
-from spikearm.hardware.link import address
 from spikearm.hardware.link.address import Address, parse_address, require_safe
 from spikearm.hardware.link.channel import dial, listen
 from spikearm.hardware.link.private_folder import private_folder
@@ -99,14 +98,14 @@ def test_unix_sockets_are_for_their_owner_only(short_path):
 def folder(short_path, monkeypatch):
     """The folder of local addresses, for this test alone."""
     folder = short_path / "own"
-    monkeypatch.setattr(address, "private_folder", lambda: folder)
+    monkeypatch.setattr("spikearm.hardware.link.address.private_folder", lambda: folder)
     return folder
 
 
 def test_local_address_is_in_a_folder_of_this_user_alone(folder):
     arm = parse_address("local:robot")
     assert arm == Address(path=folder / "robot.sock")
-    with pytest.raises(AddressError, match="cannot reach .*start the other end first"):
+    with pytest.raises(AddressError, match=r"cannot reach .*start the other end first"):
         dial(arm)
     assert not folder.exists()
     server = listen(arm)
