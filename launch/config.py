@@ -32,6 +32,8 @@ STATIC_WEIGHTS = {
 """How the weights of the spiking controller, which never learn, lie on crossbars unless one says otherwise:
 each shared by four pairs, written in five rounds of program-and-verify, on tiles small enough for wires. What
 is wrong with a weight moves the arm."""
+_WAIT_SHARE = 0.4
+"""Part of a tick for which a remote network is waited for: the rest is the law's, and the arm's."""
 DEFAULT_TRIALS = 10
 DEFAULT_REACH_S = 0.8
 
@@ -127,7 +129,7 @@ class RunConfig:
             runs the network; "" runs it in this process.
         substrate_key_file: 32-byte key of mode 0600 shared with that machine.
         substrate_wait_s: How long a step waits for the remote network's answer [s]; after that, its last
-            output is used again. Far below control_dt_s for a real-time loop.
+            output is used again. By default 0.4 of a tick in real time; otherwise time stands still for it.
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
         torque_rate_nm_s: Fastest change of each torque [N m/s]. The default is what libfranka allows, and
@@ -159,7 +161,7 @@ class RunConfig:
     feedforward: bool = True
     substrate_at: str = ""
     substrate_key_file: Path | None = None
-    substrate_wait_s: float = 5.0
+    substrate_wait_s: float | None = None
     actuation_delay: Literal["none", "modelled"] = "none"
     torque_rate_nm_s: float = 1000.0
     realtime: bool = False
@@ -186,6 +188,29 @@ class RunConfig:
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")
+        self._require_no_long_wait()
+
+    def _require_no_long_wait(self) -> None:
+        wait_s = self.network_wait_s
+        if not (self.realtime and self.substrate_at) or wait_s is None:
+            return
+        if self._network_steps * wait_s >= self.control_dt_s:
+            raise ConfigError(
+                f"substrate_wait_s = {wait_s:g} s would hold up a real-time tick of {self.control_dt_s:g} s "
+                "whenever the network is late. Leave it out, or give less than a tick."
+            )
+
+    @property
+    def network_wait_s(self) -> float | None:
+        """How long a step waits for a remote network [s]; None lets time stand still for it."""
+        if self.substrate_wait_s is not None or not self.realtime:
+            return self.substrate_wait_s
+        return _WAIT_SHARE * self.control_dt_s / self._network_steps
+
+    @property
+    def _network_steps(self) -> float:
+        """Steps of the network in one tick, at least 1."""
+        return max(1.0, self.control_dt_s / self.network.network_dt_s)
 
     @property
     def n_trials(self) -> int:

@@ -17,7 +17,7 @@ from spikearm.hardware.link.wire import Cause, Codec, CommandFrame, Flag, Mode, 
 from spikearm.records import FloatArray
 from spikearm.timesteps import ticks_in
 
-_REPEAT_S = 0.05
+REPEAT_S = 0.05
 """After this time without an answer, a question is asked again [s]."""
 _REMEMBERED = 256
 """Commands whose torque is remembered, to compare it with what was applied."""
@@ -163,7 +163,7 @@ class Conversation:
         deadline_ns = self._in(self.rules.state_s)
         number = self.sequence
         while self._now_ns() < deadline_ns:
-            repeat_ns = min(deadline_ns, self._in(_REPEAT_S))
+            repeat_ns = min(deadline_ns, self._in(REPEAT_S))
             if self._receive_until(repeat_ns, lambda state: state.last_command == number):
                 return
             self._channel.send(self._last_packet)
@@ -257,14 +257,14 @@ class Conversation:
             if welcome is None:
                 continue
             if busy := not welcome.session:
-                self._pause(hello_ns + round(_NS * _REPEAT_S))
+                self._pause(hello_ns + round(_NS * REPEAT_S))
                 continue  # a client that died is forgotten after a while
             # A first command whose answer was lost has been taken all the same.
             self.state, self._session = welcome, welcome.session
             self._timeout_ticks = self.rules.timeout_ticks(welcome.dt_s)
             self.sequence = welcome.last_command
             self.send(Flag.HOLD, self.zero)
-            joined_ns = self._in(_REPEAT_S)
+            joined_ns = self._in(REPEAT_S)
             if self._receive_until(joined_ns, lambda state: state.last_command == self.sequence):
                 return self.state
         if busy:
@@ -276,7 +276,7 @@ class Conversation:
 
     def _welcome(self, hello_ns: int) -> StateFrame | None:
         """The answer to this hello and no other: an old one, played again, echoes another time."""
-        deadline_ns = hello_ns + round(1e9 * _REPEAT_S)
+        deadline_ns = hello_ns + round(1e9 * REPEAT_S)
         while (remaining_ns := deadline_ns - self._now_ns()) > 0:
             came = self._channel.receive(1e-9 * remaining_ns)
             if came is None:

@@ -201,21 +201,6 @@ class RemotePlant:
                 allow_stop=True,
             )
 
-    def stop(self) -> None:
-        """Make an armed robot stop and stay stopped.
-
-        Raises:
-            LinkError: It did not say that it has.
-        """
-        self._require_open()
-        self._armed = False
-        self._robot.until(
-            Flag.HOLD | Flag.STOP,
-            lambda state: state.mode not in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE),
-            "did not stop",
-            allow_stop=True,
-        )
-
     def next_state(self) -> StateFrame:
         """Wait for a newer state than the last one; of several that have come, the newest.
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from rig import Masses
@@ -12,6 +14,15 @@ from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Cause, Flag, Mode, Stop, Trait
 
 QUICK = ClientRules(connect_s=0.2)
+
+
+def stop(robot, plant) -> None:
+    """The robot stops by itself, and the client knows."""
+    robot.session.protect(Stop.CLIENT)
+    with suppress(ProtectiveStopError):
+        plant.write(np.zeros(2))
+    if not plant.lock_step:
+        plant.next_state()
 
 
 def drive(plant, n_ticks: int, torque=(0.0, 0.0)) -> np.ndarray:
@@ -96,7 +107,7 @@ def test_silent_client_finds_the_robot_stopped(rig):
 def test_stopped_robot_is_not_armed_but_recovered_first(rig):
     robot = rig()
     plant = robot.armed()
-    plant.stop()
+    stop(robot, plant)
     plant.next_state()
     with pytest.raises(ProtectiveStopError, match=r"the client told it to"):
         plant.arm()
@@ -110,7 +121,7 @@ def test_moving_arm_is_recovered_once_its_hold_has_brought_it_to_rest(rig):
     robot = rig()
     plant = robot.armed()
     robot.plant.dq = np.array((2.0, -2.0))
-    plant.stop()
+    stop(robot, plant)
     plant.recover()
     assert np.abs(robot.plant.dq).max() < 0.1
 
@@ -118,7 +129,7 @@ def test_moving_arm_is_recovered_once_its_hold_has_brought_it_to_rest(rig):
 def test_arm_that_does_not_come_to_rest_is_not_recovered(rig):
     robot = rig()
     plant = robot.armed(rules=QUICK)
-    plant.stop()
+    stop(robot, plant)
     plant.next_state()
     robot.plant.write = lambda torque: torque
     robot.plant.dq = np.array((2.0, 0.0))
@@ -132,7 +143,7 @@ def test_recovery_makes_no_step_of_torque(rig, lock_step):
     robot = rig(plant=Masses(weight=3.0), lock_step=lock_step)
     plant = robot.armed()
     drive(plant, 40, (3.0, 3.0))
-    plant.stop()
+    stop(robot, plant)
     plant.recover()
     plant.arm()
     drive(plant, 40, (-20.0, 20.0))
