@@ -146,6 +146,11 @@ def error_bars(rmse_m: list[float], without_m: list[float] | None = None, *, fir
     return text
 
 
+def say(text: str, style: str = "") -> None:
+    """One line for people, never wrapped or coloured by what it contains."""
+    console.print(text, style=style, highlight=False, soft_wrap=True)
+
+
 def show_summary(summary: dict[str, Any]) -> None:
     """The table at the end of a run."""
     without = summary.get("rmse_m_by_trial_without_adaptation")

@@ -13,8 +13,9 @@ from collections.abc import Callable
 import dynamixel_sdk as sdk
 import numpy as np
 
-from spikearm.errors import ClosedError, ConfigError, DriveError, NotFiniteError
+from spikearm.errors import ClosedError, ConfigError, DriveError
 from spikearm.hardware.adapters.dynamixel_config import WATCHDOG_STEP_S, DynamixelConfig
+from spikearm.hardware.torque_check import checked_torque
 from spikearm.records import FloatArray, JointState
 
 _OPERATING_MODE, _CURRENT_MODE = 11, 0
@@ -123,7 +124,7 @@ class DynamixelPlant:
             DriveError: The line has failed.
         """
         self._require_open()
-        torque = self._checked(torque)
+        torque = checked_torque(torque, len(self._sign))
         applied: FloatArray = np.clip(torque, -self._limit_nm, self._limit_nm)
         amps = self._sign * applied / self._config.servo_nm_per_a
         self._send_currents(np.rint(amps / _AMP).astype(int).tolist())
@@ -213,16 +214,6 @@ class DynamixelPlant:
             raise DriveError(f"the servos did not answer {self._n_bad} times in a row: {why}")
         last = self._last
         return JointState(last.q.copy(), last.dq.copy(), self._now() - self._start_s)
-
-    def _checked(self, torque: FloatArray) -> FloatArray:
-        torque = np.asarray(torque, dtype=np.float64)
-        if torque.shape != self._sign.shape:
-            raise ConfigError(
-                f"torque has shape {torque.shape}, not {self._sign.shape}: give one value per joint."
-            )
-        if not np.isfinite(torque).all():
-            raise NotFiniteError(f"the torque must be finite, not {torque}. Nothing was sent.")
-        return torque
 
     def _require_open(self) -> None:
         if self._closed:

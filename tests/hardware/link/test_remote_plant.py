@@ -150,6 +150,21 @@ def test_recovery_makes_no_step_of_torque(rig, lock_step):
     assert np.abs(np.diff(robot.plant.applied, axis=0)).max() <= 1.0 + 1e-12
 
 
+def test_torque_that_is_not_what_the_joints_measure_is_reported(rig):
+    class Weak(Masses):
+        """Its joints get a little less than they are given."""
+
+        @property
+        def torque_measured(self):
+            return 0.9 * self.applied[-1] if self.applied else np.zeros(self.n_joints)
+
+    for masses, gap_nm in ((Masses(), 0.0), (Weak(), 0.2)):
+        robot = rig(plant=masses)
+        plant = robot.armed()
+        drive(plant, 10, (2.0, -0.1))
+        assert plant.statistics.document()["torque_gap_nm_max"] == pytest.approx(gap_nm)
+
+
 def test_real_robot_is_armed_only_if_somebody_says_so(rig):
     robot = rig(traits=Trait.REAL)
     plant = robot.connect()
