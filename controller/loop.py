@@ -145,7 +145,8 @@ class Loop:
         max_lateness_s = 0.0
         if self._meter is not None:
             self._meter.read_j()  # what was used before the first tick is not part of it
-        self._clock.start()
+        if not stop.requested:  # starting the clock may arm the arm
+            self._clock.start()
         while done < n_ticks and not stop.requested:
             lateness_s = self._clock.wait()
             record = self._tick(done, lateness_s)
