@@ -235,12 +235,14 @@ class Conversation:
         A robot that does not hear it stops by itself, after too many missed commands.
         """
         first = self.sequence + 1
-        for _ in range(5):
-            self.send(Flag.HOLD | Flag.BYE, self.zero)
-            # Its mode says nothing: a robot that has stopped may not have heard.
-            if self._receive_until(self._in(0.02), lambda state: state.last_command >= first):
-                break
-        self._channel.close()
+        try:
+            for _ in range(5):
+                self.send(Flag.HOLD | Flag.BYE, self.zero)
+                # Its mode says nothing: a robot that has stopped may not have heard.
+                if self._receive_until(self._in(0.02), lambda state: state.last_command >= first):
+                    break
+        finally:
+            self._channel.close()
 
     def _in(self, seconds: float) -> int:
         """A time from now [ns]."""
