@@ -1,4 +1,4 @@
-"""How far beyond its stop an arm goes that is driven at it by all of its torque: figures of docs/safety.md."""
+"""How far an arm goes beyond its stop that is driven at it by all of its torque: see docs/safety.md."""
 
 from __future__ import annotations
 
