@@ -19,7 +19,7 @@ from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.words import duration, ms, si
 
 # Square brackets in paths and messages are text, not markup.
-console = Console(stderr=True, markup=False)
+console = Console(stderr=True, markup=False, emoji=False)
 _REFRESH_S = 0.125
 _WORST_BAR = 30
 _CHIP_LIMITS = (

@@ -105,11 +105,13 @@ def show_link(link: dict[str, Any]) -> None:
         "longest run of misses": f"{link['robot_longest_run_of_misses']} ticks",
         "round trip": _times(link["round_trip_s"]),
         "period error": _times(link["period_error_s"]),
+        "state later than usual": _times(link["state_delay_s"]),
+        "age of the network's output": _times(link["network_age_s"]),
         "states": f"{link['states']} taken, {link['states_skipped']} skipped, "
         f"{sum(link['states_refused'].values())} refused",
     }
     for name, value in rows.items():
-        say(f"{name:<22}  {value}")
+        say(f"{name:<27}  {value}")
     for stop in link["stops"]:
         say(f"stop at tick {stop['tick']}: {stop['why']}", "yellow")
 

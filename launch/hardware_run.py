@@ -22,6 +22,7 @@ from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, Spikear
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import dial
 from spikearm.hardware.link.conversation import ClientRules
+from spikearm.hardware.link.histogram import Histogram
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.link_clock import LinkClock
 from spikearm.hardware.link.remote_plant import RemotePlant
@@ -99,6 +100,8 @@ class _Outcome:
     n_ticks: int = 0
     misses: int = 0
     max_lateness_s: float = 0.0
+    state_delay: Histogram = field(default_factory=Histogram)
+    network_age: Histogram = field(default_factory=Histogram)
     interrupted: bool = False
     spikes: SpikeRecorder | None = None
 
@@ -109,6 +112,9 @@ class _Outcome:
         self.n_ticks += 1
         self.misses += record.deadline_missed
         self.max_lateness_s = max(self.max_lateness_s, record.lateness_s)
+        self.state_delay.add(record.lateness_s)
+        if math.isfinite(record.command.network_age_s):
+            self.network_age.add(record.command.network_age_s)
 
 
 def connect(link: LinkConfig, n_joints: int, statistics: LinkStatistics | None = None) -> RemotePlant:
@@ -160,7 +166,8 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
         "robot": link.robot,
         "lock_step": lock_step,
         "monitor_only": link.monitor,
-        "max_lateness_s": outcome.max_lateness_s,
+        "state_delay_s": outcome.state_delay.document(),
+        "network_age_s": outcome.network_age.document(),
         "stops": outcome.stops,
         "ended": outcome.ended,
     }

@@ -153,6 +153,7 @@ def test_real_time_run_reports_its_link(short_path):
     assert link["round_trip_s"]["p50"] > 0.0
     assert link["round_trip_s"]["p50"] <= link["round_trip_s"]["p99"] <= link["round_trip_s"]["max"]
     assert link["period_error_s"]["p50"] is not None
+    assert 0.0 <= link["state_delay_s"]["p50"] <= link["state_delay_s"]["max"]
     assert summary["rmse_m"] < 0.03
     assert read_ticks(folder).num_rows == summary["n_ticks"]
 
@@ -318,6 +319,7 @@ def test_network_elsewhere_that_dies_is_held_faded_out_and_ends_the_run(short_pa
         "NetworkLostError: the network's output has been stale for 1 s"
     )
     assert summary["link"]["stops"] == []
+    assert 0.0 < summary["link"]["network_age_s"]["p50"] <= summary["link"]["network_age_s"]["max"]
     ticks = read_ticks(folder)
     fallback, age_s = ticks["fallback"].to_numpy(), ticks["network_age_s"].to_numpy()
     last = int(np.flatnonzero(fallback == 0)[-1])
