@@ -145,7 +145,7 @@ class RobotServer:
         self._measured = None if self._sensing is None else self._sensing.torque_measured
         self._recovering = plant if isinstance(plant, Recovers) else None
         self.paced = isinstance(plant, KeepsTime) and plant.paces
-        self._echo_ns = self._arrived_ns = self._began_ns = 0
+        self._echo_ns = self._arrived_ns = 0
         self._fault_now, self._blind = Stop(0), False
         self.refused: Counter[Cause] = Counter()
         self.n_accepted = 0
@@ -182,8 +182,9 @@ class RobotServer:
         while True:
             remaining_s = 1e-9 * (due_ns - self._now_ns())
             came = self._channel.receive(max(0.0, remaining_s - _SPIN_S)) if n_left else None
-            if (late_ns := self._now_ns() - due_ns) > self._period_ns:
-                self._overrun(late_ns)
+            late_ns = self._now_ns() - due_ns
+            if late_ns > self._period_ns and not self.paced:  # an arm's own clock says it better
+                self._overrun(late_ns // self._period_ns)
                 due_ns += late_ns
             if came is not None:
                 n_left -= 1
@@ -198,11 +199,12 @@ class RobotServer:
 
         What came while the reading was waited for answers the state before: a client has a whole period.
         """
-        began_ns = self._now_ns()
-        if (late_ns := began_ns - self._began_ns - self._period_ns) > self._period_ns and self._began_ns:
-            self._overrun(late_ns)
-        self._began_ns = began_ns
+        began_ns, before_s = self._now_ns(), self.reading.t_s
         self._look()
+        # By the arm's clock, not by this machine's: its cycle is as long as it says.
+        n_skipped = round((self.reading.t_s - before_s) / self._plant.dt_s) - 1
+        if n_skipped > 0:
+            self._overrun(n_skipped)
         if self._fault_now & Stop.PLANT:
             self.collect_until(began_ns + self._period_ns)  # an arm that has failed may keep no time
         self.collect_until(self._now_ns())
@@ -210,10 +212,9 @@ class RobotServer:
         if self._session.peer is not None:
             self._send(self._session.peer)
 
-    def _overrun(self, late_ns: int) -> None:
+    def _overrun(self, n_ticks: int) -> None:
         self.n_overruns += 1
-        self._began_ns += late_ns  # counted once
-        self._session.stalled(late_ns // self._period_ns)
+        self._session.stalled(n_ticks)
 
     def tick(self) -> None:
         """One period: torque, then the new reading to whoever is in session."""

@@ -338,6 +338,32 @@ def test_answer_to_what_was_before_a_stall_is_stale_after_it(rig):
     assert robot.server.refused[Cause.STALE] == refused + 1
 
 
+class Paced(Masses):
+    """Has a clock of its own, whose cycles take longer than this machine's."""
+
+    paces = True
+
+
+def test_arm_with_a_clock_of_its_own_says_which_cycles_were_missed(rig):
+    robot = rig(plant=Paced())
+    robot.now_ns += 500 * PERIOD_NS
+    robot.periods(3)
+    assert (robot.session.tick_number, robot.server.n_overruns) == (3, 0)
+    plant = robot.armed()
+    ticks = robot.session.tick_number
+    for _ in range(5):
+        robot.now_ns += 4 * PERIOD_NS
+        plant.next_state()
+        plant.write(np.zeros(2))
+    assert (robot.session.tick_number - ticks, robot.server.n_overruns) == (5, 0)
+    robot.plant.t_s += 12 * robot.plant.dt_s
+    robot.period()
+    assert (robot.session.tick_number - ticks, robot.server.n_overruns) == (5 + 13, 1)
+    robot.plant.t_s += 25 * robot.plant.dt_s
+    robot.period()
+    assert robot.session.stop & Stop.STALLED
+
+
 def test_goodbye_that_waited_for_a_robot_that_stood_still_does_not_hide_it(rig):
     robot = rig()
     plant = robot.armed()
