@@ -143,9 +143,8 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
     """
     with connect(link, load_arm(config.arm).n_joints) as plant:
         lock_step = plant.lock_step
-    # Who the network answers to has to know whether time waits for it.
-    config = dataclasses.replace(config, realtime=not lock_step)
-    control = compose_control(config)
+    # A network elsewhere is waited for in another way if time does not stand still for it.
+    control = compose_control(dataclasses.replace(config, realtime=not lock_step))
     try:
         if link.recover:
             with connect(link, control.arm.n_joints) as plant:

@@ -196,6 +196,8 @@ class RobotSession:
         """
         self.tick_number += n_ticks
         self._n_ready = 0
+        if self.peer is None:
+            return
         why = self._watchdog_says(n_ticks)
         if why and self.mode is Mode.COMMAND_ACTIVE:
             self.protect(why | Stop.STALLED)

@@ -401,6 +401,24 @@ def test_silence_of_an_armed_client_ends_stopped(make):
     assert driver.session.stop == Stop.MISSED_IN_A_ROW
 
 
+def test_robot_that_slept_while_nobody_was_there_blames_nobody_for_it(make):
+    driver = make()
+    driver.session.stalled(500)
+    assert driver.session.tick_number == 500
+    driver.arm()
+    assert driver.session.watchdog.success_rate == 1.0
+
+
+def test_robot_that_slept_while_it_waits_waits_anew(make):
+    driver = make()
+    driver.tick(ZERO)
+    for _ in range(9):
+        driver.tick(ZERO, Flag.ARM)
+    driver.session.stalled(50)
+    driver.tick(ZERO, Flag.ARM)
+    assert (driver.session.mode, driver.session.stop) == (Mode.COMMAND_WAIT, Stop(0))
+
+
 def test_list_of_stops_stays_bounded(active):
     for _ in range(300):
         active.tick(ZERO, Flag.STOP)
