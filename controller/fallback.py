@@ -10,6 +10,7 @@ import numpy as np
 
 from spikearm.errors import ConfigError, NetworkLostError
 from spikearm.records import FloatArray
+from spikearm.timesteps import ticks_in
 
 
 class Rung(enum.IntEnum):
@@ -26,25 +27,22 @@ class FallbackRules:
 
     Attributes:
         stale_s: Age of an output beyond which it is not used [s].
-        hold_ticks: Ticks without an output that can be used, for which the last good one is held.
-        fade_ticks: Ticks in which it then fades, so that the law alone is left; and in which a network that
-            has come back fades in.
-        stop_ticks: Ticks in a row after which the run is ended.
+        hold_s: Time without an output that can be used, for which the last good one is held [s].
+        fade_s: Time in which it then fades, so that the law alone is left; and in which a network that has
+            come back fades in [s].
+        stop_s: Time after which the run is ended [s].
     """
 
     stale_s: float = 0.01
-    hold_ticks: int = 20
-    fade_ticks: int = 100
-    stop_ticks: int = 1000
+    hold_s: float = 0.02
+    fade_s: float = 0.1
+    stop_s: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.stale_s > 0.0:
-            raise ConfigError(f"stale_s must be a positive number of seconds, not {self.stale_s!r}.")
-        if min(self.hold_ticks, self.stop_ticks) < 0 or self.fade_ticks < 1:
-            raise ConfigError(
-                "hold_ticks and stop_ticks must be 0 or more, fade_ticks at least 1; got "
-                f"{self.hold_ticks!r}, {self.stop_ticks!r} and {self.fade_ticks!r}."
-            )
+        for key in ("stale_s", "hold_s", "fade_s", "stop_s"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value > 0.0):
+                raise ConfigError(f"{key} must be a positive number of seconds, not {value!r}.")
 
 
 class Fallback:
@@ -53,13 +51,16 @@ class Fallback:
     Args:
         rules: When to go down.
         n_joints: Number of joints.
+        dt_s: Time of a tick [s].
 
     Attributes:
         rung: Where the torque of the last tick came from.
     """
 
-    def __init__(self, rules: FallbackRules, n_joints: int) -> None:
+    def __init__(self, rules: FallbackRules, n_joints: int, *, dt_s: float) -> None:
         self._rules = rules
+        self._n_hold, self._n_stop = ticks_in(rules.hold_s, dt_s), ticks_in(rules.stop_s, dt_s)
+        self._fading = 1.0 / ticks_in(rules.fade_s, dt_s)
         self._good: FloatArray = np.zeros(n_joints)
         self._weight = 1.0
         self._n_without = 0
@@ -85,22 +86,21 @@ class Fallback:
             return self._without("stale" if stale else "not finite", age_s)
         self._good, self._n_without, self.rung = output, 0, Rung.NETWORK
         if self._weight < 1.0:
-            self._weight = min(1.0, self._weight + 1.0 / self._rules.fade_ticks)
+            self._weight = min(1.0, self._weight + self._fading)
             return self._weight * output
         return output
 
     def _without(self, why: str, age_s: float) -> FloatArray:
-        rules = self._rules
         self._n_without += 1
-        if self._n_without > rules.stop_ticks:
+        if self._n_without > self._n_stop:
             age = f", {age_s:.3g} s old" if math.isfinite(age_s) else ""
             raise NetworkLostError(
-                f"the network's output has been {why} for {rules.stop_ticks} ticks{age}; the run ends and "
+                f"the network's output has been {why} for {self._rules.stop_s:g} s{age}; the run ends and "
                 "its arm is let go or held. Look at the substrate: is it still there, and fast enough?"
             )
-        if self._n_without <= rules.hold_ticks:
+        if self._n_without <= self._n_hold:
             self.rung = Rung.HELD
         else:
             self.rung = Rung.LAW_ALONE
-            self._weight = max(0.0, self._weight - 1.0 / rules.fade_ticks)
+            self._weight = max(0.0, self._weight - self._fading)
         return self._weight * self._good

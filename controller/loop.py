@@ -70,8 +70,8 @@ class Loop:
             kinematics must do. Called before the torque is written. None leaves the columns empty.
         actuation_delay: ``"none"``, or ``"modelled"`` to let each torque arrive after the substrate's
             modelled latency.
-        torque_rate_nm: Largest change of each torque from one tick to the next [N m], whoever takes it; what
-            is held back arrives in the ticks that follow.
+        torque_rate_nm_s: Fastest change of each torque [N m/s], whoever takes it; what is held back arrives
+            in the ticks that follow.
         on_tick: Called with each record after it was written, for displays; its time is nobody's latency,
             but in real time it delays the next tick.
         trial: Number of the trial, for the record.
@@ -93,7 +93,7 @@ class Loop:
         meter: EnergyMeter | None = None,
         measure: Callable[[], Pose] | None = None,
         actuation_delay: ActuationDelay = "none",
-        torque_rate_nm: float = math.inf,
+        torque_rate_nm_s: float = math.inf,
         on_tick: Callable[[TickRecord], None] | None = None,
         trial: int = 0,
         stop: StopRequest | None = None,
@@ -113,7 +113,7 @@ class Loop:
         self._meter = meter
         self._measure = measure
         self._delay = ModelledDelay(schedule.control_dt_s) if actuation_delay == "modelled" else None
-        self._rate = TorqueRate(torque_rate_nm)
+        self._rate = TorqueRate(torque_rate_nm_s, schedule.control_dt_s)
         self._on_tick = on_tick
         self._trial = trial
         self._stop = stop
@@ -152,7 +152,8 @@ class Loop:
         if self._meter is not None:
             self._meter.read_j()  # what was used before the first tick is not part of it
         patience = Patience(stop) if self._clock.waits else None
-        self._clock.start()
+        if not stop.requested:  # starting the clock may arm the arm
+            self._clock.start()
         while done < n_ticks and not stop.requested:
             lateness_s = self._clock.wait()
             record = self._tick(done, lateness_s, patience)

@@ -50,6 +50,7 @@ class TickNetwork:
     Attributes:
         program: The compiled network.
         cost_model: Cost of the substrate's operations.
+        control_dt_s: Control time step [s].
 
     Raises:
         TimeStepError: Neither time step is a multiple of the other.
@@ -58,7 +59,7 @@ class TickNetwork:
     def __init__(self, program: Program, cost_model: CostModel, *, control_dt_s: float) -> None:
         self.program, self.cost_model = program, cost_model
         self._n_steps, self._n_ticks = network_rate(control_dt_s, program.dt_s)
-        self._control_dt_s = control_dt_s
+        self.control_dt_s = control_dt_s
         self._nothing = cost_model.estimate(NO_COUNTS, 0.0)
         self._last: NetworkTick | None = None
         self._n_held = 0
@@ -92,7 +93,7 @@ class TickNetwork:
     def _hold(self, last: NetworkTick) -> NetworkTick:
         """A tick between two steps of a network that is slower than the loop."""
         self._n_held += 1
-        held_s = self._n_held * self._control_dt_s
+        held_s = self._n_held * self.control_dt_s
         return dataclasses.replace(last, counts=NO_COUNTS, cost=self._nothing, held_s=held_s)
 
 

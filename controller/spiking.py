@@ -12,8 +12,8 @@ from spikearm.controller.orientation import displacement, left_jacobian
 from spikearm.controller.protocols import Command, Target
 from spikearm.records import FloatArray, JointState, Pose
 
-_HELD_TICKS = 20
-"""Ticks for which the last good torque is held while there is no other."""
+_HELD_S = 0.02
+"""Time for which the last good torque is held while there is no other [s]."""
 
 
 class SpikingController:
@@ -38,8 +38,8 @@ class SpikingController:
         self._network, self._center, self._feedforward = network, center, feedforward
         self._limits = np.asarray(torque_limits, dtype=np.float64)
         self._nothing = np.zeros_like(self._limits)
-        rules = FallbackRules(hold_ticks=_HELD_TICKS, stop_ticks=_HELD_TICKS)
-        self._fallback = Fallback(rules, len(self._limits))
+        rules = FallbackRules(hold_s=_HELD_S, stop_s=_HELD_S)
+        self._fallback = Fallback(rules, len(self._limits), dt_s=network.control_dt_s)
 
     def reset(self) -> None:
         """Start anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from time import perf_counter
 
 import numpy as np
@@ -43,7 +44,9 @@ class TorqueController:
         self._limits = np.asarray(torque_limits, dtype=np.float64)
         self._adaptation = adaptation
         self._saturated = False
-        self._fallback = Fallback(fallback or FallbackRules(), len(self._limits))
+        # Without a network nothing is ever late, whatever the tick.
+        dt_s = math.inf if adaptation is None else adaptation.control_dt_s
+        self._fallback = Fallback(fallback or FallbackRules(), len(self._limits), dt_s=dt_s)
 
     def reset(self) -> None:
         """Start anew: no integral, no learned weight."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from spikearm.errors import ConfigError
@@ -19,18 +17,19 @@ class TorqueRate:
     the command, tick after tick.
 
     Args:
-        rate_nm: Largest change from one tick to the next [N m]; infinite for no bound.
+        rate_nm_s: Fastest change [N m/s]; infinite for no bound.
+        dt_s: Time of a tick [s].
 
     Raises:
         ConfigError: The rate is not positive.
     """
 
-    def __init__(self, rate_nm: float = math.inf) -> None:
-        if not rate_nm > 0.0:
+    def __init__(self, rate_nm_s: float, dt_s: float) -> None:
+        if not rate_nm_s > 0.0:
             raise ConfigError(
-                f"torque_rate_nm must be a positive number, not {rate_nm!r}; 1 at 1 kHz is usual."
+                f"torque_rate_nm_s must be a positive number, not {rate_nm_s!r}; 1000 is usual."
             )
-        self._rate_nm = rate_nm
+        self._rate_nm = rate_nm_s * dt_s
         self._sent: FloatArray | None = None
 
     def torque(self, wanted: FloatArray) -> FloatArray:

@@ -20,11 +20,11 @@ from spikearm.hardware.link.program_server import ProgramServer
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.compose import make_substrate, network_description, network_seed
 from spikearm.launch.config import RunConfig
-from spikearm.launch.display import console
+from spikearm.launch.display import say
 from spikearm.launch.realtime import no_collections
 from spikearm.launch.run_command import base_config
 
-DEFAULT_ADDRESS = "udp://127.0.0.1:47002"
+DEFAULT_ADDRESS = "local:network"
 _COMMON = (
     "listen",
     "key_file",
@@ -48,7 +48,8 @@ class BackendServeCommand:
 
     Attributes:
         run: The run whose network it is; only its network, substrate, arm and seed matter here.
-        listen: Where: udp://HOST:PORT or unix:PATH. Anything but loopback and Unix sockets needs a key.
+        listen: Where: local:NAME, which only this user can reach, unix:PATH, or udp://HOST:PORT. Anything
+            that other machines can reach needs a key.
         key_file: 32-byte key of mode 0600 that the client has as well.
         config: Start from a ready-made experiment (by name), a TOML file, or a run's run.json; options on the
             command line come on top.
@@ -89,7 +90,7 @@ def _serve(argv: Sequence[str]) -> int:
         program = make_substrate(run).compile(spec, dt_s=dt_s, seed=seed)
         digest = spec_digest(spec, dt_s=dt_s, seed=seed, substrate=run.backend)
         server = ProgramServer(program, spec, digest, channel, key)
-        _say(f"network on {run.backend} ready at {command.listen}; Ctrl-C ends it.")
+        say(f"network on {run.backend} ready at {command.listen}; Ctrl-C ends it.")
         with StopRequest() as stop, no_collections():
             server.run(lambda: not stop.requested)
         program.close()
@@ -101,14 +102,10 @@ def _serve(argv: Sequence[str]) -> int:
         "questions_skipped": server.n_skipped,
         "packets_refused": {cause.value: n for cause, n in sorted(server.refused.items())},
     }
-    _say(f"served {server.n_steps} steps.")
+    say(f"served {server.n_steps} steps.")
     if command.json:
         print_json(document)
     return DONE
-
-
-def _say(text: str) -> None:
-    console.print(text, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ def _reached(config: RunConfig) -> Backend:
     if not config.substrate_at:
         return backend
     address, key = parse_address(config.substrate_at), load_key(config.substrate_key_file)
-    return RemoteBackend(backend, address, key, config.substrate_wait_s)
+    return RemoteBackend(backend, address, key, config.network_wait_s)
 
 
 def _controller(

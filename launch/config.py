@@ -32,6 +32,8 @@ STATIC_WEIGHTS = {
 """How the weights of the spiking controller, which never learn, lie on crossbars unless one says otherwise:
 each shared by four pairs, written in five rounds of program-and-verify, on tiles small enough for wires. What
 is wrong with a weight moves the arm."""
+_WAIT_SHARE = 0.4
+"""Part of a tick for which a remote network is waited for: the rest is the law's, and the arm's."""
 DEFAULT_TRIALS = 10
 DEFAULT_REACH_S = 0.8
 
@@ -123,15 +125,15 @@ class RunConfig:
         gains: Feedback of the law; pid adds an integral of 500 1/s^3 unless ki is given.
         feedforward: Whether operational-space control knows the target's velocity and acceleration; without,
             it is the published form, which damps all motion and lags behind.
-        substrate_at: Address (udp://HOST:PORT or unix:PATH) at which `spikearm backend serve` runs the
-            network; "" runs it in this process.
+        substrate_at: Address (local:NAME, unix:PATH or udp://HOST:PORT) at which `spikearm backend serve`
+            runs the network; "" runs it in this process.
         substrate_key_file: 32-byte key of mode 0600 shared with that machine.
         substrate_wait_s: How long a step waits for the remote network's answer [s]; after that, its last
-            output is used again. Far below control_dt_s for a real-time loop.
+            output is used again. By default 0.4 of a tick in real time; otherwise time stands still for it.
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
-        torque_rate_nm: Largest change of each torque from one tick to the next [N m]. The default, at 1 kHz,
-            is what libfranka allows, and what `spikearm robot serve` lets through.
+        torque_rate_nm_s: Fastest change of each torque [N m/s]. The default is what libfranka allows, and
+            what `spikearm robot serve` lets through.
         realtime: Keep pace with the wall clock instead of running as fast as possible.
         rest_s: Time that passes half-way through the run, between two reaches, for the substrate alone [s]:
             86400 lets the devices of a crossbar drift for a day. Other substrates do not age.
@@ -159,9 +161,9 @@ class RunConfig:
     feedforward: bool = True
     substrate_at: str = ""
     substrate_key_file: Path | None = None
-    substrate_wait_s: float = 5.0
+    substrate_wait_s: float | None = None
     actuation_delay: Literal["none", "modelled"] = "none"
-    torque_rate_nm: float = 1.0
+    torque_rate_nm_s: float = 1000.0
     realtime: bool = False
     rest_s: float = 0.0
     out: Path = Path("runs")
@@ -182,11 +184,12 @@ class RunConfig:
             raise ConfigError(f"name ends the run folder's name and cannot be a path, like {self.name!r}.")
         if not (math.isfinite(self.rest_s) and self.rest_s >= 0):
             raise ConfigError(f"rest_s must be 0 or a positive number of seconds, not {self.rest_s!r}.")
-        for key in ("duration_s", "distance_m", "control_dt_s", "substrate_wait_s", "torque_rate_nm"):
+        for key in ("duration_s", "distance_m", "control_dt_s", "substrate_wait_s", "torque_rate_nm_s"):
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")
         self._check_time()
+        self._require_no_long_wait()
 
     def _check_time(self) -> None:
         """Rests need a reach before and one after them, and devices a description of their age."""
@@ -197,6 +200,28 @@ class RunConfig:
             )
         if self.backend == "crossbar" and self.controller in NETWORKED:
             self.crossbar.require_time(self.n_ticks * self.control_dt_s + self.rest_s)
+
+    def _require_no_long_wait(self) -> None:
+        wait_s = self.network_wait_s
+        if not (self.realtime and self.substrate_at) or wait_s is None:
+            return
+        if self._network_steps * wait_s >= self.control_dt_s:
+            raise ConfigError(
+                f"substrate_wait_s = {wait_s:g} s would hold up a real-time tick of {self.control_dt_s:g} s "
+                "whenever the network is late. Leave it out, or give less than a tick."
+            )
+
+    @property
+    def network_wait_s(self) -> float | None:
+        """How long a step waits for a remote network [s]; None lets time stand still for it."""
+        if self.substrate_wait_s is not None or not self.realtime:
+            return self.substrate_wait_s
+        return _WAIT_SHARE * self.control_dt_s / self._network_steps
+
+    @property
+    def _network_steps(self) -> float:
+        """Steps of the network in one tick, at least 1."""
+        return max(1.0, self.control_dt_s / self.network.network_dt_s)
 
     @property
     def n_trials(self) -> int:

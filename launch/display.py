@@ -19,7 +19,7 @@ from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.words import duration, ms, si
 
 # Square brackets in paths and messages are text, not markup.
-console = Console(stderr=True, markup=False)
+console = Console(stderr=True, markup=False, emoji=False)
 _REFRESH_S = 0.125
 _WORST_BAR = 30
 _CHIP_LIMITS = (
@@ -144,6 +144,11 @@ def error_bars(rmse_m: list[float], without_m: list[float] | None = None, *, fir
         text.append(f" {1e3 * error:.2f} mm\n")
     text.rstrip()
     return text
+
+
+def say(text: str, style: str = "") -> None:
+    """One line for people, never wrapped or coloured by what it contains."""
+    console.print(text, style=style, highlight=False, soft_wrap=True)
 
 
 def show_summary(summary: dict[str, Any]) -> None:

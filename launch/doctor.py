@@ -20,6 +20,7 @@ from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
 from spikearm.launch.display import console
 from spikearm.launch.doctor_link import examine_link
 from spikearm.launch.finding import Finding
+from spikearm.launch.realtime import usable_cpus
 
 _STYLES = {"good": "green", "note": "yellow", "bad": "red"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -94,11 +95,6 @@ def _package(name: str, module: str) -> Finding:
             name, "bad", f"{type(error).__name__}: {error}", f"pip install --force-reinstall {name}"
         )
     return Finding(name, "good", metadata.version(name))
-
-
-def usable_cpus() -> int:
-    """Processors this process may use, where the system tells; else those there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processors() -> Finding:

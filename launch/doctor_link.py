@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 import subprocess
 import sys
 import tempfile
@@ -19,7 +19,7 @@ from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.statistics import LinkStatistics
 from spikearm.hardware.link.wire import Codec
 from spikearm.launch.finding import Finding
-from spikearm.launch.realtime import no_collections, prioritise, relax
+from spikearm.launch.realtime import no_collections, prioritise, relax, usable_cpus
 
 _N_TICKS = 2000
 _START_S = 30.0
@@ -30,7 +30,12 @@ _GOOD_SUCCESS = 0.99
 
 
 def examine_link(n_ticks: int = _N_TICKS) -> list[Finding]:
-    """All findings about links: permissions, cores, and a robot served here for two seconds."""
+    """All findings about links: permissions, cores, and a robot served here for two seconds.
+
+    Args:
+        n_ticks: For so many ticks, rounded up to a whole hundred.
+    """
+    n_ticks = 100 * max(1, math.ceil(n_ticks / 100))
     refused = prioritise(50)
     try:
         return [*_permissions(refused), _cores(), *_measured(n_ticks)]
@@ -52,7 +57,7 @@ def _permissions(refused: list[str]) -> list[Finding]:
 
 
 def _cores() -> Finding:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = usable_cpus()
     if usable < 2:
         return Finding(
             "cores for a link", "note", f"{usable}", "robot and client on one core delay each other: use two"

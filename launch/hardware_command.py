@@ -11,7 +11,7 @@ import tyro
 
 from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
 from spikearm.launch.config import RunConfig
-from spikearm.launch.display import console, show_summary
+from spikearm.launch.display import say, show_summary
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
 from spikearm.launch.realtime import prioritise
@@ -78,21 +78,19 @@ def _run(argv: Sequence[str]) -> int:
         common=_COMMON,
     )
     for note in prioritise(_PRIORITY):
-        _say(f"warning: {note}", "yellow")
+        say(f"warning: {note}", "yellow")
     # Nothing is shown while it runs: a picture of the run would cost ticks of it.
-    _say(
-        f"{command.run.controller} on {command.run.arm} at {command.link.robot}: {command.run.n_ticks} ticks"
-    )
+    say(f"{command.run.controller} on {command.run.arm} at {command.link.robot}: {command.run.n_ticks} ticks")
     summary, folder = execute_on_robot(command.run, command.link)
     show_summary(summary)
     show_link(summary["link"])
     for path in draw_figures(folder, summary):
-        _say(f"figure: {path}")
-    _say(f"next: spikearm report {folder}")
+        say(f"figure: {path}")
+    say(f"next: spikearm report {folder}")
     if command.json:
         print_json(summary)
     if summary["link"]["ended"] != "done":
-        _say(f"ended early: {summary['link']['ended']}", "red")
+        say(f"ended early: {summary['link']['ended']}", "red")
         return FAILED
     return DONE
 
@@ -107,21 +105,19 @@ def show_link(link: dict[str, Any]) -> None:
         "longest run of misses": f"{link['robot_longest_run_of_misses']} ticks",
         "round trip": _times(link["round_trip_s"]),
         "period error": _times(link["period_error_s"]),
+        "state later than usual": _times(link["state_delay_s"]),
+        "age of the network's output": _times(link["network_age_s"]),
         "states": f"{link['states']} taken, {link['states_skipped']} skipped, "
         f"{sum(link['states_refused'].values())} refused",
     }
     for name, value in rows.items():
-        _say(f"{name:<22}  {value}")
+        say(f"{name:<27}  {value}")
     for stop in link["stops"]:
-        _say(f"stop at tick {stop['tick']}: {stop['why']}", "yellow")
+        say(f"stop at tick {stop['tick']}: {stop['why']}", "yellow")
 
 
 def _times(times_s: dict[str, float | None]) -> str:
     return ", ".join(f"{name} {1e3 * s:.3f} ms" for name, s in times_s.items() if s is not None) or "-"
-
-
-def _say(text: str, style: str = "") -> None:
-    console.print(text, style=style, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +17,18 @@ from spikearm.controller.protocols import Target
 from spikearm.controller.resume import resumed
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
+from spikearm.envs.arms import load_arm
 from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, SpikearmError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import dial
 from spikearm.hardware.link.conversation import ClientRules
+from spikearm.hardware.link.histogram import Histogram
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.link_clock import LinkClock
 from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.statistics import LinkStatistics
 from spikearm.hardware.link.stops import describe
-from spikearm.hardware.link.wire import Codec, Trait
+from spikearm.hardware.link.wire import Codec, Stop, Trait
 from spikearm.hardware.meter import EnergyMeter
 from spikearm.launch.compose import Control, compose_control
 from spikearm.launch.config import RunConfig
@@ -37,6 +40,8 @@ from spikearm.records import FloatArray, Pose
 
 _AT_START_M = 1e-3
 """Distance from the start of its path within which an arm stands there [m]."""
+_MISSED = Stop.MISSED_IN_A_ROW | Stop.MISSED_TOO_OFTEN | Stop.STALLED
+"""Reasons of a stop that pass by themselves; of all others, somebody wants to know."""
 _AT_START_RAD = 0.01
 """Likewise for its end effector's orientation, and for its joints where the path gives them [rad]."""
 
@@ -46,17 +51,17 @@ class LinkConfig:
     """How to reach the robot, and how much to dare.
 
     Attributes:
-        robot: Its address: udp://HOST:PORT or unix:PATH.
+        robot: Its address: local:NAME, unix:PATH or udp://HOST:PORT.
         key_file: 32-byte key of mode 0600 that the robot has as well.
         monitor: Only look: the robot is not armed, commands are computed and recorded but never act.
         acknowledge_real_arm: Say that a real arm may move: its surroundings are clear, its emergency stop
             is at hand, docs/safety.md was read.
         recover: Release a robot that stopped in an earlier run.
-        recoveries: Stops of a simulated robot within this run after which it is recovered and the run goes
-            on; a real one wants somebody to look at it first.
+        recoveries: Stops within this run after which the robot is recovered and the run goes on: of a
+            simulated robot, and for missed commands. All else wants somebody to look at it first.
         connect_s: Time for the robot to answer, to arm and to recover [s].
         state_s: Time without a state after which the link counts as broken [s].
-        timeout_ticks: Missed commands in a row at which the robot shall stop; 0: its own limit.
+        timeout_s: Time of missed commands at which the robot shall stop [s]; 0: its own limit.
     """
 
     robot: str = DEFAULT_ADDRESS
@@ -67,7 +72,7 @@ class LinkConfig:
     recoveries: int = 0
     connect_s: float = 3.0
     state_s: float = 0.5
-    timeout_ticks: int = 0
+    timeout_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.recoveries < 0:
@@ -79,22 +84,24 @@ class LinkConfig:
         return ClientRules(
             connect_s=self.connect_s,
             state_s=self.state_s,
-            timeout_ticks=self.timeout_ticks,
+            timeout_s=self.timeout_s,
             acknowledged=self.acknowledge_real_arm,
         )
 
 
 @dataclass
 class _Outcome:
-    """What is known of a run besides its ticks, and who watches its neurons."""
+    """What is known of a run besides its ticks, the path it is on, and who watches its neurons."""
 
+    schedule: Schedule
     statistics: LinkStatistics = field(default_factory=LinkStatistics)
-    lock_step: bool = False
     stops: list[dict[str, Any]] = field(default_factory=list)
     ended: str = ""
     n_ticks: int = 0
     misses: int = 0
     max_lateness_s: float = 0.0
+    state_delay: Histogram = field(default_factory=Histogram)
+    network_age: Histogram = field(default_factory=Histogram)
     interrupted: bool = False
     spikes: SpikeRecorder | None = None
 
@@ -105,6 +112,9 @@ class _Outcome:
         self.n_ticks += 1
         self.misses += record.deadline_missed
         self.max_lateness_s = max(self.max_lateness_s, record.lateness_s)
+        self.state_delay.add(record.lateness_s)
+        if math.isfinite(record.command.network_age_s):
+            self.network_age.add(record.command.network_age_s)
 
 
 def connect(link: LinkConfig, n_joints: int, statistics: LinkStatistics | None = None) -> RemotePlant:
@@ -131,16 +141,21 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
     Raises:
         SpikearmError: The configuration cannot be composed, the robot cannot be reached or armed.
     """
-    control = compose_control(config)
+    with connect(link, load_arm(config.arm).n_joints) as plant:
+        lock_step = plant.lock_step
+    # A network elsewhere is waited for in another way if time does not stand still for it.
+    control = compose_control(dataclasses.replace(config, realtime=not lock_step))
     try:
-        schedule = _from_where_it_is(link, control)
+        if link.recover:
+            with connect(link, control.arm.n_joints) as plant:
+                plant.recover()
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
-        outcome = _Outcome()
+        outcome = _Outcome(control.schedule)
 
         def drive(log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None) -> LoopResult:
             outcome.spikes = spikes
             with StopRequest() as stop:
-                return _drive(config, link, control, outcome, log, meter, schedule, stop)
+                return _drive(config, link, control, outcome, log, meter, stop)
 
         summary = record_run(folder, config, control, drive)
     finally:
@@ -148,9 +163,10 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
     summary["link"] = {
         **outcome.statistics.document(),
         "robot": link.robot,
-        "lock_step": outcome.lock_step,
+        "lock_step": lock_step,
         "monitor_only": link.monitor,
-        "max_lateness_s": outcome.max_lateness_s,
+        "state_delay_s": outcome.state_delay.document(),
+        "network_age_s": outcome.network_age.document(),
         "stops": outcome.stops,
         "ended": outcome.ended,
     }
@@ -165,14 +181,13 @@ def _drive(
     outcome: _Outcome,
     log: TickLog,
     meter: EnergyMeter | None,
-    schedule: Schedule,
     stop: StopRequest,
 ) -> LoopResult:
     """Loop after loop, until the schedule is done, somebody interrupts, or the robot is not to be had."""
     while True:
         before = outcome.n_ticks
         try:
-            _one_loop(config, link, control, outcome, log, meter, schedule, stop)
+            _one_loop(config, link, control, outcome, log, meter, stop)
             outcome.ended = "interrupted" if outcome.interrupted else "done"
             break
         except SpikearmError as error:
@@ -189,7 +204,7 @@ def _drive(
             break
         done = outcome.n_ticks - before
         try:
-            schedule = _recovered(link, control, outcome, schedule, min(done, len(schedule) - 1))
+            _recover(link, control, outcome, min(done, len(outcome.schedule) - 1))
         except SpikearmError as error:
             outcome.ended = f"{type(error).__name__}: {error}"
             break
@@ -212,53 +227,51 @@ def _one_loop(
     outcome: _Outcome,
     log: TickLog,
     meter: EnergyMeter | None,
-    schedule: Schedule,
     stop: StopRequest,
 ) -> None:
     with connect(link, control.arm.n_joints, outcome.statistics) as plant:
-        outcome.lock_step = plant.lock_step
+        # Now, and not when the run began: somebody may have moved the arm by hand.
+        outcome.schedule = _led_up(control, outcome.schedule, plant.read().q)
         result = Loop(
             plant,
             control.controller,
-            schedule,
+            outcome.schedule,
             log,
             clock=LinkClock(plant, arm=not link.monitor),
             meter=meter,
             measure=control.dynamics.pose,
             actuation_delay=config.actuation_delay,
-            torque_rate_nm=config.torque_rate_nm,
+            torque_rate_nm_s=config.torque_rate_nm_s,
             on_tick=outcome.on_tick,
             stop=stop,
         ).run()
     outcome.interrupted = result.interrupted
 
 
-def _recovered(
-    link: LinkConfig, control: Control, outcome: _Outcome, schedule: Schedule, tick: int
-) -> Schedule:
-    """Release the robot and lead it back from where it is found."""
+def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int) -> None:
+    """Release the robot, and lead the rest of the path back from where it is found.
+
+    Raises:
+        ProtectiveStopError: The robot is real, or has stopped for another reason than missed commands.
+    """
     with connect(link, control.arm.n_joints, outcome.statistics) as plant:
-        if plant.traits & Trait.REAL:
+        if plant.traits & Trait.REAL or plant.stop_reason & ~_MISSED:
             raise ProtectiveStopError(
-                f"a real arm is not recovered by a run: it has stopped ({describe(plant.stop_reason)}). Look "
-                "at it, then start anew with --recover."
+                f"a run recovers simulated arms only, and from missed commands: this one has stopped "
+                f"({describe(plant.stop_reason)}). Look at it, then start anew with --recover."
             )
         plant.recover()
         q = plant.read().q
     control.controller.resume()
-    return resumed(schedule, tick, pose=_pose_at(control, q), q=q)
+    outcome.schedule = resumed(outcome.schedule, tick, pose=_pose_at(control, q), q=q)
 
 
-def _from_where_it_is(link: LinkConfig, control: Control) -> Schedule:
+def _led_up(control: Control, schedule: Schedule, q: FloatArray) -> Schedule:
     """The schedule, led up to from where the robot stands, unless it stands at its start."""
-    with connect(link, control.arm.n_joints) as plant:
-        if link.recover:
-            plant.recover()
-        q = plant.read().q
     pose = _pose_at(control, q)
-    if _stands_at(control.schedule.targets[0], pose, q):
-        return control.schedule
-    return resumed(control.schedule, 0, pose=pose, q=q)
+    if _stands_at(schedule.targets[0], pose, q):
+        return schedule
+    return resumed(schedule, 0, pose=pose, q=q)
 
 
 def _stands_at(start: Target, pose: Pose, q: FloatArray) -> bool:

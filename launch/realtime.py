@@ -26,6 +26,11 @@ def no_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
+def usable_cpus() -> int:
+    """Processors this process may use, where the system tells; else those there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def prioritise(priority: int) -> list[str]:
     """Ask for the SCHED_FIFO scheduler and for memory that is never swapped out.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -70,7 +71,10 @@ class Robot:
 
     def document(self) -> dict[str, Any]:
         """What happened to it."""
-        injected = self.channel.injected if isinstance(self.channel, FaultyChannel) else {}
+        injected: Counter[str] = Counter()
+        for part in (self.channel, self.plant):
+            if isinstance(part, FaultyChannel | FaultyPlant):
+                injected += part.injected
         return {
             "arm": self.config.arm,
             "lock_step": self.config.lock_step,
@@ -79,6 +83,8 @@ class Robot:
             "packets_refused": {cause.value: n for cause, n in sorted(self.server.refused.items())},
             "mode": self.session.mode.name,
             "speed_rad_s": float(np.abs(self.server.reading.dq).max()),
+            "largest_torque_nm": self.server.largest.tolist(),
+            "largest_torque_step_nm": self.server.largest_step.tolist(),
             "overruns": self.server.n_overruns,
             "stops": [{"tick": tick, "why": describe(why)} for tick, why in self.session.stops],
             "fault": self.server.fault or None,
@@ -123,7 +129,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
     address, key = parse_address(config.listen), load_key(config.key_file)
     real = bool(traits & Trait.REAL)
     dynamics = MujocoDynamics(arm)
-    limits = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges, real=real)
+    limits = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges, dt_s=plant.dt_s, real=real)
     first = plant.read()
     _require_carried(dynamics, limits, first)
     session = RobotSession(
@@ -131,6 +137,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         limits,
         Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=plant.dt_s),
         first,
+        dt_s=plant.dt_s,
         given=_given(plant, arm.n_joints) if real else None,
     )
     codec = Codec(arm.n_joints, key)

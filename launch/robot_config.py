@@ -12,14 +12,13 @@ import tyro
 from spikearm.envs.perturbation import Perturbation
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig
 from spikearm.hardware.adapters.franka_config import FrankaConfig
-from spikearm.hardware.link.address import DEFAULT_PORT
 from spikearm.hardware.link.faults import FaultPlan
 from spikearm.hardware.link.hold import HoldGains
 from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.session import SessionRules
 from spikearm.launch.config import RunConfig
 
-DEFAULT_ADDRESS = f"udp://127.0.0.1:{DEFAULT_PORT}"
+DEFAULT_ADDRESS = "local:robot"
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,8 @@ class RobotConfig:
 
     Attributes:
         arm: A shipped arm (iiwa14, gen3, fr3, ur5e, planar1, planar2, planar3) or the path of an MJCF file.
-        listen: Where: udp://HOST:PORT or unix:PATH. Anything but loopback and Unix sockets needs a key.
+        listen: Where: local:NAME, which only this user can reach, unix:PATH, or udp://HOST:PORT. Anything
+            that other machines can reach needs a key.
         key_file: 32-byte key of mode 0600 that the client has as well.
         lock_step: Move only when commanded, as fast as the client commands, instead of in real time.
         acknowledge_real_arm: Say that a real arm may be energised: its surroundings are clear, its emergency

@@ -108,7 +108,7 @@ class _Terminal(Console):
         raise BrokenPipeError
 
 
-_TERMINAL = _Terminal(stderr=True, markup=False)
+_TERMINAL = _Terminal(stderr=True, markup=False, emoji=False)
 
 
 if __name__ == "__main__":

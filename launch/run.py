@@ -114,7 +114,7 @@ def _execute_in(
             meter=meter,
             measure=run.plant.ee_pose,
             actuation_delay=config.actuation_delay,
-            torque_rate_nm=config.torque_rate_nm,
+            torque_rate_nm_s=config.torque_rate_nm_s,
             on_tick=with_spikes(spikes, rested),
         ).run()
 

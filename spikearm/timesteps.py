@@ -1,4 +1,4 @@
-"""Whole numbers of steps: time is explicit, and steps must divide exactly."""
+"""Whole numbers of steps: time is explicit, and steps that make up others must divide exactly."""
 
 from __future__ import annotations
 
@@ -36,3 +36,8 @@ def n_steps(outer_s: float, inner_s: float, *, outer: str, inner: str) -> int:
             f"use e.g. {lower:g} s or {upper:g} s."
         )
     return n
+
+
+def ticks_in(seconds: float, dt_s: float) -> int:
+    """A time [s] as the nearest number of ticks of ``dt_s`` [s], at least 1: patience need not be exact."""
+    return max(1, round(seconds / dt_s))

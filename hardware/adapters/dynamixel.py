@@ -13,16 +13,22 @@ from collections.abc import Callable
 import dynamixel_sdk as sdk
 import numpy as np
 
-from spikearm.errors import ClosedError, ConfigError, DriveError, NotFiniteError
+from spikearm.errors import ClosedError, ConfigError, DriveError
 from spikearm.hardware.adapters.dynamixel_config import WATCHDOG_STEP_S, DynamixelConfig
+from spikearm.hardware.adapters.dynamixel_health import BUS_WATCHDOG, TORQUE_ENABLE, WATCHED, trouble
+from spikearm.hardware.torque_check import checked_torque
 from spikearm.records import FloatArray, JointState
 
 _OPERATING_MODE, _CURRENT_MODE = 11, 0
-_TORQUE_ENABLE = 64
-_BUS_WATCHDOG = 98
+_CURRENT_LIMIT = 38
 _GOAL_CURRENT = 102
-_PRESENT, _PRESENT_BYTES = 126, 10
-"""Present current (2 bytes), velocity (4) and position (4) lie side by side: one read for all."""
+_PRESENT = range(126, 136)
+"""Present current (2 bytes), velocity (4) and position (4)."""
+_INDIRECT_ADDRESS, _INDIRECT_DATA = 168, 224
+"""The bytes at the addresses written to the first are read at the second: one packet for all that matters."""
+_READ = (*WATCHED, *_PRESENT)
+_ALERT = 0x80
+"""Of a status: there is a hardware error, which is read by itself."""
 _AMP = 2.69e-3
 _RAD_S = 0.229 * 2.0 * math.pi / 60.0
 _RAD = 2.0 * math.pi / 4096.0
@@ -36,7 +42,8 @@ class DynamixelPlant:
     """An arm of servos; satisfies the controller's ``Plant`` and is meant to be served by ``robot serve``.
 
     The servos' torque is off until the first :meth:`write`. Their own bus watchdog stops them if nothing is
-    heard any more, whatever becomes of this process.
+    heard any more, whatever becomes of this process. With every reading they say whether they still give
+    torque: if one does not, all are switched off, until :meth:`recover`.
 
     Args:
         config: The servos.
@@ -44,7 +51,8 @@ class DynamixelPlant:
         now: Monotonic clock [s].
 
     Raises:
-        DriveError: The port cannot be opened, or a servo does not answer.
+        DriveError: The port cannot be opened, or a servo does not answer or has a hardware error.
+        ConfigError: A servo allows less current than ``servo_limit_a``.
     """
 
     def __init__(
@@ -59,17 +67,20 @@ class DynamixelPlant:
         self._bus = sdk.Protocol2PacketHandler()
         self._closed = self._enabled = False
         self._open()
-        self._reader = sdk.GroupSyncRead(self._port, self._bus, _PRESENT, _PRESENT_BYTES)
+        self._reader = sdk.GroupSyncRead(self._port, self._bus, _INDIRECT_DATA, len(_READ))
         self._writer = sdk.GroupSyncWrite(self._port, self._bus, _GOAL_CURRENT, 2)
         for servo in config.servo_ids:
             self._reader.addParam(servo)
         self._start_s = now()
         self._n_bad = 0
+        self._trouble = ""
         self._measured: FloatArray = np.zeros(len(config.servo_ids))
         try:
             self._prepare()
+            self._require_current()
             self._last = self._read_servos()
-        except DriveError:
+            self._require_no_trouble()
+        except (ConfigError, DriveError):
             self._port.closePort()
             raise
 
@@ -120,16 +131,30 @@ class DynamixelPlant:
             ConfigError: The torque has the wrong shape; nothing was sent.
             NotFiniteError: The torque is not finite; likewise.
             ClosedError: The plant was closed.
-            DriveError: The line has failed.
+            DriveError: The line has failed, or a servo gives no torque; then none does.
         """
         self._require_open()
-        torque = self._checked(torque)
+        self._require_no_trouble()
+        torque = checked_torque(torque, len(self._sign))
         applied: FloatArray = np.clip(torque, -self._limit_nm, self._limit_nm)
         amps = self._sign * applied / self._config.servo_nm_per_a
         self._send_currents(np.rint(amps / _AMP).astype(int).tolist())
         if not self._enabled:
             self._enable()
         return applied
+
+    def recover(self) -> None:
+        """Prepare servos that have stopped; their torque is off until the next :meth:`write`.
+
+        Raises:
+            ClosedError: The plant was closed.
+            DriveError: They do not answer, or have an error that only a reboot ends.
+        """
+        self._require_open()
+        self._trouble = ""
+        self._prepare()
+        self._last = self._read_servos()
+        self._require_no_trouble()
 
     def close(self) -> None:
         """Torque off; closing twice is not an error."""
@@ -142,15 +167,16 @@ class DynamixelPlant:
     def _enable(self) -> None:
         """All servos or none: an arm of which some joints are held is worse than one that is limp."""
         try:
-            self._set_all(_TORQUE_ENABLE, 1)
+            self._set_all(TORQUE_ENABLE, 1)
         except DriveError:
             self._disable()
             raise
         self._enabled = True
 
     def _disable(self) -> None:
+        self._enabled = False
         for servo in self._config.servo_ids:  # each by itself: one that is lost must not spare the others
-            self._bus.write1ByteTxRx(self._port, servo, _TORQUE_ENABLE, 0)
+            self._bus.write1ByteTxRx(self._port, servo, TORQUE_ENABLE, 0)
 
     def _open(self) -> None:
         port = self._config.servo_port
@@ -165,22 +191,40 @@ class DynamixelPlant:
 
     def _prepare(self) -> None:
         """Current mode, which a servo takes only while its torque is off, and the watchdog armed."""
-        self._set_all(_TORQUE_ENABLE, 0)
+        self._enabled = False
+        self._set_all(TORQUE_ENABLE, 0)
         self._set_all(_OPERATING_MODE, _CURRENT_MODE)
-        self._set_all(_BUS_WATCHDOG, 0)  # clears one that has tripped
-        self._set_all(_BUS_WATCHDOG, round(self._config.servo_watchdog_s / WATCHDOG_STEP_S))
+        self._set_all(BUS_WATCHDOG, 0)  # clears one that has tripped
+        self._set_all(BUS_WATCHDOG, round(self._config.servo_watchdog_s / WATCHDOG_STEP_S))
+        for k, address in enumerate(_READ):
+            self._set_all(_INDIRECT_ADDRESS + 2 * k, address, size=2)
 
-    def _set_all(self, address: int, value: int) -> None:
+    def _set_all(self, address: int, value: int, *, size: int = 1) -> None:
+        data = list(value.to_bytes(size, "little"))
         for servo in self._config.servo_ids:
             for _ in range(_TRIES):
-                result, error = self._bus.write1ByteTxRx(self._port, servo, address, value)
+                result, error = self._bus.writeTxRx(self._port, servo, address, size, data)
                 if result == sdk.COMM_SUCCESS:
                     break
+            error &= ~_ALERT
             if result != sdk.COMM_SUCCESS or error:
                 text = self._bus.getTxRxResult(result) if result else self._bus.getRxPacketError(error)
                 raise DriveError(
                     f"servo {servo} on {self._config.servo_port} did not take {value} at address {address}: "
                     f"{text} Check its number, baud rate, power, and its hardware error (address 70)."
+                )
+
+    def _require_current(self) -> None:
+        """A goal beyond a servo's own limit is not taken, and a sync write does not say so."""
+        limit_a = self._config.servo_limit_a
+        for servo in self._config.servo_ids:
+            units, result, _ = self._bus.read2ByteTxRx(self._port, servo, _CURRENT_LIMIT)
+            if result != sdk.COMM_SUCCESS:
+                raise DriveError(f"servo {servo} does not tell its current limit.")
+            if units * _AMP < limit_a:
+                raise ConfigError(
+                    f"servo {servo} allows {units * _AMP:.3f} A (address 38), less than servo_limit_a = "
+                    f"{limit_a:g} A; give less, or raise it there."
                 )
 
     def _send_currents(self, units: list[int]) -> None:
@@ -195,15 +239,41 @@ class DynamixelPlant:
         result = self._reader.txRxPacket()
         if result != sdk.COMM_SUCCESS:
             return self._lost(self._bus.getTxRxResult(result))
+        if not self._watch():
+            return self._lost(self._trouble)
         self._n_bad = 0
-        current, velocity, position = self._numbers(2, 0), self._numbers(4, 2), self._numbers(4, 6)
+        current, velocity, position = self._numbers(2, 3), self._numbers(4, 5), self._numbers(4, 9)
         self._measured = self._sign * current * _AMP * self._config.servo_nm_per_a
         q = self._sign * (position - _CENTRE) * _RAD
         return JointState(q, self._sign * velocity * _RAD_S, self._now() - self._start_s)
 
+    def _watch(self) -> bool:
+        """Look at what the servos say of themselves; whether their readings are what was asked for.
+
+        If one gives no torque, all are switched off: an arm of which some joints are held is worse than one
+        that is limp. One that has lost its settings reads something else at the same addresses.
+        """
+        watched = np.stack([self._numbers(1, k) for k in range(len(WATCHED))], axis=1).astype(int) % 256
+        if not self._trouble:
+            found = zip(self._config.servo_ids, watched.tolist(), strict=True)
+            said = (trouble(servo, *each, wanted_on=self._enabled) for servo, each in found)
+            self._trouble = next(filter(None, said), "")
+            if self._trouble:
+                self._disable()
+        return bool(watched[:, WATCHED.index(BUS_WATCHDOG)].all())
+
+    def _require_no_trouble(self) -> None:
+        if self._trouble:
+            raise DriveError(
+                f"{self._trouble}. All servos are without torque; look at the arm, then recover it "
+                "(--recover)."
+            )
+
     def _numbers(self, size: int, offset: int) -> FloatArray:
         """One number of every servo that was read, from the two's complement that the SDK leaves as it is."""
-        numbers = [int(self._reader.getData(i, _PRESENT + offset, size)) for i in self._config.servo_ids]
+        numbers = [
+            int(self._reader.getData(i, _INDIRECT_DATA + offset, size)) for i in self._config.servo_ids
+        ]
         half = 1 << (8 * size - 1)
         return np.array([(number ^ half) - half for number in numbers], dtype=np.float64)
 
@@ -213,16 +283,6 @@ class DynamixelPlant:
             raise DriveError(f"the servos did not answer {self._n_bad} times in a row: {why}")
         last = self._last
         return JointState(last.q.copy(), last.dq.copy(), self._now() - self._start_s)
-
-    def _checked(self, torque: FloatArray) -> FloatArray:
-        torque = np.asarray(torque, dtype=np.float64)
-        if torque.shape != self._sign.shape:
-            raise ConfigError(
-                f"torque has shape {torque.shape}, not {self._sign.shape}: give one value per joint."
-            )
-        if not np.isfinite(torque).all():
-            raise NotFiniteError(f"the torque must be finite, not {torque}. Nothing was sent.")
-        return torque
 
     def _require_open(self) -> None:
         if self._closed:

@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from spikearm.errors import ClosedError, ConfigError, DriveError, NotFiniteError
+from spikearm.errors import ClosedError, DriveError
 from spikearm.hardware.adapters.franka_config import FRANKA_DT_S, FrankaConfig
+from spikearm.hardware.torque_check import checked_torque
 from spikearm.records import FloatArray, JointState
 
 N_JOINTS = 7
@@ -108,7 +109,7 @@ class FrankaPlant:
             DriveError: The arm has stopped by a reflex, or does not take torques now.
         """
         self._require_open()
-        torque = _checked(torque)
+        torque = checked_torque(torque, N_JOINTS)
         if self._failure:
             raise DriveError(self._failure)
         try:
@@ -184,12 +185,3 @@ class FrankaPlant:
     def _require_open(self) -> None:
         if self._closed:
             raise ClosedError("the plant was closed; make a new one.")
-
-
-def _checked(torque: FloatArray) -> FloatArray:
-    torque = np.asarray(torque, dtype=np.float64)
-    if torque.shape != (N_JOINTS,):
-        raise ConfigError(f"torque has shape {torque.shape}, not ({N_JOINTS},): give one value per joint.")
-    if not np.isfinite(torque).all():
-        raise NotFiniteError(f"the torque must be finite, not {torque}. Nothing was sent.")
-    return torque

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from spikearm.errors import ClosedError, ConfigError, DriveError, NotFiniteError
+from spikearm.errors import ClosedError, ConfigError, DriveError
+from spikearm.hardware.torque_check import checked_torque
 from spikearm.records import FloatArray, JointState
 
 
@@ -156,13 +157,7 @@ class LeRobotPlant:
             DriveError: The robot does not say what it has sent.
         """
         self._require_open()
-        torque = np.asarray(torque, dtype=np.float64)
-        if torque.shape != (len(self._torque),):
-            raise ConfigError(
-                f"torque has shape {torque.shape}, not ({len(self._torque)},): give one value per joint."
-            )
-        if not np.isfinite(torque).all():
-            raise NotFiniteError(f"the torque must be finite, not {torque}. Nothing was sent.")
+        torque = checked_torque(torque, len(self._torque))
         sent = self._robot.send_action(dict(zip(self._torque, torque.tolist(), strict=True)))
         return self._numbers(sent, self._torque)
 

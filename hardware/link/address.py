@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 import socket
 import stat
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spikearm.errors import AddressError
+from spikearm.hardware.link.private_folder import private_folder, require_private
 
 Endpoint = tuple[str, int] | str
 """What the kernel calls an address: (host, port), or the path of a Unix socket."""
 
 DEFAULT_PORT = 47001
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _BUFFER_BYTES = 1 << 18
 """Bounds what a flood can pile up in the kernel; some 800 packets of a 7-joint arm."""
 
@@ -50,17 +53,23 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """An address from ``udp://HOST[:PORT]`` or ``unix:PATH``; HOST is an IPv4 address or ``localhost``.
+    """An address from ``local:NAME``, ``unix:PATH`` or ``udp://HOST[:PORT]``.
+
+    ``local:NAME`` is a Unix socket in a folder that nobody else may open; HOST is an IPv4 address or
+    ``localhost``.
 
     Raises:
-        AddressError: It is neither.
+        AddressError: It is none of them.
     """
     kind, _, rest = text.partition(":")
+    if kind == "local" and _NAME.fullmatch(rest):
+        return _unix(private_folder() / f"{rest}.sock", text)
     if kind == "unix" and rest:
         return _unix(Path(rest.removeprefix("//")), text)
     if kind != "udp" or not rest.startswith("//"):
         raise AddressError(
-            f"{text!r} is no address of a link; write udp://127.0.0.1:{DEFAULT_PORT} or unix:/run/arm.sock."
+            f"{text!r} is no address of a link; write local:NAME, unix:/run/arm.sock or "
+            f"udp://127.0.0.1:{DEFAULT_PORT}."
         )
     host, _, port = rest.removeprefix("//").partition(":")
     return Address(_ipv4("127.0.0.1" if host == "localhost" else host, text), _port(port, text))
@@ -88,10 +97,14 @@ def open_server_socket(address: Address) -> socket.socket:
     sock = _socket(address)
     try:
         if address.path is not None:
+            _require_own(address.path, make=True)
             _remove_dead_socket(address)
         sock.bind(address.endpoint)
         if address.path is not None:
             address.path.chmod(0o600)
+    except AddressError:
+        sock.close()
+        raise
     except OSError as error:
         sock.close()
         raise AddressError(
@@ -110,11 +123,15 @@ def open_client_socket(address: Address) -> socket.socket:
     sock = _socket(address)
     try:
         if address.path is not None:
+            _require_own(address.path, make=False)
             # A Unix datagram is answered at a name, so the client needs one of its own.
             own = address.path.with_name(f"{address.path.name}.{os.getpid()}-{secrets.token_hex(4)}")
             sock.bind(str(own))
             own.chmod(0o600)
         sock.connect(address.endpoint)
+    except AddressError:
+        sock.close()
+        raise
     except OSError as error:
         close_socket(sock)
         raise AddressError(
@@ -141,6 +158,11 @@ def _socket(address: Address) -> socket.socket:
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
     return sock
+
+
+def _require_own(path: Path, *, make: bool) -> None:
+    if path.parent == private_folder():
+        require_private(path.parent, make=make)
 
 
 def _remove_dead_socket(address: Address) -> None:

@@ -40,15 +40,11 @@ class DatagramChannel:
     Args:
         sock: Bound or connected, non-blocking; it is closed with the channel.
         max_bytes: Longer packets are cut to this, and so refused by whoever checks their size.
-
-    Attributes:
-        n_unsent: Packets that nobody took: no such peer, or its queue is full.
     """
 
     def __init__(self, sock: socket.socket, *, max_bytes: int = 2048) -> None:
         self._sock = sock
         self._max_bytes = max_bytes
-        self.n_unsent = 0
 
     @property
     def endpoint(self) -> tuple[str, int] | str:
@@ -65,7 +61,6 @@ class DatagramChannel:
                 self._sock.sendto(packet, peer)  # type: ignore[call-overload]
         except OSError:
             # The peer is gone, frozen or not there yet: a lost packet, for the watchdogs to judge.
-            self.n_unsent += 1
             return False
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,16 @@ from spikearm.hardware.link.statistics import LinkStatistics
 from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Cause, Codec, CommandFrame, Flag, Mode, Refused, StateFrame, Trait
 from spikearm.records import FloatArray
+from spikearm.timesteps import ticks_in
 
-_REPEAT_S = 0.05
+REPEAT_S = 0.05
 """After this time without an answer, a question is asked again [s]."""
 _REMEMBERED = 256
 """Commands whose torque is remembered, to compare it with what was applied."""
 _AT_ONCE = 64
 """Packets that are looked at in search of a newer state: a flood must not keep the client from answering."""
+_MOST_TICKS = (1 << 16) - 1
+"""Longest time-out that a command can carry."""
 _NS = 1_000_000_000
 
 
@@ -31,22 +35,26 @@ class ClientRules:
     Attributes:
         connect_s: Time for the robot to answer at all, to arm and to recover [s].
         state_s: Time without a state after which the link counts as broken [s].
-        timeout_ticks: Missed commands in a row at which the robot shall stop, carried by every command; 0
+        timeout_s: Time of missed commands at which the robot shall stop [s], carried by every command; 0
             leaves it to the robot. Only ever stricter than the robot's own limit.
         acknowledged: Whether somebody has said that a real arm may move.
     """
 
     connect_s: float = 3.0
     state_s: float = 0.5
-    timeout_ticks: int = 0
+    timeout_s: float = 0.0
     acknowledged: bool = False
 
     def __post_init__(self) -> None:
         for key in ("connect_s", "state_s"):
             if not getattr(self, key) > 0.0:
                 raise ConfigError(f"{key} must be a positive number of seconds, not {getattr(self, key)!r}.")
-        if not 0 <= self.timeout_ticks < 1 << 16:
-            raise ConfigError(f"timeout_ticks must be from 0 to 65535, not {self.timeout_ticks!r}.")
+        if not (math.isfinite(self.timeout_s) and self.timeout_s >= 0.0):
+            raise ConfigError(f"timeout_s must be 0 or a positive number, not {self.timeout_s!r}.")
+
+    def timeout_ticks(self, dt_s: float) -> int:
+        """The time-out in ticks of the robot's period [s]; 0 for none."""
+        return min(ticks_in(self.timeout_s, dt_s), _MOST_TICKS) if self.timeout_s else 0
 
 
 class Conversation:
@@ -85,7 +93,7 @@ class Conversation:
         self._now_ns = now_ns
         self.zero = np.zeros(codec.n_joints)
         self._sent = np.zeros((_REMEMBERED, codec.n_joints))
-        self._session = self.sequence = 0
+        self._session = self.sequence = self._timeout_ticks = 0
         try:
             self.state = self._join()
         except BaseException:
@@ -115,7 +123,7 @@ class Conversation:
                 client_ns=self._now_ns(),
                 seed=seed,
                 flags=flags,
-                timeout_ticks=self.rules.timeout_ticks,
+                timeout_ticks=self._timeout_ticks,
                 torque=torque,
             )
         )
@@ -155,7 +163,7 @@ class Conversation:
         deadline_ns = self._in(self.rules.state_s)
         number = self.sequence
         while self._now_ns() < deadline_ns:
-            repeat_ns = min(deadline_ns, self._in(_REPEAT_S))
+            repeat_ns = min(deadline_ns, self._in(REPEAT_S))
             if self._receive_until(repeat_ns, lambda state: state.last_command == number):
                 return
             self._channel.send(self._last_packet)
@@ -227,12 +235,14 @@ class Conversation:
         A robot that does not hear it stops by itself, after too many missed commands.
         """
         first = self.sequence + 1
-        for _ in range(5):
-            self.send(Flag.HOLD | Flag.BYE, self.zero)
-            # Its mode says nothing: a robot that has stopped may not have heard.
-            if self._receive_until(self._in(0.02), lambda state: state.last_command >= first):
-                break
-        self._channel.close()
+        try:
+            for _ in range(5):
+                self.send(Flag.HOLD | Flag.BYE, self.zero)
+                # Its mode says nothing: a robot that has stopped may not have heard.
+                if self._receive_until(self._in(0.02), lambda state: state.last_command >= first):
+                    break
+        finally:
+            self._channel.close()
 
     def _in(self, seconds: float) -> int:
         """A time from now [ns]."""
@@ -249,13 +259,14 @@ class Conversation:
             if welcome is None:
                 continue
             if busy := not welcome.session:
-                self._pause(hello_ns + round(_NS * _REPEAT_S))
+                self._pause(hello_ns + round(_NS * REPEAT_S))
                 continue  # a client that died is forgotten after a while
             # A first command whose answer was lost has been taken all the same.
             self.state, self._session = welcome, welcome.session
+            self._timeout_ticks = self.rules.timeout_ticks(welcome.dt_s)
             self.sequence = welcome.last_command
             self.send(Flag.HOLD, self.zero)
-            joined_ns = self._in(_REPEAT_S)
+            joined_ns = self._in(REPEAT_S)
             if self._receive_until(joined_ns, lambda state: state.last_command == self.sequence):
                 return self.state
         if busy:
@@ -267,7 +278,7 @@ class Conversation:
 
     def _welcome(self, hello_ns: int) -> StateFrame | None:
         """The answer to this hello and no other: an old one, played again, echoes another time."""
-        deadline_ns = hello_ns + round(1e9 * _REPEAT_S)
+        deadline_ns = hello_ns + round(1e9 * REPEAT_S)
         while (remaining_ns := deadline_ns - self._now_ns()) > 0:
             came = self._channel.receive(1e-9 * remaining_ns)
             if came is None:

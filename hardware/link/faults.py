@@ -170,6 +170,7 @@ class FaultyChannel:
         if self._happens("drop", plan.drop):
             return
         late_s = plan.wire_delay_s + plan.wire_jitter_s * self._rng.random()
+        self.injected["delay"] += late_s > 0.0
         if self._happens("reorder", plan.reorder):
             late_s += 1.5e-3  # the packet of the next tick overtakes it
         if self._happens("flip", plan.flip):
@@ -246,6 +247,9 @@ class FaultyPlant:
         plan: How often.
         rng: Draws the faults.
         active: Whether things go wrong now.
+
+    Attributes:
+        injected: Faults so far, by kind.
     """
 
     def __init__(
@@ -260,6 +264,7 @@ class FaultyPlant:
         self._probability = plan.sensor_nan
         self._rng = rng
         self._active = active
+        self.injected: Counter[str] = Counter()
 
     @property
     def dt_s(self) -> float:
@@ -274,6 +279,7 @@ class FaultyPlant:
         """What the sensors say, or nothing that is a number."""
         state = self._plant.read()
         if self._probability and self._active() and self._rng.random() < self._probability:
+            self.injected["sensor_nan"] += 1
             return replace(state, q=np.full_like(state.q, math.nan))
         return state
 

@@ -24,15 +24,14 @@ class LimitRules:
     Attributes:
         torque_share: Part of the arm's torque limits that may be used; None: all of a simulated arm's, half
             of a real one's.
-        torque_rate_nm: Largest change of each torque from one tick to the next [N m]. 1 N m at 1 kHz, as in
-            libfranka.
+        torque_rate_nm_s: Fastest change of each torque [N m/s]. 1000, as in libfranka.
         speed_rad_s: Joint speed at which the arm stops [rad/s]; None: 3, and 1 for a real arm.
         margin_rad: Distance from a joint's stop at which the arm begins to push back [rad], as in Polymetis.
         margin_rad_s: Distance from the joint speed limit at which it begins to brake [rad/s], likewise.
     """
 
     torque_share: float | None = None
-    torque_rate_nm: float = 1.0
+    torque_rate_nm_s: float = 1000.0
     speed_rad_s: float | None = None
     margin_rad: float = 0.2
     margin_rad_s: float = 0.5
@@ -40,7 +39,7 @@ class LimitRules:
     def __post_init__(self) -> None:
         if self.torque_share is not None and not 0.0 < self.torque_share <= 1.0:
             raise ConfigError(f"torque_share must be above 0 and at most 1, not {self.torque_share!r}.")
-        for key in ("torque_rate_nm", "speed_rad_s"):
+        for key in ("torque_rate_nm_s", "speed_rad_s"):
             value = getattr(self, key)
             if value is not None and not value > 0.0:
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")
@@ -76,13 +75,21 @@ class Limits:
         rules: The limits.
         torque_limits: The arm's largest torques, both ways [N m], shape (n_joints,).
         q_range: Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop.
+        dt_s: Period [s].
         real: Whether the arm can hurt.
     """
 
     def __init__(
-        self, rules: LimitRules, torque_limits: FloatArray, q_range: FloatArray, *, real: bool = False
+        self,
+        rules: LimitRules,
+        torque_limits: FloatArray,
+        q_range: FloatArray,
+        *,
+        dt_s: float,
+        real: bool = False,
     ) -> None:
         self._rules = rules
+        self._rate_nm = rules.torque_rate_nm_s * dt_s
         self.torque: FloatArray = rules.share(real=real) * np.asarray(torque_limits, dtype=np.float64)
         self._low, self._high = np.asarray(q_range, dtype=np.float64).T.copy()
         self._soft_low, self._soft_high = self._low + rules.margin_rad, self._high - rules.margin_rad
@@ -129,7 +136,7 @@ class Limits:
             torque: Wanted [N m], shape (n_joints,).
             before: Applied in the tick before [N m], shape (n_joints,).
         """
-        allowed: FloatArray = _clamped(torque, before, self.torque, self._rules.torque_rate_nm)
+        allowed: FloatArray = _clamped(torque, before, self.torque, self._rate_nm)
         return allowed
 
     def clip(self, torque: FloatArray) -> FloatArray:

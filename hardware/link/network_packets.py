@@ -29,6 +29,8 @@ _HEADER = struct.Struct("<4sBB?xQQqq")
 CHUNK_BYTES = 8192
 """Part of a saved state that travels in one packet."""
 MAX_PACKET_BYTES = 1 << 14
+BUSY = b"busy"
+"""What a hello is told while another client is in session."""
 
 
 class Kind(enum.IntEnum):

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from spikearm.hardware.backend import Program
 from spikearm.hardware.link.channel import Channel, Peer
-from spikearm.hardware.link.network_packets import CHUNK_BYTES, Kind, Packet, PortValues, pack, unpack
+from spikearm.hardware.link.network_packets import BUSY, CHUNK_BYTES, Kind, Packet, PortValues, pack, unpack
 from spikearm.hardware.link.saved_state import MAX_STATE_BYTES, state_from_bytes, state_to_bytes
 from spikearm.hardware.link.session import random_session
 from spikearm.hardware.link.wire import Cause, Refused
 from spikearm.models.network import NetworkSpec
 from spikearm.records import COUNT_NAMES
 
-_SILENCE_NS = 5_000_000_000
+SILENCE_S = 5.0
+"""After so long without a word from its client, a network may be had by another one [s]."""
+_AT_ONCE = 64
+"""Packets looked at before the newest of them is answered."""
+_OFFERED = 16
+"""Sessions that are offered at a time."""
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A session that nobody has entered yet."""
+
+    hello: Packet
+    peer: Peer
+    session: int
 
 
 class ProgramServer:
@@ -26,6 +41,10 @@ class ProgramServer:
     Of several questions that have come while a step was made, the newest is answered: a network that is
     slower than its loop takes samples of its inputs. A question that comes again is answered again,
     from memory.
+
+    A hello is only ever an offer: it is answered with the number of a new session, and whoever asks something
+    in that session has heard the answer, and has the key. Only then does it take the place of the old one,
+    and the network goes back to its compiled state. An old hello, played again, changes nothing.
 
     Args:
         program: The compiled network.
@@ -61,7 +80,8 @@ class ProgramServer:
         self._peer: Peer = None
         self._session = random_session()
         self._heard_ns = now_ns()
-        self._welcomed: Packet | None = None
+        self._offers: deque[_Offer] = deque(maxlen=_OFFERED)
+        self._as_compiled = True
         self._last: Packet | None = None
         self._saved = bytearray()
         self.refused: Counter[Cause] = Counter()
@@ -76,7 +96,7 @@ class ProgramServer:
         """Wait for a question, and answer the newest there is."""
         came = self._channel.receive(timeout_s)
         newest: tuple[Packet, Peer] | None = None
-        for _ in range(64):
+        for _ in range(_AT_ONCE):
             if came is None:
                 break
             asked = self._accepted(*came)
@@ -100,7 +120,7 @@ class ProgramServer:
                 self._welcome(packet, peer)
                 return None
             if packet.session != self._session or peer != self._peer:
-                raise Refused(Cause.SESSION)
+                self._enter(packet, peer)
             if self._last is not None and packet.sequence == self._last.sequence:
                 self._channel.send(pack(self._last, self._key), peer)
                 return None
@@ -121,30 +141,49 @@ class ProgramServer:
         return packet, peer
 
     def _welcome(self, hello: Packet, peer: Peer) -> None:
-        """A new session for a client with the same network, unless somebody else is in one.
+        """Offer a session to a client with the same network, unless somebody else is in one.
 
-        A hello that was repeated because its answer was late is the same hello, and opens no other session:
-        the client holds on to the first answer.
+        A hello that was repeated because its answer was late is the same hello, and gets the same answer.
         """
-        now_ns = self._now_ns()
-        alive = self._peer is not None and now_ns - self._heard_ns < _SILENCE_NS
-        busy = alive and peer != self._peer
-        if hello.payload != self._digest or busy:
-            text = b"busy" if busy else b"another network"
+        if hello.payload != self._digest or self._is_busy_for(peer):
+            text = b"another network" if hello.payload != self._digest else BUSY
             answer = Packet(Kind.ERROR, 0, hello.sequence, hello.client_ns, 0, text, answers=True)
         else:
-            if hello != self._welcomed or peer != self._peer:
-                if alive and self._welcomed is not None and hello.client_ns <= self._welcomed.client_ns:
-                    raise Refused(Cause.SEQUENCE)  # an old one, played again
-                self._program.reset()  # what the client before has taught it is not this one's
-                self._peer, self._session, self._last = peer, random_session(), None
-                self._welcomed = hello
-            self._heard_ns = now_ns
+            offer = next((o for o in self._offers if (o.hello, o.peer) == (hello, peer)), None)
+            if offer is None:
+                offer = _Offer(hello, peer, random_session())
+                self._offers.append(offer)
             dt_ns = round(1e9 * self._program.dt_s)
             answer = Packet(
-                Kind.HELLO, self._session, hello.sequence, hello.client_ns, dt_ns, self._digest, answers=True
+                Kind.HELLO, offer.session, hello.sequence, hello.client_ns, dt_ns, self._digest, answers=True
             )
         self._channel.send(pack(answer, self._key), peer)
+
+    def _is_busy_for(self, peer: Peer) -> bool:
+        """Whether somebody else is in session, and still there.
+
+        A client on this machine that was killed leaves no socket behind, so nobody takes a packet for it;
+        of one elsewhere, only its silence tells.
+        """
+        if self._peer is None or peer == self._peer:
+            return False
+        if self._now_ns() - self._heard_ns > round(1e9 * SILENCE_S):
+            return False
+        asked = Packet(Kind.ERROR, 0, 0, 0, 0, b"are you there?", answers=True)
+        return self._channel.send(pack(asked, self._key), self._peer)
+
+    def _enter(self, packet: Packet, peer: Peer) -> None:
+        """Begin the session that this packet was sent in, if it was offered to its sender.
+
+        Raises:
+            Refused: It was not, or somebody else has been faster.
+        """
+        offer = next((o for o in self._offers if (o.session, o.peer) == (packet.session, peer)), None)
+        if offer is None or packet.kind is Kind.BYE or self._is_busy_for(peer):
+            raise Refused(Cause.SESSION)
+        self._offers.remove(offer)
+        self._peer, self._session, self._last = peer, offer.session, None
+        self._as_compiled = False  # what the client before has taught it is not this one's
 
     def _answer(self, packet: Packet, peer: Peer) -> None:
         try:
@@ -163,6 +202,11 @@ class ProgramServer:
 
     def _do(self, packet: Packet) -> tuple[int, bytes]:
         """Argument and payload of the answer."""
+        if not self._as_compiled:
+            self._program.reset()
+            self._as_compiled = True
+            if packet.kind is Kind.RESET:
+                return 0, b""
         if packet.kind is Kind.STEP:
             inputs, _ = self._inputs.unpack(packet.payload)
             result = self._program.step(inputs)

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-import numpy as np
-
-from spikearm.errors import ClosedError, ConfigError, LinkError, NotFiniteError
+from spikearm.errors import ClosedError, ConfigError, LinkError
 from spikearm.hardware.link.channel import Channel
 from spikearm.hardware.link.conversation import ClientRules, Conversation
 from spikearm.hardware.link.statistics import LinkStatistics
 from spikearm.hardware.link.wire import Codec, Flag, Mode, StateFrame, Stop, Trait
+from spikearm.hardware.torque_check import checked_torque
 from spikearm.records import FloatArray, JointState
 
 
@@ -138,7 +137,7 @@ class RemotePlant:
             ClosedError: The plant was closed.
         """
         self._require_open()
-        torque = self._checked(torque)
+        torque = checked_torque(torque, len(self._robot.zero))
         self._robot.require_no_stop()
         if not self._armed:
             self._robot.send(Flag.HOLD, self._robot.zero)
@@ -201,21 +200,6 @@ class RemotePlant:
                 allow_stop=True,
             )
 
-    def stop(self) -> None:
-        """Make an armed robot stop and stay stopped.
-
-        Raises:
-            LinkError: It did not say that it has.
-        """
-        self._require_open()
-        self._armed = False
-        self._robot.until(
-            Flag.HOLD | Flag.STOP,
-            lambda state: state.mode not in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE),
-            "did not stop",
-            allow_stop=True,
-        )
-
     def next_state(self) -> StateFrame:
         """Wait for a newer state than the last one; of several that have come, the newest.
 
@@ -234,19 +218,6 @@ class RemotePlant:
         cut = state.applied - self._robot.torque_of(state.moved_by)
         known: FloatArray = torque + cut
         return known
-
-    def _checked(self, torque: FloatArray) -> FloatArray:
-        torque = np.asarray(torque, dtype=np.float64)
-        if torque.shape != self._robot.zero.shape:
-            raise ConfigError(
-                f"torque has shape {torque.shape}, not {self._robot.zero.shape}: give one value per joint."
-            )
-        if not np.isfinite(torque).all():
-            raise NotFiniteError(
-                f"the torque must be finite, not {torque}. Nothing was sent: look for a division by zero or "
-                "a diverged network upstream."
-            )
-        return torque
 
     def _require_open(self) -> None:
         if self._closed:

@@ -15,7 +15,9 @@ from spikearm.hardware.backend import Backend, StepResult
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.link.address import Address, open_client_socket, require_safe
 from spikearm.hardware.link.channel import Channel, DatagramChannel
+from spikearm.hardware.link.conversation import REPEAT_S
 from spikearm.hardware.link.network_packets import (
+    BUSY,
     CHUNK_BYTES,
     MAX_PACKET_BYTES,
     Kind,
@@ -25,6 +27,7 @@ from spikearm.hardware.link.network_packets import (
     spec_digest,
     unpack,
 )
+from spikearm.hardware.link.program_server import SILENCE_S
 from spikearm.hardware.link.saved_state import state_from_bytes, state_to_bytes
 from spikearm.hardware.link.wire import Refused
 from spikearm.hardware.nengo_state import StateArray
@@ -32,23 +35,35 @@ from spikearm.hardware.ports import Ports
 from spikearm.models.network import InputPort, NetworkSpec, OutputPort, PortedNetwork
 from spikearm.records import COUNT_NAMES, NO_COUNTS, FloatArray, OpCounts
 
-_REPEAT_S = 0.05
 _PATIENCE_S = 5.0
+_AT_ONCE = 64
+"""Packets looked at in search of an answer: a flood must not keep the loop from its tick."""
+
+
+_JOIN_S = SILENCE_S + 1.0
+"""How long a network is waited for that is busy [s]."""
+
+
+class _BusyError(LinkError):
+    """Somebody else is in session."""
 
 
 class RemoteProgram:
     """A compiled network at the other end of a wire.
 
     A step asks, and waits for its answer up to ``wait_s``. If that has not come, the last output there is is
-    given again, with its age: the network is sampled and held. Waiting for long makes a remote network do
-    exactly what one in this process does.
+    given again, with its age: the network is sampled and held. The age is the time since it was asked for.
+
+    Without ``wait_s`` the loop stands still while the network answers, as it does for one in this process:
+    the remote one then does exactly the same, and its answers are of age 0. One that has not answered after
+    5 s is lost.
 
     Args:
         channel: The wire.
         spec: The network's description.
         digest: Of that description.
         key: Shared key, or ``b""``.
-        wait_s: How long a step waits for its own answer [s].
+        wait_s: How long a step waits for its own answer in real time [s]; None lets time stand still for it.
         now_ns: Monotonic clock [ns].
 
     Raises:
@@ -62,7 +77,7 @@ class RemoteProgram:
         digest: bytes,
         key: bytes,
         *,
-        wait_s: float = _PATIENCE_S,
+        wait_s: float | None = None,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._channel = channel
@@ -78,11 +93,12 @@ class RemoteProgram:
         self._joined_ns = now_ns()
         self._closed = False
         try:
-            welcome = self._ask(Kind.HELLO, 0, digest)
+            welcome = self._join(digest)
+            self._session = welcome.session
+            self._ask(Kind.RESET, 0, b"")  # enters the session
         except BaseException:
             channel.close()
             raise
-        self._session = welcome.session
         self._dt_s = 1e-9 * welcome.argument
 
     @property
@@ -95,22 +111,27 @@ class RemoteProgram:
 
         Raises:
             PortError: An input is missing, unknown, of the wrong shape, or not finite; nothing was asked.
-            NetworkLostError: The other end has failed.
+            NetworkLostError: The other end has failed, or does not answer while time stands still.
             ClosedError: The program is closed.
         """
         self._require_open()
         self._ports.write(inputs)
         question = self._send(Kind.STEP, 0, self._inputs.pack(inputs))
-        asked_ns = self._now_ns()
-        deadline_ns = asked_ns + round(1e9 * self._wait_s)
-        repeat_ns = asked_ns + round(1e9 * _REPEAT_S)
+        asked_ns = self._asked_ns
+        deadline_ns = asked_ns + round(1e9 * (_PATIENCE_S if self._wait_s is None else self._wait_s))
+        repeat_ns = asked_ns + round(1e9 * REPEAT_S)
         counts, answered = self._take_answers()
         while not answered and (now_ns := self._now_ns()) < deadline_ns:
             if now_ns >= repeat_ns:
                 self._channel.send(question)
-                repeat_ns = now_ns + round(1e9 * _REPEAT_S)
+                repeat_ns = now_ns + round(1e9 * REPEAT_S)
             more, answered = self._take_answers(1e-9 * (min(deadline_ns, repeat_ns) - now_ns))
             counts = counts + more
+        if not answered and self._wait_s is None:
+            raise NetworkLostError(
+                f"the network at the other end has not answered for {_PATIENCE_S:g} s: was it ended, or "
+                "taken over by another loop?"
+            )
         outputs = {name: value.copy() for name, value in self._held.items()}
         return StepResult(outputs, counts, self._age_s(answered))
 
@@ -154,16 +175,18 @@ class RemoteProgram:
         self._channel.close()
 
     def _age_s(self, answered: bool) -> float:
-        """Age of what is given [s]; 0 for the answer to this very step, infinite before there is any."""
-        if answered:
-            return 0.0
+        """Time since what is given was asked for [s]; infinite before there is any."""
+        if answered and self._wait_s is None:
+            return 0.0  # the loop's time stood still
         return math.inf if self._held_ns is None else 1e-9 * (self._now_ns() - self._held_ns)
 
     def _take_answers(self, timeout_s: float = 0.0) -> tuple[OpCounts, bool]:
         """Take all answers there are; counts of their steps, and whether the newest has come."""
         counts = NO_COUNTS
         came = self._channel.receive(timeout_s)
-        while came is not None:
+        for _ in range(_AT_ONCE):
+            if came is None:
+                break
             answer = self._genuine(came[0])
             if answer is not None and answer.kind is Kind.ERROR and self._is_answer(answer):
                 said = answer.payload.decode(errors="replace")
@@ -189,6 +212,22 @@ class RemoteProgram:
         """Whether it answers the last question; an earlier run's may have had the same number."""
         return (answer.sequence, answer.client_ns) == (self._sequence, self._asked_ns)
 
+    def _join(self, digest: bytes) -> Packet:
+        """Ask for a session until nobody else is in one.
+
+        Raises:
+            LinkError: There is none to be had.
+        """
+        deadline_ns = self._now_ns() + round(1e9 * _JOIN_S)
+        while True:
+            try:
+                return self._ask(Kind.HELLO, 0, digest)
+            except _BusyError:
+                # A client that was killed is forgotten after a while.
+                if self._now_ns() > deadline_ns:
+                    raise
+                self._channel.receive(REPEAT_S)
+
     def _ask(self, kind: Kind, argument: int, payload: bytes) -> Packet:
         """Ask, and wait for the answer however long a healthy network may take.
 
@@ -197,15 +236,17 @@ class RemoteProgram:
         """
         question = self._send(kind, argument, payload)
         deadline_ns = self._now_ns() + round(1e9 * _PATIENCE_S)
-        repeat_ns = self._now_ns() + round(1e9 * _REPEAT_S)
+        repeat_ns = self._now_ns() + round(1e9 * REPEAT_S)
         while (now_ns := self._now_ns()) < deadline_ns:
             if now_ns >= repeat_ns:
                 self._channel.send(question)
-                repeat_ns = now_ns + round(1e9 * _REPEAT_S)
+                repeat_ns = now_ns + round(1e9 * REPEAT_S)
             came = self._channel.receive(1e-9 * max(0, repeat_ns - now_ns))
             answer = None if came is None else self._genuine(came[0])
             if answer is None or not self._is_answer(answer):
                 continue
+            if answer.kind is Kind.ERROR and answer.payload == BUSY:
+                raise _BusyError("another loop is in session with this network; end that one first.")
             if answer.kind is Kind.ERROR:
                 raise LinkError(f"the other end refuses: {answer.payload.decode(errors='replace')}.")
             if answer.kind is kind:
@@ -243,13 +284,13 @@ class RemoteBackend:
         substrate: The same backend here, for its name and its cost model; it compiles nothing.
         address: Where its network is served.
         key: Shared key, or ``b""``.
-        wait_s: How long a step waits for its own answer [s].
+        wait_s: How long a step waits for its own answer in real time [s]; None lets time stand still for it.
     """
 
     substrate: Backend
     address: Address
     key: bytes = b""
-    wait_s: float = _PATIENCE_S
+    wait_s: float | None = None
 
     @property
     def name(self) -> str:

@@ -112,6 +112,8 @@ class RobotServer:
         reading: The arm's last reading.
         n_overruns: Ticks that began more than a period late.
         paced: Whether the arm has a clock of its own.
+        largest: Largest torque that each joint was given [N m], shape (n_joints,).
+        largest_step: Largest change of it from one tick to the next [N m], shape (n_joints,).
         fault: What the plant said when it last failed.
     """
 
@@ -136,12 +138,14 @@ class RobotServer:
         self._period_ns = round(1e9 * plant.dt_s)
         self.reading = plant.read()
         self._applied = np.zeros_like(self.reading.q)
+        self._before: FloatArray | None = None
+        self.largest, self.largest_step = np.zeros_like(self._applied), np.zeros_like(self._applied)
         # Asked once: a structural check takes longer than all the rest of a state.
         self._sensing = plant if isinstance(plant, MeasuresTorque) else None
         self._measured = None if self._sensing is None else self._sensing.torque_measured
         self._recovering = plant if isinstance(plant, Recovers) else None
         self.paced = isinstance(plant, KeepsTime) and plant.paces
-        self._echo_ns = self._arrived_ns = self._began_ns = 0
+        self._echo_ns = self._arrived_ns = 0
         self._fault_now, self._blind = Stop(0), False
         self.refused: Counter[Cause] = Counter()
         self.n_accepted = 0
@@ -163,26 +167,30 @@ class RobotServer:
     def _serve_real_time(self, wanted: Callable[[], bool]) -> None:
         due_ns = self._now_ns()
         while wanted():
-            due_ns += self._period_ns
-            self.collect_until(due_ns)
-            late_ns = self._now_ns() - due_ns
-            if late_ns > self._period_ns:
-                # After a stall the grid moves: a burst of ticks would look like missed commands.
-                self._overrun(late_ns)
-                due_ns += late_ns
+            due_ns = self.collect_until(due_ns + self._period_ns)
             self.tick()
 
-    def collect_until(self, due_ns: int) -> None:
-        """Take packets as they come, so that their time of arrival is known; and all that are there."""
+    def collect_until(self, due_ns: int) -> int:
+        """Take packets as they come, so that their time of arrival is known; and all that are there.
+
+        Returns:
+            When the period has ended [ns]: later than ``due_ns`` if the robot has stood still. After a stall
+            the grid moves, and the ticks slept through are counted at once: a burst of ticks would move an
+            arm that nobody has looked at.
+        """
         n_left, n_hellos = _PACKETS_PER_TICK, _HELLOS_PER_TICK
         while True:
             remaining_s = 1e-9 * (due_ns - self._now_ns())
             came = self._channel.receive(max(0.0, remaining_s - _SPIN_S)) if n_left else None
+            late_ns = self._now_ns() - due_ns
+            if late_ns > self._period_ns and not self.paced:  # an arm's own clock says it better
+                self._overrun(late_ns // self._period_ns)
+                due_ns += late_ns
             if came is not None:
                 n_left -= 1
                 n_hellos -= self._take(*came, may_answer=n_hellos > 0)
             elif remaining_s <= 0.0:
-                return
+                return due_ns
             elif not n_left:
                 self._sleep(remaining_s)
 
@@ -191,11 +199,12 @@ class RobotServer:
 
         What came while the reading was waited for answers the state before: a client has a whole period.
         """
-        began_ns = self._now_ns()
-        if (late_ns := began_ns - self._began_ns - self._period_ns) > self._period_ns and self._began_ns:
-            self._overrun(late_ns)
-        self._began_ns = began_ns
+        began_ns, before_s = self._now_ns(), self.reading.t_s
         self._look()
+        # By the arm's clock, not by this machine's: its cycle is as long as it says.
+        n_skipped = round((self.reading.t_s - before_s) / self._plant.dt_s) - 1
+        if n_skipped > 0:
+            self._overrun(n_skipped)
         if self._fault_now & Stop.PLANT:
             self.collect_until(began_ns + self._period_ns)  # an arm that has failed may keep no time
         self.collect_until(self._now_ns())
@@ -203,9 +212,9 @@ class RobotServer:
         if self._session.peer is not None:
             self._send(self._session.peer)
 
-    def _overrun(self, late_ns: int) -> None:
+    def _overrun(self, n_ticks: int) -> None:
         self.n_overruns += 1
-        self._session.stalled(late_ns // self._period_ns)
+        self._session.stalled(n_ticks)
 
     def tick(self) -> None:
         """One period: torque, then the new reading to whoever is in session."""
@@ -295,7 +304,7 @@ class RobotServer:
 
     def _reset(self, command: CommandFrame) -> None:
         self.reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
-        self._applied = np.zeros_like(self._applied)
+        self._applied, self._before = np.zeros_like(self._applied), None
         self._fault_now, self._blind = Stop(0), False
         self._session.place(self.reading)
 
@@ -311,9 +320,14 @@ class RobotServer:
         self._fault_now = Stop(0)
         applied = self._attempt(lambda: self._plant.write(torque))
         if applied is None:
-            return
-        if np.isfinite(applied).all():
-            self._applied = applied
+            # What an arm does that takes no torque, its joints know at best; from there it goes on.
+            self._applied = self._applied if self._measured is None else self._measured
+            self._session.report(self._applied)
+        elif np.isfinite(applied).all():
+            np.maximum(self.largest, np.abs(applied), out=self.largest)
+            if self._before is not None:
+                np.maximum(self.largest_step, np.abs(applied - self._before), out=self.largest_step)
+            self._applied = self._before = applied
             self._session.report(applied)
         else:
             self._fault_now |= Stop.PLANT

@@ -1,11 +1,13 @@
 """The robot's side of a session: who may command, what is believed, and what torque comes of it.
 
 No sockets and no clock in here: packets that were unpacked, readings and ticks come in, torque comes out.
-Time is counted in the robot's own ticks, so the watchdog lives on the robot's clock.
+Time is counted in the robot's own ticks, those it slept through included, so the watchdog lives on the
+robot's clock.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from spikearm.hardware.link.limits import Limits
 from spikearm.hardware.link.watchdog import Watchdog, WatchdogRules
 from spikearm.hardware.link.wire import ENDING, Cause, CommandFrame, Flag, Mode, Refused, Stop
 from spikearm.records import FloatArray, JointState
+from spikearm.timesteps import ticks_in
 
 _AT_REST_RAD_S = 0.1
 """Joint speed below which a stopped arm may be recovered [rad/s]."""
@@ -30,24 +33,25 @@ class SessionRules:
 
     Attributes:
         watchdog: When too many commands were missed.
-        stale_ticks: Age of a state, in ticks, beyond which an answer to it is refused.
-        ready_ticks: Commands in time, one tick after the other, before an arm that waits becomes active.
-        silence_ticks: Ticks without any command after which the session is over.
-        blind_ticks: Ticks without a reading after which an arm can be held no longer.
-        runaway_ticks: Ticks beyond the speed limit after which a hold counts as what drives the arm.
+        stale_s: Age of a state beyond which an answer to it is refused [s].
+        ready_s: Time in which every tick must have its command before an arm that waits becomes active [s].
+        silence_s: Time without any command after which the session is over [s].
+        blind_s: Time without a reading after which an arm can be held no longer [s].
+        runaway_s: Time beyond the speed limit after which a hold counts as what drives the arm [s].
     """
 
     watchdog: WatchdogRules = field(default_factory=WatchdogRules)
-    stale_ticks: int = 5
-    ready_ticks: int = 10
-    silence_ticks: int = 1000
-    blind_ticks: int = 10
-    runaway_ticks: int = 200
+    stale_s: float = 0.005
+    ready_s: float = 0.01
+    silence_s: float = 1.0
+    blind_s: float = 0.01
+    runaway_s: float = 0.2
 
     def __post_init__(self) -> None:
-        for key in ("stale_ticks", "ready_ticks", "silence_ticks", "blind_ticks", "runaway_ticks"):
-            if getattr(self, key) < 1:
-                raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)!r}.")
+        for key in ("stale_s", "ready_s", "silence_s", "blind_s", "runaway_s"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value > 0.0):
+                raise ConfigError(f"{key} must be a positive number of seconds, not {value!r}.")
 
 
 def random_session() -> int:
@@ -63,6 +67,7 @@ class RobotSession:
         limits: What is let through.
         hold: The robot's own torque.
         first: The first reading.
+        dt_s: Time of a tick [s].
         given: Torque that the arm's drives give already, from which the hold begins [N m], shape (n_joints,);
             None: all that the hold wants, as by a simulated arm.
         new_session: Draws session numbers.
@@ -86,17 +91,19 @@ class RobotSession:
         hold: Hold,
         first: JointState,
         *,
+        dt_s: float,
         given: FloatArray | None = None,
         new_session: Callable[[], int] = random_session,
     ) -> None:
-        self._rules = rules
         self._limits = limits
         self._hold = hold
         self._new_session = new_session
-        self.watchdog = Watchdog(rules.watchdog)
+        self._stale, self._ready = ticks_in(rules.stale_s, dt_s), ticks_in(rules.ready_s, dt_s)
+        self._silence, self._blind = ticks_in(rules.silence_s, dt_s), ticks_in(rules.blind_s, dt_s)
+        self._runaway = ticks_in(rules.runaway_s, dt_s)
+        self.watchdog = Watchdog(rules.watchdog, dt_s=dt_s)
         self.stop = Stop(0)
         self.mode = Mode.IDLE
-        self._armed = False
         self._n_fast = self._n_blind = 0
         self.tick_number = 0
         self.stops: list[tuple[int, Stop]] = []
@@ -168,26 +175,32 @@ class RobotSession:
         fresh, self._fresh = self._fresh, False
         self._watch(fresh)
         self._n_blind = self._n_blind + 1 if blind else 0
-        if self._n_blind > self._rules.blind_ticks:
+        if self._n_blind > self._blind:
             fault |= Stop.TORQUE_OFF
         fault |= self._beyond(reading)
         if fault:
             self.protect(fault)
         elif fresh:
             self._recover(reading)
-        self._armed = self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE)
         self.applied = self._limits.clamp(self._wanted(reading), self.applied)
         return self.applied
 
     def stalled(self, n_ticks: int) -> None:
-        """The robot itself has stood still: an arm that was armed went on with its last torque, unwatched.
+        """The robot itself has stood still: its arm went on with the last torque, unwatched.
+
+        The ticks it slept through are ticks all the same, and none of them brought a command. To be called
+        before what waited meanwhile is looked at.
 
         Args:
             n_ticks: For so long.
         """
-        # As it was when it stood still: what waited meanwhile, such as a goodbye, has been taken already.
-        if self._armed and n_ticks >= self._rules.watchdog.max_in_a_row:
-            self.protect(Stop.STALLED)
+        self.tick_number += n_ticks
+        self._n_ready = 0
+        if self.peer is None:
+            return
+        why = self._watchdog_says(n_ticks)
+        if why and self.mode is Mode.COMMAND_ACTIVE:
+            self.protect(why | Stop.STALLED)
 
     def protect(self, why: Stop) -> None:
         """Stop, and stay stopped until somebody recovers."""
@@ -205,7 +218,7 @@ class RobotSession:
             raise Refused(Cause.SEQUENCE)
         if command.flags & ENDING and not command.flags & ~(ENDING | Flag.HOLD):
             return  # the wish to end is never too old, and its torque moves nothing
-        if not 0 <= self.tick_number - command.answers <= self._rules.stale_ticks:
+        if not 0 <= self.tick_number - command.answers <= self._stale:
             raise Refused(Cause.STALE)
         starting = self.mode is Mode.COMMAND_WAIT or command.flags & (Flag.ARM | Flag.RECOVER)
         if starting and command.torque.any():
@@ -224,20 +237,26 @@ class RobotSession:
         """Count what was missed; stop an armed robot, forget a silent client."""
         self._n_silent += 1
         if self.peer is not None:
-            timeout = 0 if self._command is None else self._command.timeout_ticks
-            armed = self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE)
-            why = self.watchdog.tick(missed=not fresh, armed=armed, timeout_ticks=timeout)
+            why = self._watchdog_says(0 if fresh else 1)
             if self.mode is Mode.COMMAND_WAIT:
                 self._make_ready(fresh)
             elif why:
                 self.protect(why)
-        if self.peer is not None and self._n_silent > self._rules.silence_ticks:
+        if self.peer is not None and self._n_silent > self._silence:
             self.end_session()
+
+    def _watchdog_says(self, n_missed: int) -> Stop:
+        """Why to stop after so many misses or, with none, after a command in time."""
+        timeout = 0 if self._command is None else self._command.timeout_ticks
+        armed = self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE)
+        if n_missed:
+            return self.watchdog.sleep(n_missed, armed=armed, timeout_ticks=timeout)
+        return self.watchdog.tick(missed=False, armed=armed)
 
     def _make_ready(self, fresh: bool) -> None:
         """Active only after some commands in time, one after the other."""
         self._n_ready = self._n_ready + 1 if fresh else 0
-        if self._n_ready >= self._rules.ready_ticks:
+        if self._n_ready >= self._ready:
             self.mode = Mode.COMMAND_ACTIVE
             self.watchdog.forgive()
 
@@ -248,7 +267,7 @@ class RobotSession:
             self._n_fast = 0
             return violated
         self._n_fast = self._n_fast + 1 if violated & Stop.SPEED_LIMIT else 0
-        return Stop.TORQUE_OFF if self._n_fast > self._rules.runaway_ticks else Stop(0)
+        return Stop.TORQUE_OFF if self._n_fast > self._runaway else Stop(0)
 
     def _wanted(self, reading: JointState) -> FloatArray:
         """The client's torque while it may command, the robot's own otherwise."""

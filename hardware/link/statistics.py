@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from spikearm.hardware.link.histogram import Histogram
 from spikearm.hardware.link.wire import Cause, Mode, StateFrame
 
@@ -26,6 +28,8 @@ class LinkStatistics:
         n_missed: Ticks in which an armed robot had no new command, by its own count.
         longest_run: Most of them in a row.
         success_rate_min: Lowest success rate an armed robot has reported.
+        torque_gap_nm: Largest difference between the torque an arm was given and what its joints measured:
+            a drive that does not do what it is told, or something that the arm ran into.
     """
 
     def __init__(self) -> None:
@@ -35,6 +39,7 @@ class LinkStatistics:
         self.round_trip = Histogram()
         self.period_error = Histogram()
         self.success_rate_min = 1.0
+        self.torque_gap_nm = 0.0
         self.n_armed = self.n_missed = self.longest_run = 0
         self._arrived_ns = 0
         self._least_offset_ns: int | None = None
@@ -61,6 +66,7 @@ class LinkStatistics:
             passed_s = 1e-9 * (now_ns - self._arrived_ns)
             self.period_error.add(abs(passed_s - n_ticks * state.dt_s))
         self._arrived_ns = now_ns
+        self.torque_gap_nm = max(self.torque_gap_nm, float(np.abs(state.measured - state.applied).max()))
         self._take_misses(state, before)
 
     def _take_misses(self, state: StateFrame, before: StateFrame) -> None:
@@ -79,6 +85,7 @@ class LinkStatistics:
             "success_rate_min_100": self.success_rate_min,
             "robot_missed_commands": self.n_missed,
             "robot_longest_run_of_misses": self.longest_run,
+            "torque_gap_nm_max": self.torque_gap_nm,
             "round_trip_s": self.round_trip.document(),
             "period_error_s": self.period_error.document(),
             "states": self.n_states,

@@ -9,6 +9,7 @@ import numpy as np
 
 from spikearm.errors import ConfigError
 from spikearm.hardware.link.wire import Stop
+from spikearm.timesteps import ticks_in
 
 _RATE_TICKS = 100
 """Window of the success rate, as in libfranka (Franka Control Interface documentation)."""
@@ -19,23 +20,22 @@ class WatchdogRules:
     """When the robot stops by itself.
 
     Attributes:
-        max_in_a_row: Missed commands in a row at which it stops; the last torque is used again until then.
-            20, as in libfranka.
+        max_missed_s: Time for which commands may be missed in a row [s]; the last torque is used again until
+            then. 20 ticks at 1 kHz, as in libfranka.
         max_share: Share of missed commands above which it stops. 0.1 within 0.5 s, as the PR2's controller
             loop did.
-        window_ticks: Ticks over which the share is taken.
+        window_s: Time over which the share is taken [s].
     """
 
-    max_in_a_row: int = 20
+    max_missed_s: float = 0.02
     max_share: float = 0.1
-    window_ticks: int = 500
+    window_s: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.max_in_a_row < 1 or self.window_ticks < 1:
-            raise ConfigError(
-                "max_in_a_row and window_ticks of the watchdog must be at least 1, not "
-                f"{self.max_in_a_row!r} and {self.window_ticks!r}."
-            )
+        for key in ("max_missed_s", "window_s"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value > 0.0):
+                raise ConfigError(f"{key} of the watchdog must be a positive number, not {value!r}.")
         if not 0.0 <= self.max_share <= 1.0:
             raise ConfigError(f"max_share of the watchdog must be from 0 to 1, not {self.max_share!r}.")
 
@@ -47,6 +47,10 @@ class _Window:
         self._missed = np.zeros(n_ticks, dtype=bool)
         self._at = 0
         self.n_missed = 0
+
+    @property
+    def n_ticks(self) -> int:
+        return len(self._missed)
 
     def push(self, missed: bool) -> None:
         self.n_missed += int(missed) - int(self._missed[self._at])
@@ -63,18 +67,21 @@ class Watchdog:
 
     Args:
         rules: When to stop.
+        dt_s: Time of a tick [s].
 
     Attributes:
+        max_in_a_row: Misses in a row at which to stop.
         n_missed: Ticks of an armed robot without a new command since :meth:`restart`.
         in_a_row: Those since the last new command.
         longest_run: Most of them in a row since :meth:`restart`.
     """
 
-    def __init__(self, rules: WatchdogRules) -> None:
-        self._rules = rules
-        self._allowed_in_window = math.floor(rules.max_share * rules.window_ticks + 1e-9)
+    def __init__(self, rules: WatchdogRules, *, dt_s: float) -> None:
+        self.max_in_a_row = ticks_in(rules.max_missed_s, dt_s)
+        n_window = ticks_in(rules.window_s, dt_s)
+        self._allowed_in_window = math.floor(rules.max_share * n_window + 1e-9)
         self._rate = _Window(_RATE_TICKS)
-        self._window = _Window(rules.window_ticks)
+        self._window = _Window(n_window)
         self.n_missed = self.in_a_row = self.longest_run = 0
 
     @property
@@ -92,6 +99,26 @@ class Watchdog:
         """A new start within the session: what was missed stays counted but stops nothing any more."""
         self._window.clear()
         self.in_a_row = 0
+
+    def sleep(self, n_ticks: int, *, armed: bool = True, timeout_ticks: int = 0) -> Stop:
+        """Take note of ticks that the robot slept through: none of them brought a command.
+
+        Args:
+            n_ticks: How many; more than the windows hold cost no more.
+            armed: As for :meth:`tick`.
+            timeout_ticks: Likewise.
+
+        Returns:
+            Why to stop; 0 if there is no reason.
+        """
+        n_remembered = min(n_ticks, max(self._window.n_ticks, _RATE_TICKS))
+        if armed:
+            self.n_missed += n_ticks - n_remembered
+            self.in_a_row += n_ticks - n_remembered
+        stop = Stop(0)
+        for _ in range(n_remembered):
+            stop |= self.tick(missed=True, armed=armed, timeout_ticks=timeout_ticks)
+        return stop
 
     def tick(self, *, missed: bool, armed: bool = True, timeout_ticks: int = 0) -> Stop:
         """Take note of one tick.
@@ -114,7 +141,7 @@ class Watchdog:
         self.n_missed += 1
         self.in_a_row += 1
         self.longest_run = max(self.longest_run, self.in_a_row)
-        in_a_row = self._rules.max_in_a_row
+        in_a_row = self.max_in_a_row
         if timeout_ticks:
             in_a_row = min(in_a_row, timeout_ticks)
         stop = Stop(0)

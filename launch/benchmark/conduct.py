@@ -13,8 +13,8 @@ from spikearm.launch.benchmark.jobs import Job, JobStore
 from spikearm.launch.benchmark.runner import run_jobs
 from spikearm.launch.cli import DONE, FAILED
 from spikearm.launch.display import console
-from spikearm.launch.doctor import usable_cpus
 from spikearm.launch.mapping import to_mapping
+from spikearm.launch.realtime import usable_cpus
 from spikearm.launch.run_folder import provenance, write_json
 
 

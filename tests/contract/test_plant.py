@@ -41,7 +41,7 @@ def across_a_wire() -> Plant:
     """The planar arm behind a link, in lock step, with limits wide enough to be the arm's own."""
     arm = ARMS["planar2"]
     dynamics = MujocoDynamics(arm)
-    wide = LimitRules(torque_rate_nm=math.inf, speed_rad_s=1e9, margin_rad=0.0)
+    wide = LimitRules(torque_rate_nm_s=math.inf, speed_rad_s=1e9, margin_rad=0.0)
     rig = Rig(
         MujocoPlant(arm),
         dynamics,

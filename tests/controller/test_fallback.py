@@ -10,11 +10,11 @@ from spikearm.errors import ConfigError, NetworkLostError
 
 GOOD = np.array((2.0, -4.0))
 NAN = np.array((1.0, math.nan))
-RULES = FallbackRules(stale_s=0.01, hold_ticks=3, fade_ticks=4, stop_ticks=20)
+RULES = FallbackRules(stale_s=0.01, hold_s=0.003, fade_s=0.004, stop_s=0.02)
 
 
 def test_good_output_passes_untouched():
-    fallback = Fallback(RULES, 2)
+    fallback = Fallback(RULES, 2, dt_s=1e-3)
     for _ in range(5):
         assert fallback.torque(GOOD, 0.0) is GOOD
         assert fallback.rung is Rung.NETWORK
@@ -25,7 +25,7 @@ def test_good_output_passes_untouched():
     ("output", "age_s"), [(NAN, 0.0), (GOOD * 9, 0.011), (GOOD * 9, math.nan), (GOOD, math.inf)]
 )
 def test_last_good_output_is_held_and_then_fades(output, age_s):
-    fallback = Fallback(RULES, 2)
+    fallback = Fallback(RULES, 2, dt_s=1e-3)
     fallback.torque(GOOD, 0.0)
     torques = [(fallback.torque(output, age_s), fallback.rung) for _ in range(9)]
     np.testing.assert_array_equal([t for t, _ in torques[:3]], [GOOD] * 3)
@@ -34,7 +34,7 @@ def test_last_good_output_is_held_and_then_fades(output, age_s):
 
 
 def test_network_that_comes_back_fades_in():
-    fallback = Fallback(RULES, 2)
+    fallback = Fallback(RULES, 2, dt_s=1e-3)
     fallback.torque(GOOD, 0.0)
     for _ in range(9):
         fallback.torque(NAN, 0.0)
@@ -45,7 +45,7 @@ def test_network_that_comes_back_fades_in():
 
 def test_torque_never_jumps_while_the_network_comes_and_goes():
     rng = np.random.default_rng(0)
-    fallback = Fallback(FallbackRules(hold_ticks=5, fade_ticks=50), 2)
+    fallback = Fallback(FallbackRules(hold_s=0.005, fade_s=0.05), 2, dt_s=1e-3)
     before = fallback.torque(GOOD, 0.0)
     usable = True
     for _ in range(2000):
@@ -59,7 +59,7 @@ def test_torque_never_jumps_while_the_network_comes_and_goes():
     ("output", "age_s", "why"), [(NAN, 0.0, "not finite"), (GOOD, 5.0, "stale .*5 s old")]
 )
 def test_network_that_stays_away_ends_the_run(output, age_s, why):
-    fallback = Fallback(RULES, 2)
+    fallback = Fallback(RULES, 2, dt_s=1e-3)
     for _ in range(20):
         fallback.torque(output, age_s)
     with pytest.raises(NetworkLostError, match=f"has been {why}"):
@@ -67,7 +67,7 @@ def test_network_that_stays_away_ends_the_run(output, age_s, why):
 
 
 def test_reset_believes_in_the_network_again():
-    fallback = Fallback(RULES, 2)
+    fallback = Fallback(RULES, 2, dt_s=1e-3)
     fallback.torque(GOOD, 0.0)
     for _ in range(19):
         fallback.torque(NAN, 0.0)
@@ -78,7 +78,7 @@ def test_reset_believes_in_the_network_again():
 
 
 @pytest.mark.parametrize(
-    "change", [{"stale_s": 0.0}, {"hold_ticks": -1}, {"fade_ticks": 0}, {"stop_ticks": -1}]
+    "change", [{"stale_s": 0.0}, {"hold_s": -1.0}, {"fade_s": 0.0}, {"stop_s": math.inf}]
 )
 def test_rules_out_of_range_are_refused(change):
     with pytest.raises(ConfigError, match=r"must be"):

@@ -178,7 +178,7 @@ def test_modelled_delay_makes_tracking_worse(tmp_path):
 def test_torque_changes_no_faster_than_allowed_and_catches_up(tmp_path):
     controller = FakeController()
     controller.torque_at = dict.fromkeys(range(20, 40), np.array((5.0, -0.3)))
-    run(tmp_path, controller=controller, torque_rate_nm=0.5)
+    run(tmp_path, controller=controller, torque_rate_nm_s=500.0)
     table = read_ticks(tmp_path)
     commanded = column_matrix(table, "torque_commanded", "nm")
     applied = column_matrix(table, "torque_applied", "nm")
@@ -194,14 +194,14 @@ def test_rate_is_counted_from_what_was_sent_not_from_what_the_arm_made_of_it(tmp
     controller = FakeController()
     controller.torque_at = dict.fromkeys(range(200), np.array((9.0, 0.0)))
     controller.torque_at[0] = np.zeros(2)
-    run(tmp_path, plant=plant, controller=controller, torque_rate_nm=1.0, n=12)
+    run(tmp_path, plant=plant, controller=controller, torque_rate_nm_s=1000.0, n=12)
     np.testing.assert_array_equal(np.array(plant.written)[:, 0], [*range(10), 9, 9])
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, np.nan])
 def test_rate_must_be_positive(tmp_path, rate):
-    with pytest.raises(ConfigError, match="torque_rate_nm must be a positive number"):
-        run(tmp_path, torque_rate_nm=rate)
+    with pytest.raises(ConfigError, match="torque_rate_nm_s must be a positive number"):
+        run(tmp_path, torque_rate_nm_s=rate)
 
 
 def test_meter_is_read_once_per_tick_and_once_before(tmp_path):

@@ -39,7 +39,7 @@ def test_trials_and_duration_agree(settings, n_trials, reach_s):
     assert config.n_ticks == n_trials * round(reach_s / config.control_dt_s)
 
 
-@pytest.mark.parametrize("field", ["duration_s", "distance_m", "control_dt_s", "torque_rate_nm"])
+@pytest.mark.parametrize("field", ["duration_s", "distance_m", "control_dt_s", "torque_rate_nm_s"])
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_lengths_and_times_must_be_positive(field, value):
     with pytest.raises(ConfigError, match=f"{field} must be a positive number, not {value}"):
@@ -151,3 +151,19 @@ def test_missing_file_is_named(tmp_path):
         ConfigError, match=r"no configuration file .*none\.toml; ready-made ones are 'curl-field', "
     ):
         load_config(str(tmp_path / "none.toml"), RunConfig())
+
+
+def test_remote_network_is_waited_for_as_long_as_time_stands_still():
+    assert RunConfig(substrate_at="local:network").network_wait_s is None
+    assert RunConfig(substrate_at="local:network", substrate_wait_s=2.0).network_wait_s == 2.0
+
+
+def test_remote_network_is_waited_for_less_than_a_tick_in_real_time():
+    assert RunConfig(realtime=True).network_wait_s == pytest.approx(4e-4)
+    assert RunConfig(realtime=True, substrate_wait_s=2e-4).network_wait_s == 2e-4
+    fast = NetworkConfig(network_dt_s=2.5e-4)
+    assert RunConfig(realtime=True, network=fast).network_wait_s == pytest.approx(1e-4)
+    with pytest.raises(ConfigError, match=r"substrate_wait_s = 0.001 s would hold up a real-time tick"):
+        RunConfig(realtime=True, substrate_at="local:network", substrate_wait_s=1e-3)
+    with pytest.raises(ConfigError, match="would hold up a real-time tick"):
+        RunConfig(realtime=True, substrate_at="local:network", substrate_wait_s=3e-4, network=fast)

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from spikearm.launch.config import RunConfig
-from spikearm.launch.display import LivePanel, error_bars, show_summary
+from spikearm.launch.display import LivePanel, error_bars, say, show_summary
 from spikearm.launch.run import execute
 from spikearm.launch.words import si
 
@@ -103,3 +103,8 @@ def test_use_of_the_substrate_is_one_line_where_it_is_known(short_run, capsys):
     assert "substrate in use" not in capsys.readouterr().err
     show_summary({**short_run.summary, "utilisation": "9 of 128 cores"})
     assert "9 of 128 cores" in capsys.readouterr().err
+
+
+def test_words_between_colons_are_no_pictures(capsys):
+    say("osc on iiwa14 at local:robot: 10 ticks")
+    assert capsys.readouterr().err == "osc on iiwa14 at local:robot: 10 ticks\n"

@@ -20,7 +20,7 @@ def at_the_end(rmse_m_by_trial: list[float]) -> float:
 def test_real_time_run_adapts_like_the_run_in_one_process(process, short_path):
     address = f"unix:{short_path}/arm.sock"
     # On a busy machine a healthy client misses more than on an arm anybody would touch.
-    patient = ("--max-share", 1, "--max-in-a-row", 200, "--stale-ticks", 200)
+    patient = ("--max-share", 1, "--max-missed-s", 0.2, "--stale-s", 0.2)
     with process("robot", "serve", "--listen", address, *patient) as robot:
         assert any("ready" in text for text in robot.stderr)
         with process("hardware", "run", "--robot", address, "--json", "--out", short_path / "runs") as client:

@@ -44,18 +44,21 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 class Pair:
     """A robot and a run on it, both going on."""
 
-    def __init__(self, process, folder: Path) -> None:
+    def __init__(self, process, folder: Path, *, n_ticks: int = 100) -> None:
         address = self._address = f"unix:{folder}/arm.sock"
         self.out = folder / "runs"
         # On a busy machine a healthy client misses more than on an arm anybody would touch.
-        patient = ("--max-share", 1, "--max-in-a-row", 200, "--stale-ticks", 200)
+        patient = ("--max-share", 1, "--max-missed-s", 0.2, "--stale-s", 0.2)
         self._robot = process("robot", "serve", "--listen", address, "--json", *patient)
         self.robot = self._robot.__enter__()
         line(self.robot.stderr, "ready")
         words = ("--controller", "osc", "--trials", 40, "--duration-s", 40, "--json", "--out", self.out)
         self._client = process("hardware", "run", "--robot", address, *words)
         self.client = self._client.__enter__()
-        wait_until(lambda: n_recorded(self.out) > 100, "the run's first 100 ticks")
+        if n_ticks:
+            wait_until(lambda: n_recorded(self.out) > n_ticks, f"the run's first {n_ticks} ticks")
+        else:
+            wait_until(lambda: any(self.out.glob("*Z-*")), "the run's folder")
 
     def close(self) -> None:
         self._client.__exit__(None, None, None)
@@ -171,13 +174,35 @@ def test_interrupted_robot_ends_the_run(pair):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after_s", [0.0, 0.013, 0.2, 0.7])
-def test_client_killed_at_any_moment_loses_no_tick(process, short_path, after_s):
+@pytest.mark.parametrize("victim", ["client", "robot"])
+def test_killed_at_any_moment_no_tick_is_lost(process, short_path, victim, after_s):
     pair = Pair(process, short_path)
     try:
         time.sleep(after_s)
-        pair.client.kill()
-        pair.client.wait()
+        getattr(pair, victim).kill()
+        getattr(pair, victim).wait()
         (folder,) = pair.out.glob("*Z-*")
-        assert read_ticks(folder)["tick"].to_pylist() == list(range(n_recorded(pair.out)))
+        if victim == "robot":
+            code, summary, _ = pair.end_client()
+            assert code == 1
+        n_ticks = n_recorded(pair.out) if victim == "client" else summary["n_ticks"]
+        assert read_ticks(folder)["tick"].to_pylist() == list(range(n_ticks))
     finally:
+        pair.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.0, 0.005, 0.03])
+@pytest.mark.parametrize("what", [signal.SIGKILL, signal.SIGSTOP])
+def test_client_that_ends_while_it_arms_leaves_the_arm_on_hold(process, short_path, what, after_s):
+    pair = Pair(process, short_path, n_ticks=0)
+    try:
+        time.sleep(after_s)
+        pair.client.send_signal(what)
+        pair.settle()
+        robot = pair.end_robot()
+        assert_stopped(robot)
+        assert [stop["why"] for stop in robot["stops"]] in ([], ["too many commands missed in a row"])
+    finally:
+        pair.client.kill()
         pair.close()

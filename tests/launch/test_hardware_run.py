@@ -18,12 +18,17 @@ from spikearm.controller.ticklog import column_matrix, read_ticks
 from spikearm.envs.arms import load_arm
 from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import AddressError, ConfigError, LinkError, NetworkLostError, NotFiniteError
+from spikearm.hardware.link.address import open_server_socket, parse_address
+from spikearm.hardware.link.channel import DatagramChannel
 from spikearm.hardware.link.faults import FaultPlan
 from spikearm.hardware.link.limits import LimitRules
+from spikearm.hardware.link.network_packets import MAX_PACKET_BYTES, spec_digest
+from spikearm.hardware.link.program_server import ProgramServer
 from spikearm.hardware.link.session import SessionRules
 from spikearm.hardware.link.watchdog import WatchdogRules
-from spikearm.hardware.link.wire import Trait
+from spikearm.hardware.link.wire import Mode, Stop, Trait
 from spikearm.launch import hardware_run
+from spikearm.launch.compose import make_substrate, network_description, network_seed
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
 from spikearm.launch.robot import Robot, make_robot, robot_around
@@ -56,6 +61,30 @@ def served(config: RobotConfig) -> Iterator[Robot]:
         finally:
             done.set()
             thread.join()
+
+
+@contextmanager
+def served_network(run: RunConfig, n_steps: int) -> Iterator[None]:
+    """A run's network in a thread, which dies after some steps."""
+    address = parse_address(run.substrate_at)
+    spec, dt_s = network_description(run, load_arm(run.arm))
+    seed = network_seed(run.seed)
+    program = make_substrate(run).compile(spec, dt_s=dt_s, seed=seed)
+    channel = DatagramChannel(open_server_socket(address), max_bytes=MAX_PACKET_BYTES)
+    digest = spec_digest(spec, dt_s=dt_s, seed=seed, substrate=run.backend)
+    server = ProgramServer(program, spec, digest, channel, b"")
+    done = threading.Event()
+    thread = threading.Thread(
+        target=server.run, args=(lambda: server.n_steps < n_steps and not done.is_set(),)
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        program.close()
+        channel.close()
 
 
 def in_step(run: RunConfig, folder: Path, **changes) -> RobotConfig:
@@ -114,7 +143,7 @@ def test_lock_step_loses_nothing_on_a_bad_wire(short_path):
 
 def test_real_time_run_reports_its_link(short_path):
     run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
-    patient = SessionRules(watchdog=WatchdogRules(max_in_a_row=200, max_share=1.0), stale_ticks=200)
+    patient = SessionRules(watchdog=WatchdogRules(max_missed_s=0.2, max_share=1.0), stale_s=0.2)
     robot = in_step(run, short_path, lock_step=False, session=patient)
     with served(robot):
         summary, folder = execute_on_robot(run, link_to(robot))
@@ -124,6 +153,7 @@ def test_real_time_run_reports_its_link(short_path):
     assert link["round_trip_s"]["p50"] > 0.0
     assert link["round_trip_s"]["p50"] <= link["round_trip_s"]["p99"] <= link["round_trip_s"]["max"]
     assert link["period_error_s"]["p50"] is not None
+    assert 0.0 <= link["state_delay_s"]["p50"] <= link["state_delay_s"]["max"]
     assert summary["rmse_m"] < 0.03
     assert read_ticks(folder).num_rows == summary["n_ticks"]
 
@@ -145,7 +175,7 @@ def test_stop_ends_the_run_with_its_reason(short_path):
     run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
     robot = in_step(run, short_path, faults=FaultPlan(sensor_nan=1.0, faults_after_s=1.0))
     with served(robot) as server:
-        server.server._move = _failing_after(server, 50, [])
+        server.server._move = _failing_after(server, 50, [], Stop.SENSOR)
         summary, folder = execute_on_robot(run, link_to(robot))
     assert "a sensor gave no number" in summary["link"]["ended"]
     assert summary["link"]["stops"][0]["tick"] == summary["n_ticks"] == read_ticks(folder).num_rows
@@ -219,7 +249,7 @@ def test_robot_that_ended_is_a_reason_and_not_a_lost_report(short_path, monkeypa
         raise AddressError("nobody there")
 
     monkeypatch.setattr(hardware_run._Outcome, "on_tick", unplugged)
-    monkeypatch.setattr(hardware_run, "_recovered", gone)
+    monkeypatch.setattr(hardware_run, "_recover", gone)
     with served(robot):
         summary, _ = execute_on_robot(run, link_to(robot, recoveries=5))
     assert summary["link"]["ended"] == "AddressError: nobody there"
@@ -240,7 +270,64 @@ def test_real_arm_is_not_recovered_by_itself(short_path):
             done.set()
             thread.join()
         assert robot.session.stop
-    assert "a real arm is not recovered by a run" in summary["link"]["ended"]
+    assert "a run recovers simulated arms only" in summary["link"]["ended"]
+
+
+@pytest.mark.parametrize("why", [Stop.SENSOR, Stop.SPEED_LIMIT | Stop.MISSED_IN_A_ROW])
+def test_run_recovers_from_missed_commands_only(short_path, why):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    with served(robot) as server:
+        server.server._move = _failing_after(server, 50, [], why)
+        summary, _ = execute_on_robot(run, link_to(robot, recoveries=5))
+        assert server.session.stop == why
+    assert "and from missed commands: this one has stopped" in summary["link"]["ended"]
+
+
+def test_arm_that_was_moved_before_it_is_armed_is_led_back(short_path, monkeypatch):
+    """By hand, for instance, while the network was compiled: where it stands counts when it is armed."""
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    make_folder = hardware_run.make_run_folder
+    with served(robot) as server:
+
+        def moved(*args):
+            server.plant._q0 = server.plant._q0 + 0.1
+            server.server.reading = server.plant.reset()
+            server.session.place(server.server.reading)
+            return make_folder(*args)
+
+        monkeypatch.setattr(hardware_run, "make_run_folder", moved)
+        summary, folder = execute_on_robot(run, link_to(robot))
+    assert summary["link"]["ended"] == "done"
+    assert summary["n_ticks"] == 1000 + 250
+    ticks = read_ticks(folder)
+    assert ticks["position_error_m"].to_numpy()[0] < 2e-3  # the path begins where the arm is
+
+
+def test_network_elsewhere_that_dies_is_held_faded_out_and_ends_the_run(short_path):
+    """The whole ladder in real time, at the default settings: no tick waits for what does not come."""
+    run = dataclasses.replace(
+        SHORT, trials=1, duration_s=3.0, out=short_path / "runs", substrate_at=f"unix:{short_path}/net.sock"
+    )
+    patient = SessionRules(watchdog=WatchdogRules(max_missed_s=0.5, max_share=1.0), stale_s=0.5)
+    robot = in_step(run, short_path, lock_step=False, session=patient)
+    with served_network(run, n_steps=300), served(robot) as server:
+        summary, folder = execute_on_robot(run, link_to(robot))
+        assert server.session.mode in (Mode.IDLE, Mode.MONITOR)
+    assert summary["link"]["ended"].startswith(
+        "NetworkLostError: the network's output has been stale for 1 s"
+    )
+    assert summary["link"]["stops"] == []
+    assert 0.0 < summary["link"]["network_age_s"]["p50"] <= summary["link"]["network_age_s"]["max"]
+    ticks = read_ticks(folder)
+    fallback, age_s = ticks["fallback"].to_numpy(), ticks["network_age_s"].to_numpy()
+    last = int(np.flatnonzero(fallback == 0)[-1])
+    assert (fallback[last + 1 : last + 21] == 1).all()
+    assert (fallback[last + 21 :] == 2).all()
+    assert len(fallback) - last - 1 == 1000
+    assert (np.diff(age_s[last + 1 :]) > 0.0).all()
+    assert (ticks["latency_tick_s"].to_numpy()[last + 1 :] < 0.1).all()
 
 
 @pytest.mark.parametrize(
@@ -257,15 +344,15 @@ def test_arm_stands_at_its_start_by_place_orientation_and_joints(change, stands)
     assert hardware_run._stands_at(start, pose, np.array((0.0, change.get("q", 0.0)))) is stands
 
 
-def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray]):
-    """Sensors that fail once; keeps every torque."""
+def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray], why: Stop = Stop.MISSED_IN_A_ROW):
+    """A robot that stops once; keeps every torque."""
     move = robot.server._move
 
     def failing(torque):
         move(torque)
         applied.append(robot.session.applied.copy())
         if len(applied) == n_moves:
-            robot.session.protect(type(robot.session.stop).SENSOR)
+            robot.session.protect(why)
 
     return failing
 

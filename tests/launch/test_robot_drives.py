@@ -19,7 +19,6 @@ from spikearm.envs.dynamics import MujocoDynamics  # noqa: E402
 from spikearm.errors import AddressError, ConfigError  # noqa: E402
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig  # noqa: E402
 from spikearm.hardware.link.faults import FaultPlan  # noqa: E402
-from spikearm.hardware.link.limits import LimitRules  # noqa: E402
 from spikearm.hardware.link.link_clock import LinkClock  # noqa: E402
 from spikearm.hardware.link.wire import Mode, Trait  # noqa: E402
 from spikearm.launch.hardware_run import LinkConfig, connect  # noqa: E402
@@ -38,7 +37,7 @@ def bus(monkeypatch):
 def settings(bus, folder: Path, **changes) -> RobotConfig:
     servos = DynamixelConfig(servo_port=bus.port, servo_limit_a=30.0, servo_baudrate=1_000_000)
     fields = {"arm": "planar2", "drive": "dynamixel", "dynamixel": servos, "control_dt_s": 0.01}
-    fields |= {"acknowledge_real_arm": True, "limits": LimitRules(torque_rate_nm=10.0)}  # 1000 N m/s
+    fields |= {"acknowledge_real_arm": True}
     return RobotConfig(**{**fields, "listen": f"unix:{folder}/arm.sock", **changes})
 
 

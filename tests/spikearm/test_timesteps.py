@@ -5,7 +5,7 @@ import math
 import pytest
 
 from spikearm.errors import TimeStepError
-from spikearm.timesteps import n_steps
+from spikearm.timesteps import n_steps, ticks_in
 
 
 def steps(outer_s: float, inner_s: float) -> int:
@@ -41,3 +41,7 @@ def test_step_must_be_positive_and_finite(value):
         steps(value, 0.001)
     with pytest.raises(TimeStepError, match="network step must be a positive number of seconds"):
         steps(0.001, value)
+
+
+def test_patience_is_the_nearest_number_of_ticks_and_never_none():
+    assert [ticks_in(0.02, dt_s) for dt_s in (1e-3, 3e-3, 5e-3, 0.02, 1.0)] == [20, 7, 4, 1, 1]

@@ -38,15 +38,43 @@ class Servo:
     """One servo's control table; what it needs of it."""
 
     def __init__(self) -> None:
-        self.table = bytearray(200)
+        self.table = bytearray(252)
         self.table[11] = 3  # position control, as delivered
+        struct.pack_into("<H", self.table, 38, 20000)  # far more current than any servo's
+        struct.pack_into("<28H", self.table, 168, *range(224, 252))
 
     def set(self, address: int, data: bytes) -> int:
         """Write; the error number of the protocol."""
         if address == 11 and self.table[64]:
             return 7  # EEPROM is locked while torque is on
+        if address == 64 and data[0] and self.table[70]:
+            return 1  # only a reboot brings the torque back
+        if address == 102 and self.table[98] == 255:
+            return 4  # goals cannot be written until the watchdog is cleared
         self.table[address : address + len(data)] = data
         return 0
+
+    def get(self, address: int, size: int) -> bytes:
+        """Read; indirect data are those of the addresses that were set."""
+        if not 224 <= address < 252:
+            return bytes(self.table[address : address + size])
+        pointers = struct.unpack_from("<28H", self.table, 168)
+        return bytes(self.table[pointers[k]] for k in range(address - 224, address - 224 + size))
+
+    def overload(self) -> None:
+        """What a servo does that was overloaded: its torque is off, and stays off."""
+        self.table[64], self.table[70] = 0, 0x20
+
+    def miss_its_master(self) -> None:
+        """What a servo does whose bus watchdog trips: it stops."""
+        self.table[98] = 255
+        struct.pack_into("<h", self.table, 102, 0)
+
+    def reboot(self) -> None:
+        """As after a moment without power."""
+        mode = self.table[11]
+        self.__init__()
+        self.table[11] = mode
 
     @property
     def goal_nm(self) -> float:
@@ -121,7 +149,9 @@ class Bus:
             address, size = struct.unpack_from("<HH", body)
             for each in body[4:]:
                 if each in self.servos:
-                    self._answer(each, 0, bytes(self.servos[each].table[address : address + size]))
+                    self._answer(each, 0, self.servos[each].get(address, size))
+        elif servo in self.servos and instruction == READ:
+            self._answer(servo, 0, self.servos[servo].get(*struct.unpack("<HH", body)))
         elif servo in self.servos and instruction == WRITE:
             (address,) = struct.unpack_from("<H", body)
             self._answer(servo, self.servos[servo].set(address, body[2:]), b"")
@@ -143,6 +173,7 @@ class Bus:
     def _answer(self, servo: int, error: int, data: bytes) -> None:
         if self.mute:
             return
+        error |= 0x80 * bool(self.servos[servo].table[70])  # the alert
         body = (bytes((STATUS, error)) + data).replace(b"\xff\xff\xfd", b"\xff\xff\xfd\xfd")
         packet = HEADER + struct.pack("<BH", servo, len(body) + 2) + body
         os.write(self._master, self.noise + packet + struct.pack("<H", crc16(packet)))

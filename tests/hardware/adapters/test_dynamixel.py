@@ -114,6 +114,66 @@ def test_arm_is_enabled_as_a_whole_or_not_at_all(bus, make):
     assert [servo.table[64] for servo in bus.servos.values()] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("happens", "said"),
+    [
+        ("overload", r"servo 2 has switched its torque off: overload"),
+        ("reboot", r"servo 2 has switched its torque off"),
+        ("miss_its_master", r"servo 2 has stopped: nothing was heard on its bus"),
+    ],
+)
+def test_servo_that_stops_by_itself_takes_the_whole_arm_along(bus, make, happens, said):
+    plant = make()
+    plant.write(np.ones(2))
+    plant.read()
+    getattr(bus.servos[2], happens)()
+    np.testing.assert_allclose(plant.read().q, bus.plant.read().q, atol=0.51 * RAD)
+    for _ in range(3):
+        with pytest.raises(DriveError, match=said + r".*recover it"):
+            plant.write(np.ones(2))
+    assert [servo.table[64] for servo in bus.servos.values()] == [0, 0]
+    if happens == "reboot":  # it has lost its settings: what it says is not its place
+        for _ in range(3):
+            plant.read()
+        with pytest.raises(DriveError, match=r"5 times in a row: servo 2 .* has lost its settings"):
+            plant.read()
+    else:
+        plant.read()
+        np.testing.assert_array_equal(plant.torque_measured, 0.0)
+
+
+@pytest.mark.parametrize("happens", ["reboot", "miss_its_master"])
+def test_arm_whose_servo_stopped_is_recovered(bus, make, happens):
+    plant = make()
+    plant.write(np.ones(2))
+    getattr(bus.servos[2], happens)()
+    plant.read()
+    plant.recover()
+    assert [servo.table[64] for servo in bus.servos.values()] == [0, 0]  # until the next torque
+    np.testing.assert_array_equal(plant.write(np.ones(2)), np.ones(2))
+    np.testing.assert_allclose(plant.read().q, bus.plant.read().q, atol=0.51 * RAD)
+    assert [servo.table[64] for servo in bus.servos.values()] == [1, 1]
+    assert [servo.table[98] for servo in bus.servos.values()] == [5, 5]
+
+
+def test_servo_with_an_error_is_not_recovered_but_named(bus, make):
+    plant = make()
+    plant.write(np.ones(2))
+    bus.servos[1].overload()
+    plant.read()
+    with pytest.raises(DriveError, match=r"servo 1 has switched its torque off: overload.*reboot it"):
+        plant.recover()
+    assert [servo.table[64] for servo in bus.servos.values()] == [0, 0]
+    with pytest.raises(DriveError, match="overload"):
+        make()
+
+
+def test_servo_that_allows_less_current_is_refused(bus, make):
+    bus.servos[2].table[38:40] = (100).to_bytes(2, "little")
+    with pytest.raises(ConfigError, match=r"servo 2 allows 0\.269 A .*servo_limit_a = 30"):
+        make()
+
+
 def test_closing_takes_the_torque_off(bus, make):
     plant = make()
     plant.write(np.zeros(2))

@@ -117,9 +117,10 @@ class Rig:
         self.record, self.recorded = record, []
         self.session = RobotSession(
             rules or SessionRules(),
-            Limits(limits or LimitRules(), torque_limits, q_range),
+            Limits(limits or LimitRules(), torque_limits, q_range, dt_s=self.plant.dt_s),
             Hold(self.dynamics, HoldGains(), q_range, dt_s=self.plant.dt_s),
             self.plant.read(),
+            dt_s=self.plant.dt_s,
             **({} if new_session is None else {"new_session": new_session}),
         )
         self.lock_step = lock_step

@@ -126,7 +126,8 @@ def test_commands_without_a_number_are_genuine_otherwise():
 
 
 def test_delay_and_jitter_come_late_and_lose_nothing():
-    out, _, _ = passed(FaultPlan(wire_delay_s=0.0032, wire_jitter_s=0.002), n=300)
+    out, channel, _ = passed(FaultPlan(wire_delay_s=0.0032, wire_jitter_s=0.002), n=300)
+    assert channel.injected["delay"] == 300
     assert sorted(sequences(out)) == list(range(1, len(out) + 1))
     assert 294 <= len(out) <= 297
 
@@ -167,7 +168,7 @@ def test_sensors_fail_while_faults_are_active():
         Masses(), FaultPlan(sensor_nan=0.2), np.random.default_rng(0), active=lambda: active[0]
     )
     failed = sum(np.isnan(plant.read().q).all() for _ in range(1000))
-    assert 150 < failed < 250
+    assert 150 < failed == plant.injected["sensor_nan"] < 250
     active[0] = False
     assert np.isfinite([plant.read().q for _ in range(100)]).all()
     assert plant.dt_s == 1e-3

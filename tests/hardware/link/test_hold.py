@@ -58,7 +58,7 @@ def test_stopped_arm_is_at_rest_within_a_second(speed_rad_s, seed):
         arm, perturbation=Perturbation(payload_kg=0.907), q0=arm.home + rng.uniform(-0.7, 0.7, 7)
     )
     plant._data.qvel[:] = scaled(rng.uniform(-1.0, 1.0, 7), speed_rad_s)
-    limits = Limits(LimitRules(), dynamics.torque_limits, dynamics.joint_ranges)
+    limits = Limits(LimitRules(), dynamics.torque_limits, dynamics.joint_ranges, dt_s=1e-3)
     hold = Hold(dynamics, HoldGains(), dynamics.joint_ranges, dt_s=1e-3)
     state = plant.read()
     dynamics.update(state.q, state.dq)

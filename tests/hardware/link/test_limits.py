@@ -12,7 +12,7 @@ from spikearm.records import JointState
 
 TORQUE = np.array((50.0, 20.0))
 RANGE = np.array(((-1.0, 2.0), (-np.inf, np.inf)))
-LIMITS = Limits(LimitRules(), TORQUE, RANGE)
+LIMITS = Limits(LimitRules(), TORQUE, RANGE, dt_s=1e-3)
 
 
 def at(q=(0.0, 0.0), dq=(0.0, 0.0)) -> JointState:
@@ -22,6 +22,12 @@ def at(q=(0.0, 0.0), dq=(0.0, 0.0)) -> JointState:
 def test_torque_is_clamped_and_then_its_change():
     before = np.array((49.5, 0.0))
     np.testing.assert_array_equal(LIMITS.clamp(np.array((90.0, -90.0)), before), (50.0, -1.0))
+
+
+def test_rate_means_the_same_change_in_a_second_at_any_period():
+    for dt_s in (1e-3, 5e-3):
+        limits = Limits(LimitRules(), TORQUE, RANGE, dt_s=dt_s)
+        np.testing.assert_allclose(limits.clamp(TORQUE, np.zeros(2)), np.minimum(1000.0 * dt_s, TORQUE))
 
 
 def test_torque_within_all_limits_is_not_touched():
@@ -47,7 +53,7 @@ def test_torque_that_was_outside_its_limit_is_inside_at_once():
 
 
 def test_share_lowers_the_limit():
-    limits = Limits(LimitRules(torque_share=0.1, torque_rate_nm=math.inf), TORQUE, RANGE)
+    limits = Limits(LimitRules(torque_share=0.1, torque_rate_nm_s=math.inf), TORQUE, RANGE, dt_s=1e-3)
     np.testing.assert_array_equal(limits.clamp(np.array((90.0, -90.0)), np.zeros(2)), (5.0, -2.0))
 
 
@@ -87,7 +93,7 @@ def test_margin_damps_the_way_out_and_not_the_way_back():
 
 
 def test_margins_of_zero_push_nothing():
-    limits = Limits(LimitRules(margin_rad=0.0, margin_rad_s=0.0), TORQUE, RANGE)
+    limits = Limits(LimitRules(margin_rad=0.0, margin_rad_s=0.0), TORQUE, RANGE, dt_s=1e-3)
     assert limits.push_back(at(q=(1.99, 0), dq=(2.99, 0))) is None
 
 
@@ -111,7 +117,7 @@ def test_client_that_pushes_into_a_stop_is_kept_from_it():
     [
         ({"torque_share": 0.0}, "above 0 and at most 1"),
         ({"torque_share": 1.1}, "above 0 and at most 1"),
-        ({"torque_rate_nm": 0.0}, "torque_rate_nm must be a positive number"),
+        ({"torque_rate_nm_s": 0.0}, "torque_rate_nm_s must be a positive number"),
         ({"speed_rad_s": math.nan}, "speed_rad_s must be a positive number"),
         ({"margin_rad": -0.1}, "margin_rad must be 0 or a positive"),
         ({"margin_rad_s": 1.0}, "margin_rad_s = 1 must be below speed_rad_s = 1"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spikearm.errors import AddressError, ClosedError, LinkError, NetworkLostError, PortError, StateError
-from spikearm.hardware.link import remote_program
+from spikearm.hardware.link import program_server, remote_program
 from spikearm.hardware.link.address import open_server_socket, parse_address
 from spikearm.hardware.link.channel import DatagramChannel
 from spikearm.hardware.link.key import TAG_BYTES
@@ -35,6 +35,11 @@ REFERENCE = make_backend("reference")
 
 def inputs(step: int) -> dict[str, np.ndarray]:
     return {"state": np.sin(step / 20 + np.arange(4)), "error": np.array([-4.0, 3.0])}
+
+
+def fresh(result) -> bool:
+    """Whether the network has stepped for this very result."""
+    return result.counts.neuron_updates > 0.0
 
 
 class Served:
@@ -81,7 +86,7 @@ def join(served):
     """Makes programs that run there."""
     programs = []
 
-    def make(wait_s=5.0, spec=SPEC, seed=3, key=b""):
+    def make(wait_s=None, spec=SPEC, seed=3, key=b""):
         backend = RemoteBackend(REFERENCE, served.address, key, wait_s)
         programs.append(backend.compile(spec, dt_s=DT_S, seed=seed))
         return programs[-1]
@@ -108,7 +113,7 @@ def test_hello_that_was_repeated_opens_one_session(served, join):
     opener.start()
     program = join(wait_s=0.5)
     opener.join()
-    assert program.step(inputs(0)).age_s == 0.0
+    assert fresh(program.step(inputs(0)))
     assert not served.server.refused
 
 
@@ -135,18 +140,27 @@ def test_state_of_another_network_is_refused(join):
 def test_late_answer_is_held_and_its_age_told(served, join):
     program = join(wait_s=0.002)
     for step in range(200):
-        fresh = program.step(inputs(step))
-        if fresh.age_s == 0.0:
+        last = program.step(inputs(step))
+        if fresh(last):
             break
-    assert fresh.age_s == 0.0
+    assert fresh(last)
     served.pause()
     ages = []
     for step in range(3):
         late = program.step(inputs(step))
-        np.testing.assert_array_equal(late.outputs["torque"], fresh.outputs["torque"])
+        np.testing.assert_array_equal(late.outputs["torque"], last.outputs["torque"])
         assert late.counts.neuron_updates == 0.0
         ages.append(late.age_s)
     assert 0.002 <= ages[0] < ages[1] < ages[2]
+
+
+def test_answer_in_time_is_as_old_as_its_question(join):
+    program = join(wait_s=2.0)
+    for step in range(20):
+        began_ns = program._now_ns()
+        result = program.step(inputs(step))
+        assert fresh(result)
+        assert 0.0 < result.age_s <= 1e-9 * (program._now_ns() - began_ns)
 
 
 def test_before_the_first_answer_the_age_is_infinite(served, join):
@@ -165,7 +179,7 @@ def test_slow_network_takes_samples(served, join):
         program.step(inputs(step))
     served.open_gate.set()
     for step in range(200):
-        if program.step(inputs(step)).age_s == 0.0:
+        if fresh(program.step(inputs(step))):
             break
     assert served.server.n_skipped >= 5
 
@@ -221,6 +235,19 @@ class Ghost(Tape):
         pass
 
 
+class Endless(Ghost):
+    """There is always one more packet."""
+
+    n_received = 0
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+    def receive(self, timeout_s=0.0):
+        self.n_received += 1
+        return b"noise", None
+
+
 def test_recorded_run_is_no_answer_to_another_run(join):
     first = join()
     first._channel = tape = Tape(first._channel)
@@ -240,16 +267,84 @@ def test_echo_is_no_answer(monkeypatch):
         RemoteProgram(Ghost(), SPEC, b"digest", b"")
 
 
-def test_replayed_hello_ends_no_session(served, join):
+@pytest.mark.parametrize("silent_s", [0.0, 100.0])
+def test_replayed_hello_ends_no_session(served, join, silent_s):
+    """Not even after a long silence: who plays it again cannot answer in the session it is offered."""
+    here = REFERENCE.compile(SPEC, dt_s=DT_S, seed=3)
     program = join()
     program.step(inputs(0))
+    here.step(inputs(0))
     served.pause()
-    older = Packet(Kind.HELLO, 0, 1, 5, 0, served.server._digest)
-    served.server._accepted(pack(older, b""), served.server._peer)
-    assert served.server.refused[Cause.SEQUENCE] == 1
+    server = served.server
+    server._heard_ns -= round(1e9 * silent_s)
+    for client_ns in (5, 10**18):
+        older = Packet(Kind.HELLO, 0, 1, client_ns, 0, server._digest)
+        for peer in (server._peer, "stranger"):
+            server._accepted(pack(older, b""), peer)
     served.open_gate.set()
-    program.step(inputs(1))
-    assert program.state_dict()
+    far, near = program.step(inputs(1)), here.step(inputs(1))
+    np.testing.assert_array_equal(far.outputs["torque"], near.outputs["torque"])
+    here.close()
+
+
+def test_recorded_session_cannot_be_entered_again(served, join):
+    first = join()
+    first._channel = tape = Tape(first._channel)
+    first.step(inputs(0))
+    first.close()
+    served.pause()
+    n_steps, peer = served.server.n_steps, "stranger"
+    for packet in tape.sent:
+        assert served.server._accepted(packet, peer) is None
+    assert served.server.n_steps == n_steps
+    served.open_gate.set()
+
+
+def test_offers_nobody_takes_up_keep_no_memory(served, join):
+    served.pause()
+    for k in range(1000):
+        hello = Packet(Kind.HELLO, 0, 1, k, 0, served.server._digest)
+        served.server._accepted(pack(hello, b""), f"sender {k}")
+    assert len(served.server._offers) == 16
+    served.open_gate.set()
+    join().step(inputs(0))
+
+
+def test_killed_client_on_this_machine_is_followed_at_once(served, join):
+    first = join()
+    first.step(inputs(0))
+    first._channel._sock.close()  # what a kill leaves behind: a name, and nobody who listens
+    before_ns = first._now_ns()
+    join().step(inputs(0))
+    assert first._now_ns() - before_ns < 2 * 10**9
+    first._closed = True
+
+
+def test_killed_client_elsewhere_is_followed_after_its_silence(served, join, monkeypatch):
+    monkeypatch.setattr(program_server, "SILENCE_S", 0.3)
+    first = join()
+    first.step(inputs(0))
+    second = join()  # the first one is there, and silent
+    assert fresh(second.step(inputs(0)))
+
+
+def test_network_that_cannot_go_back_to_its_compiled_state_says_so(served, join, monkeypatch):
+    def broken():
+        raise RuntimeError("board is gone")
+
+    monkeypatch.setattr(served.program, "reset", broken)
+    with pytest.raises(LinkError, match="board is gone"):
+        join()
+    monkeypatch.undo()
+    join().step(inputs(0))
+
+
+def test_flood_of_answers_does_not_keep_the_loop(join):
+    program = join(wait_s=0.001)
+    channel, program._channel = program._channel, Endless()
+    program.step(inputs(0))
+    assert program._channel.n_received < 10_000
+    program._channel = channel
 
 
 @pytest.mark.parametrize("kind", [Kind.ERROR, Kind.LOAD])
@@ -264,6 +359,16 @@ def test_question_that_makes_no_sense_moves_nothing(served, join, kind):
     assert program._session == server._session
 
 
+def test_network_that_answers_no_more_is_lost_where_time_stands_still(served, join, monkeypatch):
+    monkeypatch.setattr(remote_program, "_PATIENCE_S", 0.1)
+    program = join()
+    program.step(inputs(0))
+    served.pause()
+    with pytest.raises(NetworkLostError, match=r"has not answered for 0.1 s"):
+        program.step(inputs(1))
+    served.open_gate.set()
+
+
 def test_network_that_fails_in_any_way_says_so_and_stays_served(served, join, monkeypatch):
     program = join()
     monkeypatch.setattr(
@@ -272,7 +377,7 @@ def test_network_that_fails_in_any_way_says_so_and_stays_served(served, join, mo
     with pytest.raises(NetworkLostError, match=r"board . is hot"):
         program.step(inputs(0))
     monkeypatch.undo()
-    assert program.step(inputs(1)).age_s == 0.0
+    assert fresh(program.step(inputs(1)))
 
 
 def test_answer_of_the_wrong_size_is_no_news(join):
@@ -290,9 +395,10 @@ def test_another_network_is_turned_away(join):
             join(**change)
 
 
-def test_second_client_is_turned_away(join):
+def test_second_client_is_turned_away(join, monkeypatch):
+    monkeypatch.setattr(remote_program, "_JOIN_S", 0.2)
     first = join()
-    with pytest.raises(LinkError, match=r"the other end refuses: busy"):
+    with pytest.raises(LinkError, match=r"another loop is in session with this network"):
         join()
     first.step(inputs(0))
 

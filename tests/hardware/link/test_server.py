@@ -235,6 +235,44 @@ def test_nothing_but_numbers_is_ever_sent(rig, wrong, why):
     assert np.isfinite(robot.plant.applied).all()
 
 
+class Limp(Masses):
+    """Measures its torque, and takes none any more."""
+
+    @property
+    def torque_measured(self):
+        return np.full(self.n_joints, 0.25) if self.error is not None else np.zeros(self.n_joints)
+
+
+def test_arm_that_takes_no_torque_is_not_said_to_apply_any(rig):
+    robot = rig(plant=Limp(weight=0.0))
+    plant = robot.armed()
+    for _ in range(5):
+        plant.next_state()
+        plant.write(np.array((3.0, -3.0)))
+    robot.plant.error = RuntimeError("torque is off")
+    for _ in range(3):
+        state = plant.next_state()
+    assert plant.stop_reason == Stop.PLANT
+    np.testing.assert_array_equal(state.applied, 0.25)
+    robot.plant.error = None
+    robot.period()
+    assert np.abs(robot.plant.applied[-1] - 0.25).max() <= 1.0 + 1e-12  # and goes on from there
+
+
+def test_largest_torque_and_its_largest_change_are_remembered(rig):
+    robot = rig(limits=LimitRules(torque_share=0.05))
+    plant = robot.armed()
+    for torque in (9.0, 9.0, 9.0, 9.0, 9.0, 9.0, -9.0):
+        plant.next_state()
+        plant.write(np.array((torque, 0.5)))
+    robot.periods(2)
+    applied = np.array(robot.plant.applied)
+    np.testing.assert_array_equal(robot.server.largest, np.abs(applied).max(axis=0))
+    np.testing.assert_array_equal(robot.server.largest_step, np.abs(np.diff(applied, axis=0)).max(axis=0))
+    assert robot.server.largest[0] == 5.0
+    assert robot.server.largest_step[0] == 1.0
+
+
 def test_arm_that_says_it_applied_more_does_not_move_the_limit(rig):
     robot = rig(limits=LimitRules(torque_share=0.1))
     plant = robot.armed()
@@ -265,7 +303,65 @@ def test_robot_that_stood_still_for_too_long_stops_its_arm(rig):
     stall(robot, 19)
     assert robot.session.mode is Mode.COMMAND_ACTIVE
     stall(robot, 25)
-    assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.STALLED)
+    assert robot.session.mode is Mode.STOPPED
+    assert robot.session.stop & (Stop.STALLED | Stop.MISSED_IN_A_ROW) == Stop.STALLED | Stop.MISSED_IN_A_ROW
+
+
+def test_short_stall_is_counted_in_ticks_and_in_misses(rig):
+    robot = rig()
+    robot.armed()
+    ticks, missed = robot.session.tick_number, robot.session.watchdog.n_missed
+    stall(robot, 12)
+    assert robot.session.tick_number - ticks == 11 + 3  # the twelfth is late by less than a period
+    assert robot.session.watchdog.n_missed - missed == 12  # and has only a stale answer
+    assert robot.session.watchdog.success_rate < 0.9
+    for _ in range(4):
+        stall(robot, 12)
+    assert robot.session.stop & Stop.MISSED_TOO_OFTEN
+
+
+def test_answer_to_what_was_before_a_stall_is_stale_after_it(rig):
+    robot = rig()
+    plant = robot.armed()
+    plant.next_state()
+    refused = robot.server.refused[Cause.STALE]
+    before = robot.command((0.1, 0.1))
+    robot.inwards.append((robot.codec.pack_command(before), "client 0"))
+    n_asked = []
+
+    def wanted():
+        robot.now_ns += (0 if n_asked else 15) * PERIOD_NS
+        n_asked.append(1)
+        return len(n_asked) < 3
+
+    robot.server.run(wanted)
+    assert robot.server.refused[Cause.STALE] == refused + 1
+
+
+class Paced(Masses):
+    """Has a clock of its own, whose cycles take longer than this machine's."""
+
+    paces = True
+
+
+def test_arm_with_a_clock_of_its_own_says_which_cycles_were_missed(rig):
+    robot = rig(plant=Paced())
+    robot.now_ns += 500 * PERIOD_NS
+    robot.periods(3)
+    assert (robot.session.tick_number, robot.server.n_overruns) == (3, 0)
+    plant = robot.armed()
+    ticks = robot.session.tick_number
+    for _ in range(5):
+        robot.now_ns += 4 * PERIOD_NS
+        plant.next_state()
+        plant.write(np.zeros(2))
+    assert (robot.session.tick_number - ticks, robot.server.n_overruns) == (5, 0)
+    robot.plant.t_s += 12 * robot.plant.dt_s
+    robot.period()
+    assert (robot.session.tick_number - ticks, robot.server.n_overruns) == (5 + 13, 1)
+    robot.plant.t_s += 25 * robot.plant.dt_s
+    robot.period()
+    assert robot.session.stop & Stop.STALLED
 
 
 def test_goodbye_that_waited_for_a_robot_that_stood_still_does_not_hide_it(rig):
@@ -282,7 +378,8 @@ def test_goodbye_that_waited_for_a_robot_that_stood_still_does_not_hide_it(rig):
         return len(done) < 3
 
     robot.server.run(wanted)
-    assert (robot.session.mode, robot.session.stop) == (Mode.STOPPED, Stop.STALLED)
+    assert robot.session.mode is Mode.STOPPED
+    assert robot.session.stop & Stop.STALLED
     plant.close()
 
 

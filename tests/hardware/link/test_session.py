@@ -31,9 +31,10 @@ class Driver:
         self.reading = reading()
         self.session = RobotSession(
             rules or SessionRules(),
-            Limits(limits or LimitRules(), np.full(2, 100.0), RANGE),
+            Limits(limits or LimitRules(), np.full(2, 100.0), RANGE, dt_s=1e-3),
             Hold(MassDynamics(weight=weight), HoldGains(), RANGE, dt_s=1e-3),
             self.reading,
+            dt_s=1e-3,
             new_session=sessions,
         )
 
@@ -270,7 +271,7 @@ def test_soft_margin_pushes_back(active):
 @pytest.mark.parametrize("times", [1.0, 4.0, 1e6])
 def test_client_cannot_outweigh_the_push_of_a_margin(make, times):
     """A unit mass, pushed towards its stop by the whole allowed torque and more, from 0.3 rad before it."""
-    driver = make(limits=LimitRules(torque_share=0.05, torque_rate_nm=1.0)).arm()
+    driver = make(limits=LimitRules(torque_share=0.05, torque_rate_nm_s=1000.0)).arm()
     q, dq, furthest = 0.7, 0.0, 0.0
     for _ in range(3000):
         driver.reading = reading((q, 0.0), (dq, 0.0))
@@ -383,7 +384,7 @@ def test_end_of_a_session_lets_the_next_client_in_under_a_new_number(active):
 
 
 def test_silent_client_is_forgotten(make):
-    driver = make(rules=SessionRules(silence_ticks=50))
+    driver = make(rules=SessionRules(silence_s=0.05))
     driver.tick(ZERO)
     before = driver.session.number
     for _ in range(50):
@@ -393,11 +394,29 @@ def test_silent_client_is_forgotten(make):
 
 
 def test_silence_of_an_armed_client_ends_stopped(make):
-    driver = make(rules=SessionRules(silence_ticks=50)).arm()
+    driver = make(rules=SessionRules(silence_s=0.05)).arm()
     for _ in range(60):
         driver.tick()
     assert (driver.session.mode, driver.session.peer) == (Mode.STOPPED, None)
     assert driver.session.stop == Stop.MISSED_IN_A_ROW
+
+
+def test_robot_that_slept_while_nobody_was_there_blames_nobody_for_it(make):
+    driver = make()
+    driver.session.stalled(500)
+    assert driver.session.tick_number == 500
+    driver.arm()
+    assert driver.session.watchdog.success_rate == 1.0
+
+
+def test_robot_that_slept_while_it_waits_waits_anew(make):
+    driver = make()
+    driver.tick(ZERO)
+    for _ in range(9):
+        driver.tick(ZERO, Flag.ARM)
+    driver.session.stalled(50)
+    driver.tick(ZERO, Flag.ARM)
+    assert (driver.session.mode, driver.session.stop) == (Mode.COMMAND_WAIT, Stop(0))
 
 
 def test_list_of_stops_stays_bounded(active):
@@ -416,7 +435,7 @@ def test_session_numbers_are_random_and_never_zero():
 
 
 def test_watchdog_of_the_rules_is_used(make):
-    rules = SessionRules(watchdog=WatchdogRules(max_in_a_row=2))
+    rules = SessionRules(watchdog=WatchdogRules(max_missed_s=0.002))
     driver = make(rules=rules).arm()
     driver.tick(ZERO)
     driver.tick()
@@ -424,9 +443,7 @@ def test_watchdog_of_the_rules_is_used(make):
     assert driver.session.stop == Stop.MISSED_IN_A_ROW
 
 
-@pytest.mark.parametrize(
-    "key", ["stale_ticks", "ready_ticks", "silence_ticks", "runaway_ticks", "blind_ticks"]
-)
+@pytest.mark.parametrize("key", ["stale_s", "ready_s", "silence_s", "runaway_s", "blind_s"])
 def test_rules_out_of_range_are_refused(key):
-    with pytest.raises(ConfigError, match=f"{key} must be at least 1, not 0"):
+    with pytest.raises(ConfigError, match=f"{key} must be a positive number of seconds, not 0"):
         SessionRules(**{key: 0})
