@@ -10,6 +10,7 @@ import pytest
 
 from spikearm.errors import ConfigError
 from spikearm.models.adaptive import (
+    MIXED_PACE,
     RAW_ACTIVE_AREA,
     RAW_LEARNING_RATE,
     ActiveArea,
@@ -292,7 +293,7 @@ def test_each_population_learns_at_its_own_rate_times_its_share(network, encoder
         return {c.pre_obj.label: c.learning_rule_type.learning_rate for c in learned}
 
     own = {"adapt0": 0.75 * 0.1, "direct0": 0.25 * RAW_LEARNING_RATE}
-    assert rates(both) == pytest.approx(own)
+    assert rates(both) == pytest.approx({label: MIXED_PACE * rate for label, rate in own.items()})
     twice = dataclasses.replace(both, learning_rate=0.2)
     assert rates(twice) == pytest.approx({"adapt0": 0.75 * 0.2, "direct0": 0.5 * RAW_LEARNING_RATE})
 
