@@ -95,7 +95,7 @@ class _Block:
         return bootstrap_paired(normalised, pid, np.subtract, self._rng()).document()
 
     def _encoder(self) -> list[dict[str, Any]]:
-        """By how many percent networks with an encoder err more than the full-size one on the state itself."""
+        """By how many percent rows with an encoder err more than the full-size one on the state itself."""
         backend = self._settings.backends[0]
         raw = network_label("raw", max(self._settings.neurons), backend)
         baseline = self._normalised(raw, "last")
