@@ -131,7 +131,8 @@ def _mean(estimate: Mapping[str, float] | None) -> str:
 
 
 def _micro(joules: float | None) -> str:
-    return "-" if joules is None else f"{1e6 * joules:.3g}"
+    """Energy [µJ] in five characters at most, so that the table fits 80 columns."""
+    return "-" if joules is None else f"{1e6 * joules:.{2 if joules < 1e-6 else 3}g}"
 
 
 if __name__ == "__main__":
