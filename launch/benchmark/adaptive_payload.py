@@ -105,8 +105,8 @@ class AdaptivePayload:
             raise ConfigError(f"neurons must be at least 1 each, not {self.neurons}.")
 
 
-QUICK = AdaptivePayload(sessions=2, trials=10, last=4, targets=2, neurons=(1000,))
-"""A first impression; too few trials for the published claim."""
+QUICK = AdaptivePayload(sessions=2, trials=8, last=4, targets=2, neurons=(1000,))
+"""A first impression, two rounds of two targets; too few trials for the published claim."""
 
 
 def unperturbed(settings: AdaptivePayload) -> Variant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from spikearm.launch.benchmark.adaptive_payload import (
     FREE_BLOCK,
     PD,
     PID,
+    SEEN,
     AdaptivePayload,
     network_label,
     unperturbed,
@@ -93,13 +95,15 @@ class _Block:
         return bootstrap_paired(normalised, pid, np.subtract, self._rng()).document()
 
     def _encoder(self) -> list[dict[str, Any]]:
-        """By how many percent encoded networks err more than the full-size one on the state itself."""
+        """By how many percent rows with an encoder err more than the full-size one on the state itself."""
         backend = self._settings.backends[0]
         raw = network_label("raw", max(self._settings.neurons), backend)
         baseline = self._normalised(raw, "last")
         comparisons = []
-        for n_neurons in sorted(self._settings.neurons, reverse=True):
-            label = network_label("encoded", n_neurons, backend)
+        sizes = sorted(self._settings.neurons, reverse=True)
+        behind = [state for state, (encoder, _) in SEEN.items() if encoder != "none"]
+        for state, n_neurons in product(behind, sizes):
+            label = network_label(state, n_neurons, backend)
             encoded = self._normalised(label, "last")
             if baseline is None or encoded is None:
                 continue

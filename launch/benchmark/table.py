@@ -18,5 +18,5 @@ def numbers_table(names: Sequence[str]) -> Table:
 
 
 def micro(value: float | None) -> str:
-    """A value in millionths of its unit; a dash for what is not known."""
-    return "-" if value is None else f"{1e6 * value:.3g}"
+    """A value in millionths of its unit, in five characters at most; a dash for what is not known."""
+    return "-" if value is None else f"{1e6 * value:.{2 if value < 1e-6 else 3}g}"

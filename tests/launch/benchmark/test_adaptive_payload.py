@@ -178,11 +178,13 @@ def test_encoder_is_compared_to_the_full_size_network_on_the_state_itself():
             [1.5e-3 + 1e-4 * session] * SMALL.trials
         )
     weight = summarise(SMALL, results)[0]
-    full, quarter = weight["encoder"]
+    full, quarter, *mixed = weight["encoder"]
     assert (full["label"], full["against"]) == ("encoded 1000 reference", "raw 1000 reference")
     assert full["percent_more"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert quarter["label"] == "encoded 250 reference"
     assert quarter["percent_more"]["mean"] == pytest.approx(-50.0)
+    assert [pair["label"] for pair in mixed] == ["mixed 1000 reference", "mixed 250 reference"]
+    assert {pair["against"] for pair in mixed} == {"raw 1000 reference"}
 
 
 def test_row_with_a_missing_session_is_left_out():
