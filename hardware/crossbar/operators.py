@@ -44,8 +44,9 @@ class CrossbarRead(Operator):
 
         def step_crossbar_read() -> None:
             y[...] += matrix.read(np.ascontiguousarray(x, dtype=np.float64), counts)
-            if serial_reads[0]:
-                ledger.wait(self.level, serial_reads[0], *wait)
+            reads = serial_reads.item()
+            if reads:
+                ledger.wait(self.level, reads, *wait)
 
         return step_crossbar_read
 
