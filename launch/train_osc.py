@@ -23,7 +23,7 @@ from spikearm.launch.model_card import osc_card
 from spikearm.launch.osc_data import Reaching, draw_samples
 from spikearm.launch.progress import StepProgress
 from spikearm.launch.train_common import command_line, require_torch, require_writable
-from spikearm.models.osc_rates import hidden_rates, rates
+from spikearm.models.osc_rates import hidden_rates, rates, reduced_rates
 from spikearm.models.osc_readout import LeastSquares, random_commands, wanted_torque
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
@@ -32,7 +32,7 @@ from spikearm.records import FloatArray
 
 _STILL = 0.25
 """Share of the states that are used without their velocity for the decoders."""
-_DECODED = 60_000
+_DECODED = 40_000
 """States that decoders are fitted to at most, many for each of them."""
 _PART = 4096
 """States whose rates are computed at a time."""
@@ -57,7 +57,7 @@ class TrainOscCommand:
     arm: str = "iiwa14"
     out: Path = Path()
     kp: float = 150.0
-    n_reaches: int = 1200
+    n_reaches: int = 1500
     training: Annotated[OscTrainingConfig, tyro.conf.OmitArgPrefixes] = field(
         default_factory=OscTrainingConfig
     )
@@ -211,7 +211,7 @@ def _wanted_torques(
 
 
 def _pose_error(samples: OscSamples, weights: OscWeights) -> FloatArray:
-    reduced = hidden_rates(weights, samples.state) @ weights.reduction("rates").T + weights.reduce_bias
+    reduced = reduced_rates(weights, samples.state, hidden_rates(weights, samples.state))
     return _rms(reduced[:, :TASK_SIZE] - samples.arm_share(weights.kp, weights.damping)) / weights.kp
 
 

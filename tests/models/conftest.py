@@ -60,6 +60,7 @@ def osc_weights(rng: np.random.Generator) -> OscWeights:
         b1=draw(12, 1)[:, 0],
         w2=draw(20, 12),
         b2=draw(20, 1)[:, 0],
+        skip=draw(6, 4),
         reduce_bias=draw(9, 1)[:, 0],
         encoders=draw(14, 9),
         product_bias=draw(14, 1)[:, 0],
