@@ -56,7 +56,8 @@ class SpikingOSC:
         feedforward: Which form of the law.
         stage: "nodes": no neurons, the same reduced algebra; "rate": rectified-linear rates without
             dynamics; "spiking": spikes and synapses; "hardware": the same with what a chip needs.
-        decoders: Over all decoded neurons, shape (n_joints, n_units); None takes those that were trained.
+        decoders: Over all decoded neurons, and a constant, shape (n_joints, n_units + 1); None takes those
+            that were trained.
         reduction: The reduced representation, for stage "nodes" only.
         observed: Whether to give the filtered activity of all decoded neurons instead of the torque.
         copies: Copies of each input, spread over one level of a converter: their mean is finer than it.
@@ -91,7 +92,7 @@ class SpikingOSC:
             raise ConfigError('there are no neurons to observe in stage "nodes"; choose another stage.')
         if self.copies < 1:
             raise ConfigError(f"copies must be at least 1, not {self.copies}.")
-        wanted = (self.weights.n_joints, self.weights.n_units)
+        wanted = (self.weights.n_joints, self.weights.n_units + 1)
         if self.decoders is not None and self.decoders.shape != wanted:
             raise ConfigError(f"decoders must have the shape {wanted}, not {self.decoders.shape}.")
 
@@ -233,6 +234,9 @@ class SpikingOSC:
         """From spikes to torque, or to the activities themselves."""
         tau_s = self._synapse(self.tau_output_s)
         decoders = None if self.observed else self.used_decoders()
+        # The torque that gravity asks for anyway is no matter of neurons, nor of what they err by.
+        offset = np.zeros(sink.size_in) if decoders is None else decoders[:, -1]
+        Connection(Node(offset, label="offset"), sink, synapse=None)
         for ensemble, part in zip(ensembles, _runs([e.n_neurons for e in ensembles]), strict=True):
             if decoders is None:
                 Connection(ensemble.neurons, sink[part], synapse=tau_s, label="osc.activity")
@@ -242,7 +246,7 @@ class SpikingOSC:
                 )
 
     def used_decoders(self) -> FloatArray:
-        """Those given, or those trained for the stage, shape (n_joints, n_units)."""
+        """Those given, or those trained for the stage, shape (n_joints, n_units + 1)."""
         if self.decoders is not None:
             return self.decoders
         return self.weights.readout(readout_name(self.neurons, feedforward=self.feedforward))

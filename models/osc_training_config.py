@@ -28,7 +28,7 @@ class OscTrainingConfig:
     n_hidden2: int = 768
     n_modes: int = 8
     n_per_diagonal: int = 16
-    n_steps: int = 16000
+    n_steps: int = 14000
     batch: int = 256
     learning_rate: float = 4e-3
     spike_noise: float = 0.005

@@ -49,8 +49,8 @@ class OscWeights:
         task_modes: Its modes, shape (n_modes, n_joints, 6).
         reductions: Decoders of the second hidden layer for the rest of ``kp x + kd dx`` and the modes, by
             kind of neurons, each shape (6 + n_modes, n2).
-        readouts: Decoders of the torque by name, each shape (n_joints, n2 + n_products); see
-            :func:`readout_name`.
+        readouts: Decoders of the torque by name, each shape (n_joints, n2 + n_products + 1), the last column
+            a constant torque [N m]; see :func:`readout_name`.
     """
 
     arm: str
@@ -98,7 +98,7 @@ class OscWeights:
         return self.reductions[neurons]
 
     def readout(self, name: str) -> FloatArray:
-        """Decoders of this name, shape (n_joints, n_units).
+        """Decoders of this name, shape (n_joints, n_units + 1), the last column a constant.
 
         Raises:
             UnknownNameError: There are none.
@@ -207,7 +207,7 @@ def _check(weights: OscWeights, path: Path) -> None:
     for name, values in weights.reductions.items():
         wanted[name], arrays[name] = (TASK_SIZE + n_modes, n2), values
     for name, values in weights.readouts.items():
-        wanted[name], arrays[name] = (n_joints, n2 + n_products), values
+        wanted[name], arrays[name] = (n_joints, n2 + n_products + 1), values
     shapes = {name: array.shape for name, array in arrays.items()}
     if shapes != wanted:
         raise WeightsError(f"weights {path} do not fit together: {shapes}; train them again.")

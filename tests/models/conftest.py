@@ -67,5 +67,5 @@ def osc_weights(rng: np.random.Generator) -> OscWeights:
         task_matrix=draw(2, 6),
         task_modes=draw(3, 2, 6),
         reductions={kind: draw(9, 20) for kind in NEURONS},
-        readouts={name: draw(2, 34, size=5.0) for name in names},
+        readouts={name: draw(2, 35, size=5.0) for name in names},
     )

@@ -46,7 +46,7 @@ def test_rate_stage_is_the_perceptron_the_products_and_the_decoders(spec, feedfo
     spec = dataclasses.replace(spec, stage="rate", feedforward=feedforward)
     decoders = spec.weights.readout(readout_name("rates", feedforward=feedforward))
     activity = rates(spec.weights, STATE[None], command(spec)[None])[0]
-    np.testing.assert_allclose(run(spec, 3)[-1], decoders @ activity, rtol=1e-9)
+    np.testing.assert_allclose(run(spec, 3)[-1], decoders @ np.append(activity, 1.0), rtol=1e-9)
 
 
 def test_spikes_are_the_rates_in_the_mean(spec):
@@ -61,7 +61,7 @@ def test_observing_changes_nothing_but_what_is_given(spec):
     torque = run(spec, 50)
     activity = run(dataclasses.replace(spec, observed=True), 50)
     assert np.abs(torque).max() > 0.1
-    np.testing.assert_allclose(torque, activity @ decoders.T, atol=1e-9)
+    np.testing.assert_allclose(torque, activity @ decoders[:, :-1].T + decoders[:, -1], atol=1e-9)
 
 
 def test_node_stage_is_the_reduced_algebra(spec, rng):
@@ -88,10 +88,12 @@ def test_only_neurons_lie_between_the_ports(spec):
     network = spec.build(seed=0).network
     functions = {node.label for node in network.all_nodes if node.output is not None}
     ports = {"state", "target", "velocity", "acceleration", "torque"}
-    assert functions - ports == {"scaled", "linear", "drive"}
+    assert functions - ports == {"scaled", "linear", "drive", "offset"}
     (torque,) = (node for node in network.all_nodes if node.label == "torque")
     into_torque = [c for c in network.all_connections if c.post_obj is torque]
-    assert all(isinstance(c.pre_obj, nengo.ensemble.Neurons) for c in into_torque)
+    others = [c.pre_obj for c in into_torque if not isinstance(c.pre_obj, nengo.ensemble.Neurons)]
+    (offset,) = others
+    np.testing.assert_array_equal(offset.output, spec.used_decoders()[:, -1])
 
 
 def test_published_form_takes_the_pose_of_the_target_alone(spec):
@@ -152,7 +154,7 @@ def test_wrong_settings_are_refused(spec):
         dataclasses.replace(spec, stage="nodes", reduction=lambda state: state, observed=True)
     with pytest.raises(ConfigError, match="copies must be at least 1, not 0"):
         dataclasses.replace(spec, copies=0)
-    with pytest.raises(ConfigError, match=r"decoders must have the shape \(2, 34\), not \(2, 3\)"):
+    with pytest.raises(ConfigError, match=r"decoders must have the shape \(2, 35\), not \(2, 3\)"):
         dataclasses.replace(spec, decoders=np.zeros((2, 3)))
     with pytest.raises(UnknownNameError, match="read-out"):
         spec.weights.readout("fedforward")

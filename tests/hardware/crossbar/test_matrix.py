@@ -211,8 +211,9 @@ def test_a_reference_read_takes_time_and_energy():
 def test_devices_at_rest_take_nothing_from_weights_in_the_mean():
     weights = 0.2 * np.sign(_weights(20, 2000))
     weights[:, 0] = 1.0
+    config = CrossbarConfig(programmed_s=0.0, tile_rows=2000, row_wire_ohm=0.0, column_wire_ohm=0.0)
     plain, corrected = (
-        np.abs(_matrix(weights, CrossbarConfig(correct_rest=correct, programmed_s=0.0)).weights_now()[:, 1:])
+        np.abs(_matrix(weights, replace(config, correct_rest=correct)).weights_now()[:, 1:])
         for correct in (False, True)
     )
     rest = PcmDevice().rest_siemens / PcmDevice().range_siemens
