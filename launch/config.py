@@ -27,11 +27,17 @@ NETWORKED = ("adaptive", "spiking-osc")
 """Those of them that have a network, and so a substrate."""
 CONFIGS = Path(__file__).parent / "configs"
 STATIC_WEIGHTS = {
-    "osc.*": {"devices_per_synapse": 4, "program_rounds": 5, "tile_rows": 128, "tile_cols": 128}
+    "osc.*": {
+        "devices_per_synapse": 4,
+        "program_rounds": 5,
+        "correct_rest": True,
+        "tile_rows": 128,
+        "tile_cols": 128,
+    }
 }
 """How the weights of the spiking controller, which never learn, lie on crossbars unless one says otherwise:
-each shared by four pairs, written in five rounds of program-and-verify, on tiles small enough for wires. What
-is wrong with a weight moves the arm."""
+each shared by four pairs, written in five rounds of program-and-verify to make up for what devices at rest
+conduct, on tiles small enough for wires. What is wrong with a weight moves the arm."""
 _WAIT_SHARE = 0.4
 """Part of a tick for which a remote network is waited for: the rest is the law's, and the arm's."""
 DEFAULT_TRIALS = 10

@@ -21,12 +21,12 @@ from spikearm.records import FloatArray, Pose
 
 CONTROL_DT_S = 0.004
 """Coarse: it is the states that count, and of those the variety."""
-_EVERY = 5
+_EVERY = 6
 _CHAIN = 4
 """Targets that are gone to and back from one after another: the null space does not come to rest between."""
-_SHARE = (0.35, 1.25)
-"""Lengths of the reaches, relative to the arm's own."""
-_TURN_RAD = (0.0, 0.45)
+_SHARE = (0.7, 1.2)
+"""Lengths of the reaches, relative to the arm's own; shorter ones lie within."""
+_TURN_RAD = (0.1, 0.45)
 _REACH_S = (0.8, 1.2)
 _JITTER_Q, _JITTER_DQ = 0.02, 0.05
 """Deviation from the path [rad, rad/s]: the way back must be known too."""

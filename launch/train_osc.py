@@ -23,8 +23,8 @@ from spikearm.launch.model_card import osc_card
 from spikearm.launch.osc_data import Reaching, draw_samples
 from spikearm.launch.progress import StepProgress
 from spikearm.launch.train_common import command_line, require_torch, require_writable
-from spikearm.models.osc_rates import hidden_rates, rates
-from spikearm.models.osc_readout import LeastSquares, random_commands, wanted_torque
+from spikearm.models.osc_rates import hidden_rates, rates, reduced_rates
+from spikearm.models.osc_readout import LeastSquares, random_commands, wanted_torque, with_constant
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
 from spikearm.models.osc_weights import NEURONS, TASK_SIZE, Neurons, OscWeights, readout_name, save_osc
@@ -32,7 +32,7 @@ from spikearm.records import FloatArray
 
 _STILL = 0.25
 """Share of the states that are used without their velocity for the decoders."""
-_DECODED = 60_000
+_DECODED = 40_000
 """States that decoders are fitted to at most, many for each of them."""
 _PART = 4096
 """States whose rates are computed at a time."""
@@ -172,13 +172,13 @@ def _decoders(
     neurons: Neurons,
 ) -> dict[str, FloatArray]:
     """Decoders for both forms of the law, from rates in all states with random commands."""
-    squares = LeastSquares(weights.n_units, 2 * weights.n_joints)
+    squares = LeastSquares(weights.n_units + 1, 2 * weights.n_joints, constant=True)
     some = samples[rng.permutation(len(samples))[:_DECODED]]
     moved = some.moving(rng.choice((1.0, 0.0), size=len(some), p=(1.0 - _STILL, _STILL)))
     command = random_commands(moved, weights, rng)
     torques = _wanted_torques(moved, weights, command, null_damping)
     for part in np.array_split(np.arange(len(moved)), -(-len(moved) // _PART)):
-        activity = rates(weights, moved.state[part], command[part], neurons)
+        activity = with_constant(rates(weights, moved.state[part], command[part], neurons))
         squares.add(activity, np.concatenate([torque[part] for torque in torques.values()], axis=1))
     decoders = np.split(squares.solve(training.decoder_noise), len(torques))
     names = (readout_name(neurons, feedforward=form) for form in torques)
@@ -191,7 +191,7 @@ def _torque_errors(
     """Root mean square errors of the torque by form of the law, over as many states as one part has."""
     some = samples[rng.permutation(len(samples))[:_PART]]
     command = random_commands(some, weights, rng)
-    activity = rates(weights, some.state, command)
+    activity = with_constant(rates(weights, some.state, command))
     wanted = _wanted_torques(some, weights, command, null_damping)
     names = {form: readout_name("rates", feedforward=form) for form in wanted}
     return {
@@ -211,7 +211,7 @@ def _wanted_torques(
 
 
 def _pose_error(samples: OscSamples, weights: OscWeights) -> FloatArray:
-    reduced = hidden_rates(weights, samples.state) @ weights.reduction("rates").T + weights.reduce_bias
+    reduced = reduced_rates(weights, samples.state, hidden_rates(weights, samples.state))
     return _rms(reduced[:, :TASK_SIZE] - samples.arm_share(weights.kp, weights.damping)) / weights.kp
 
 

@@ -42,9 +42,11 @@ class SpikingOSC:
     feed-forward also Coriolis). Poses are displacements from a centre: position, and rotation vector.
 
     Two hidden layers of a trained perceptron turn (q, dq) into ``y`` and the coefficients ``c`` of
-    ``A(q) = A_0 + sum_k c_k A_k``. Product neurons see ``a_j +- c_k`` with ``a = r - y``, one ensemble of
-    rectified-linear tuning curves on each diagonal, whose difference of squares is the product (Eliasmith
-    and Anderson 2003, ch. 6). Decoders over the second layer and the product neurons give the torque.
+    ``A(q) = A_0 + sum_k c_k A_k``; what of ``y`` is linear in the state, by least squares over the samples of
+    training, goes round them, so that what they err by is in proportion to the rest. Product neurons see
+    ``a_j +- c_k`` with ``a = r - y``, one ensemble of rectified-linear tuning curves on each diagonal, whose
+    difference of squares is the product (Eliasmith and Anderson 2003, ch. 6). Decoders over the second layer
+    and the product neurons give the torque.
 
     Ports: in ``state`` (q, dq) [rad, rad/s], ``target`` (displacement) [m, rad]; with feed-forward also
     its derivatives ``velocity`` and ``acceleration``; out ``torque`` [N m], or ``activity`` when observed.
@@ -54,7 +56,8 @@ class SpikingOSC:
         feedforward: Which form of the law.
         stage: "nodes": no neurons, the same reduced algebra; "rate": rectified-linear rates without
             dynamics; "spiking": spikes and synapses; "hardware": the same with what a chip needs.
-        decoders: Over all decoded neurons, shape (n_joints, n_units); None takes those that were trained.
+        decoders: Over all decoded neurons, and a constant, shape (n_joints, n_units + 1); None takes those
+            that were trained.
         reduction: The reduced representation, for stage "nodes" only.
         observed: Whether to give the filtered activity of all decoded neurons instead of the torque.
         copies: Copies of each input, spread over one level of a converter: their mean is finer than it.
@@ -89,7 +92,7 @@ class SpikingOSC:
             raise ConfigError('there are no neurons to observe in stage "nodes"; choose another stage.')
         if self.copies < 1:
             raise ConfigError(f"copies must be at least 1, not {self.copies}.")
-        wanted = (self.weights.n_joints, self.weights.n_units)
+        wanted = (self.weights.n_joints, self.weights.n_units + 1)
         if self.decoders is not None and self.decoders.shape != wanted:
             raise ConfigError(f"decoders must have the shape {wanted}, not {self.decoders.shape}.")
 
@@ -168,32 +171,62 @@ class SpikingOSC:
         weights, tau_s = self.weights, self._synapse(self.tau_s)
         scaled = self._add_copies(state, self._scale, 2 * weights.n_joints, "scaled")
         drive = self._add_copies(command, lambda x: np.clip(x, -1.0, 1.0), TASK_SIZE, "drive")
+        self._add_linear_part(scaled, command)
         h1 = self._layer(weights.b1, HIDDEN_HZ, "osc.h1")
         Connection(scaled, h1.neurons, transform=self._shared(weights.w1), synapse=None, label="osc.w1")
         reduced = Node(size_in=len(weights.reduce_bias), label="reduced")
-        signs = np.repeat((-1.0, 1.0), (TASK_SIZE, weights.n_modes))[:, None]
-        reduce = signs * weights.reduction(self.neurons)
+        signs = np.repeat((-1.0, 1.0), (TASK_SIZE, weights.n_modes))
+        reduce = (signs * self._sizes())[:, None] * weights.reduction(self.neurons)
         decoded = []
         for i, part in enumerate(_parts(len(weights.b2), _MAX_H2)):
             h2 = self._layer(weights.b2[part], HIDDEN_HZ, f"osc.h2.{i}")
             Connection(h1.neurons, h2.neurons, transform=weights.w2[part], synapse=tau_s, label="osc.w2")
             Connection(h2.neurons, reduced, transform=reduce[:, part], synapse=tau_s, label="osc.reduce")
             decoded.append(h2)
-        decoded += self._add_products(reduced, drive)
+        self._compare(drive, reduced)
+        decoded += self._add_products(reduced)
         self._decode(decoded, sink)
 
-    def _add_products(self, reduced: Node, drive: Node) -> list[Ensemble]:
+    def _add_linear_part(self, scaled: Node, command: Node) -> None:
+        """What of the arm's share is linear in the state goes round the neurons, and is as late as they are.
+
+        It is worked out where the state is scaled, on the host of a chip: of a few large terms that cancel,
+        scattered devices and rounded weights would leave errors that hundreds of small ones average out.
+        """
+        skip = self._shared(-self.weights.skip / self.weights.command_range[:, None])
+
+        def linear(_t: float, x: FloatArray) -> FloatArray:
+            part: FloatArray = skip @ x
+            return part
+
+        node = Node(linear, size_in=scaled.size_out, size_out=TASK_SIZE, label="linear")
+        Connection(scaled, node, synapse=None)
+        Connection(node, command, synapse=self._hidden_lag())
+
+    def _sizes(self) -> FloatArray:
+        """What makes accelerations and modes about equally large, shape (6 + n_modes,)."""
+        sizes: FloatArray = np.abs(self.weights.encoders).max(axis=0)
+        return sizes
+
+    def _compare(self, drive: Node, reduced: Node) -> None:
+        """The target's share less the arm's, on wires: what a chip then does wrong is in proportion to it.
+
+        Each copy has wires of its own.
+        """
+        gains = np.diag(self._sizes()[:TASK_SIZE] * self.weights.command_range / self.copies)
+        for first in range(0, drive.size_out, TASK_SIZE):
+            copy = drive[first : first + TASK_SIZE]
+            Connection(copy, reduced[:TASK_SIZE], transform=gains, synapse=None, label="osc.command")
+
+    def _add_products(self, reduced: Node) -> list[Ensemble]:
         """Neurons on the diagonals of acceleration and modes."""
         weights = self.weights
         offset = np.concatenate((-weights.reduce_bias[:TASK_SIZE], weights.reduce_bias[TASK_SIZE:]))
-        bias = weights.product_bias + weights.encoders @ offset
+        bias, encoders = weights.product_bias + weights.encoders @ offset, weights.encoders / self._sizes()
         ensembles = []
         for i, part in enumerate(_parts(len(bias), _MAX_PRODUCTS)):
-            encoders = weights.encoders[part]
             products = self._layer(bias[part], PRODUCT_HZ, f"osc.products.{i}")
-            Connection(reduced, products.neurons, transform=encoders, synapse=None, label="osc.encode")
-            from_drive = self._shared(encoders[:, :TASK_SIZE] * weights.command_range)
-            Connection(drive, products.neurons, transform=from_drive, synapse=None, label="osc.command")
+            Connection(reduced, products.neurons, transform=encoders[part], synapse=None, label="osc.encode")
             ensembles.append(products)
         return ensembles
 
@@ -201,6 +234,9 @@ class SpikingOSC:
         """From spikes to torque, or to the activities themselves."""
         tau_s = self._synapse(self.tau_output_s)
         decoders = None if self.observed else self.used_decoders()
+        # The torque that gravity asks for anyway is no matter of neurons, nor of what they err by.
+        offset = np.zeros(sink.size_in) if decoders is None else decoders[:, -1]
+        Connection(Node(offset, label="offset"), sink, synapse=None)
         for ensemble, part in zip(ensembles, _runs([e.n_neurons for e in ensembles]), strict=True):
             if decoders is None:
                 Connection(ensemble.neurons, sink[part], synapse=tau_s, label="osc.activity")
@@ -210,7 +246,7 @@ class SpikingOSC:
                 )
 
     def used_decoders(self) -> FloatArray:
-        """Those given, or those trained for the stage, shape (n_joints, n_units)."""
+        """Those given, or those trained for the stage, shape (n_joints, n_units + 1)."""
         if self.decoders is not None:
             return self.decoders
         return self.weights.readout(readout_name(self.neurons, feedforward=self.feedforward))

@@ -84,6 +84,15 @@ def hidden_rates(weights: OscWeights, state: FloatArray, neurons: Neurons = "rat
     return response(h1 @ weights.w2.T + weights.b2, variance, HIDDEN_HZ, neurons)
 
 
+def reduced_rates(
+    weights: OscWeights, state: FloatArray, h2: FloatArray, neurons: Neurons = "rates"
+) -> FloatArray:
+    """The arm's share of the acceleration and the modes, shape (n, 6 + n_modes), of these activations."""
+    reduced: FloatArray = h2 @ weights.reduction(neurons).T + weights.reduce_bias
+    reduced[:, :TASK_SIZE] += weights.scaling(state) @ weights.skip.T
+    return reduced
+
+
 def rates(
     weights: OscWeights, state: FloatArray, command: FloatArray, neurons: Neurons = "rates"
 ) -> FloatArray:
@@ -100,7 +109,7 @@ def rates(
     """
     h2 = hidden_rates(weights, state, neurons)
     reduce = weights.reduction(neurons)
-    reduced = h2 @ reduce.T + weights.reduce_bias
+    reduced = reduced_rates(weights, state, h2, neurons)
     reduced[:, :TASK_SIZE] = command - reduced[:, :TASK_SIZE]
     signs = np.repeat((-1.0, 1.0), (TASK_SIZE, weights.n_modes))
     through = (weights.encoders * signs) @ reduce  # (n_products, n2)

@@ -19,9 +19,11 @@ class LeastSquares:
     Args:
         n_units: Neurons.
         n_joints: Torques.
+        constant: Whether the last unit is a constant: no spikes, no noise of theirs, and no ridge.
     """
 
-    def __init__(self, n_units: int, n_joints: int) -> None:
+    def __init__(self, n_units: int, n_joints: int, *, constant: bool = False) -> None:
+        self._constant = constant
         self._gram = np.zeros((n_units, n_units))
         self._moment = np.zeros((n_units, n_joints))
         self._activity = np.zeros(n_units)
@@ -44,7 +46,10 @@ class LeastSquares:
         """
         self._flush()
         gram = self._gram / self._n
-        gram[np.diag_indices_from(gram)] += noise * (self._activity / self._n + _QUIET)
+        ridge = noise * (self._activity / self._n + _QUIET)
+        if self._constant:
+            ridge[-1] = 0.0
+        gram[np.diag_indices_from(gram)] += ridge
         decoders = np.linalg.solve(gram, self._moment / self._n).T
         return np.asarray(decoders, dtype=np.float64)
 
@@ -60,6 +65,11 @@ class LeastSquares:
         self._n += len(activity)
         self._block.clear()
         self._n_waiting = 0
+
+
+def with_constant(activity: FloatArray) -> FloatArray:
+    """Activities and a 1, which the decoders' last column is for, shape (n, n_units + 1)."""
+    return np.concatenate((activity, np.ones((len(activity), 1))), axis=1)
 
 
 def random_commands(samples: OscSamples, weights: OscWeights, rng: np.random.Generator) -> FloatArray:

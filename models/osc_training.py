@@ -89,11 +89,12 @@ def train_osc(
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     modes = _modes(samples, config.n_modes)
-    problem = _Problem(samples, scaling, gains, modes)
+    targets = _Targets(gains, modes, scaling, _linear_part(samples, scaling, gains))
+    problem = _Problem(samples, targets)
     network = _Network(config, problem)
     _descend(network, problem, config, rng, progress)
     w1, b1, w2, b2 = _normalised(network, scaling(samples.state))
-    wanted = np.concatenate((samples.arm_share(gains.kp, gains.damping), modes.coefficients(samples.task)), 1)
+    wanted = targets.reduced(samples)
     reduce_bias = wanted.mean(axis=0)
     accelerations = random_accelerations(len(samples), np.random.default_rng((config.seed, _LAYOUT)))
     encoders, product_bias = product_neurons(
@@ -105,11 +106,12 @@ def train_osc(
         damping=gains.damping,
         center=center,
         scaling=scaling,
-        command_range=np.ceil(1.2 * np.abs(wanted[:, :TASK_SIZE]).max(axis=0)),
+        command_range=np.ceil(1.2 * np.abs(wanted[:, :TASK_SIZE] + accelerations).max(axis=0)),
         w1=w1,
         b1=b1,
         w2=w2,
         b2=b2,
+        skip=targets.skip,
         reduce_bias=reduce_bias,
         encoders=encoders,
         product_bias=product_bias,
@@ -118,9 +120,8 @@ def train_osc(
         reductions={},
         readouts={},
     )
-    targets = wanted - reduce_bias
     reductions: dict[str, FloatArray] = {
-        kind: _reduction(weights, samples.state, targets, config, kind) for kind in NEURONS
+        kind: _reduction(weights, samples.state, wanted - reduce_bias, config, kind) for kind in NEURONS
     }
     return replace(weights, reductions=reductions)
 
@@ -132,15 +133,13 @@ def _reduction(
     fit = LeastSquares(len(weights.b2), wanted.shape[1])
     for part in np.array_split(np.arange(len(state)), -(-len(state) // _PART)):
         fit.add(hidden_rates(weights, state[part], neurons), wanted[part])
-    return fit.solve(config.decoder_noise * _SOFTER)
+    return fit.solve(config.decoder_noise)
 
 
 _LAYOUT = 1
 """Marks the random numbers of the product neurons' layout."""
 _PART = 4096
 """States whose rates are computed at a time."""
-_SOFTER = 0.3
-"""Ridge of the reduced representation, relative to that of the torque: its bias moves the arm."""
 
 
 def _modes(samples: OscSamples, n_modes: int) -> _Modes:
@@ -151,21 +150,63 @@ def _modes(samples: OscSamples, n_modes: int) -> _Modes:
     return _Modes(mean, vectors[:, ::-1][:, :n_modes].T.copy(), weight)
 
 
+def _linear_part(samples: OscSamples, scaling: StateScaling, gains: TaskGains) -> FloatArray:
+    """What of the arm's share is linear in the scaled state, by least squares, shape (6, n_state)."""
+    share, state = samples.arm_share(gains.kp, gains.damping), scaling(samples.state)
+    skip, *_ = np.linalg.lstsq(state - state.mean(axis=0), share - share.mean(axis=0))
+    return np.asarray(skip.T, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """What the hidden layers should say of a state.
+
+    Attributes:
+        gains: Of the law.
+        modes: Of the task's inertia.
+        scaling: Of the state.
+        skip: What goes round the hidden layers.
+    """
+
+    gains: TaskGains
+    modes: _Modes
+    scaling: StateScaling
+    skip: FloatArray
+
+    def reduced(self, samples: OscSamples) -> FloatArray:
+        """The arm's share without its linear part, and the modes, shape (n, 6 + n_modes)."""
+        share = samples.arm_share(self.gains.kp, self.gains.damping)
+        share -= self.scaling(samples.state) @ self.skip.T
+        return np.concatenate((share, self.modes.coefficients(samples.task)), axis=1)
+
+    def all(self, samples: OscSamples) -> FloatArray:
+        """The same, and the support in both forms of the law."""
+        supports = [
+            samples.support_torque(
+                feedforward=form, damping=self.gains.damping, null_damping=self.gains.null_damping
+            )
+            for form in (False, True)
+        ]
+        share, modes = np.split(self.reduced(samples), (TASK_SIZE,), axis=1)
+        return np.concatenate((share, *supports, modes), axis=1)
+
+
 class _Problem:
     """What the perceptron should say, in units of the errors that are still tolerable."""
 
-    def __init__(self, samples: OscSamples, scaling: StateScaling, gains: TaskGains, modes: _Modes) -> None:
+    def __init__(self, samples: OscSamples, targets: _Targets) -> None:
+        gains, modes, scaling = targets.gains, targets.modes, targets.scaling
         task = gains.kp * _POSITION_M * np.repeat((1.0, 1.0 / _LEVER_M), 3)
         support = gains.kp * _POSITION_M / _LEVER_M * samples.inertia.mean(axis=0)
         scale = np.concatenate((task, support, support, np.full(len(modes.components), _MODE_ERROR)))
-        wanted = _wanted(samples, gains, modes)
+        wanted = targets.all(samples)
         mean = wanted.mean(axis=0)
         self.deviation = scaling(samples.state).std(axis=0)
         self.spread = ((wanted - mean) / scale).std(axis=0)
         moved = [samples.moving(np.full(len(samples), factor)) for factor in _MOTIONS]
         self._states = torch.tensor(np.array([scaling(s.state) for s in moved]), dtype=torch.float32)
-        targets = np.array([(_wanted(s, gains, modes) - mean) / scale for s in moved])
-        self._targets = torch.tensor(targets, dtype=torch.float32)
+        scaled = np.array([(targets.all(s) - mean) / scale for s in moved])
+        self._targets = torch.tensor(scaled, dtype=torch.float32)
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Scaled states, and scaled targets."""
@@ -176,15 +217,6 @@ class _Problem:
 
 _MOTIONS = {1.0: 0.6, -1.0: 0.2, 0.0: 0.2}
 """Share of the states that are seen with their velocity, the opposite one, and none."""
-
-
-def _wanted(samples: OscSamples, gains: TaskGains, modes: _Modes) -> FloatArray:
-    supports = [
-        samples.support_torque(feedforward=form, damping=gains.damping, null_damping=gains.null_damping)
-        for form in (False, True)
-    ]
-    share = samples.arm_share(gains.kp, gains.damping)
-    return np.concatenate((share, *supports, modes.coefficients(samples.task)), axis=1)
 
 
 class _Network(nn.Module):

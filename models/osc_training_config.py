@@ -28,11 +28,11 @@ class OscTrainingConfig:
     n_hidden2: int = 768
     n_modes: int = 8
     n_per_diagonal: int = 16
-    n_steps: int = 12000
-    batch: int = 512
+    n_steps: int = 14000
+    batch: int = 256
     learning_rate: float = 4e-3
     spike_noise: float = 0.005
-    decoder_noise: float = 1e-3
+    decoder_noise: float = 3e-4
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -39,17 +39,18 @@ class OscWeights:
         damping: Damping it was trained for [1/s].
         center: Pose that displacements are counted from: position [m] and quaternion w x y z, shape (7,).
         scaling: Scaling of the state (q, dq).
-        command_range: Largest commanded acceleration [m/s^2, rad/s^2], shape (6,).
+        command_range: Largest commanded acceleration without the linear part [m/s^2, rad/s^2], shape (6,).
         w1: First hidden layer, shape (n1, n_state). ``w2``, ``b1``, ``b2`` accordingly.
-        reduce_bias: Mean of ``kp x + kd dx`` and the modes, shape (6 + n_modes,).
+        skip: Part of ``kp x + kd dx`` that is linear in the scaled state, shape (6, n_state).
+        reduce_bias: Mean of the rest of ``kp x + kd dx`` and of the modes, shape (6 + n_modes,).
         encoders: From acceleration and modes to the product neurons, shape (n_products, 6 + n_modes).
         product_bias: Shape (n_products,).
         task_matrix: Mean of ``J^T Mx`` [kg, kg m ...], shape (n_joints, 6).
         task_modes: Its modes, shape (n_modes, n_joints, 6).
         reductions: Decoders of the second hidden layer for the rest of ``kp x + kd dx`` and the modes, by
             kind of neurons, each shape (6 + n_modes, n2).
-        readouts: Decoders of the torque by name, each shape (n_joints, n2 + n_products); see
-            :func:`readout_name`.
+        readouts: Decoders of the torque by name, each shape (n_joints, n2 + n_products + 1), the last column
+            a constant torque [N m]; see :func:`readout_name`.
     """
 
     arm: str
@@ -62,6 +63,7 @@ class OscWeights:
     b1: FloatArray
     w2: FloatArray
     b2: FloatArray
+    skip: FloatArray
     reduce_bias: FloatArray
     encoders: FloatArray
     product_bias: FloatArray
@@ -96,7 +98,7 @@ class OscWeights:
         return self.reductions[neurons]
 
     def readout(self, name: str) -> FloatArray:
-        """Decoders of this name, shape (n_joints, n_units).
+        """Decoders of this name, shape (n_joints, n_units + 1), the last column a constant.
 
         Raises:
             UnknownNameError: There are none.
@@ -194,6 +196,7 @@ def _check(weights: OscWeights, path: Path) -> None:
         "b1": (n1,),
         "w2": (n2, n1),
         "b2": (n2,),
+        "skip": (TASK_SIZE, n_state),
         "reduce_bias": (TASK_SIZE + n_modes,),
         "encoders": (n_products, TASK_SIZE + n_modes),
         "product_bias": (n_products,),
@@ -204,7 +207,7 @@ def _check(weights: OscWeights, path: Path) -> None:
     for name, values in weights.reductions.items():
         wanted[name], arrays[name] = (TASK_SIZE + n_modes, n2), values
     for name, values in weights.readouts.items():
-        wanted[name], arrays[name] = (n_joints, n2 + n_products), values
+        wanted[name], arrays[name] = (n_joints, n2 + n_products + 1), values
     shapes = {name: array.shape for name, array in arrays.items()}
     if shapes != wanted:
         raise WeightsError(f"weights {path} do not fit together: {shapes}; train them again.")

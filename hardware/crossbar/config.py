@@ -99,6 +99,9 @@ class CrossbarConfig:
             device's published scatter; each further one reads all devices and writes those again that
             miss their target by more than ``program_tolerance``.
         program_tolerance: That error, relative to the range of the device.
+        correct_rest: Whether targets of static weights make up for what devices that should not conduct
+            conduct in the mean after programming (:attr:`~.device.Device.rest_siemens`); otherwise that takes
+            the same from every weight, small or large.
         stuck_at_min: Part of all devices that are stuck at their smallest conductance.
         stuck_at_max: Part of all devices that are stuck at their largest conductance.
         fault_seed: Draws which ones, independently of all else; None leaves it to the simulator's seed.
@@ -142,6 +145,7 @@ class CrossbarConfig:
     ageing_steps: int = 256
     program_rounds: int = 1
     program_tolerance: float = 0.02
+    correct_rest: bool = False
     stuck_at_min: float = 0.0
     stuck_at_max: float = 0.0
     fault_seed: int | None = None
@@ -205,7 +209,7 @@ class CrossbarConfig:
     def _check_wires(self) -> None:
         for name in ("row_wire_ohm", "column_wire_ohm"):
             _wire(name, getattr(self, name))
-        for name in ("rows_gated", "exact_wires", "write_around_faults"):
+        for name in ("rows_gated", "exact_wires", "write_around_faults", "correct_rest"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be True or False, not {getattr(self, name)!r}.")
 

@@ -298,6 +298,20 @@ class Device:
         )
         return np.asarray(1e-6 * self.programming_scale * np.sqrt(variance), dtype=np.float64)
 
+    @property
+    def rest_siemens(self) -> float:
+        """What a device written to ``g_min`` conducts beyond it in the mean [S].
+
+        Its scatter ``s xi`` is cut at the lower bound: with the bound at ``a s``, the mean of
+        ``max(a, xi)`` is ``phi(a) + a Phi(a)``.
+        """
+        sigma = float(self.scatter_siemens(np.array(self.g_min_siemens)))
+        if sigma == 0.0:
+            return 0.0
+        a = (self.bounds_siemens[0] - self.g_min_siemens) / sigma
+        density = math.exp(-0.5 * a * a) / math.sqrt(2.0 * math.pi)
+        return sigma * (density + 0.5 * a * math.erfc(-a / math.sqrt(2.0)))
+
     def relax(self, g: FloatArray, age_s: tuple[float, float], rng: np.random.Generator) -> FloatArray:
         """Conductances after devices have relaxed from one age to another [S].
 

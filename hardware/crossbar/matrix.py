@@ -106,6 +106,10 @@ class CrossbarMatrix:
         self.config.device.require_age(self.config.programmed_s + now_s)
 
     @property
+    def _corrects_rest(self) -> bool:
+        return self.config.correct_rest and not self.learned
+
+    @property
     def needs_visits(self) -> bool:
         """Whether anything here changes without a read or a pulse."""
         return self.config.device.changes_by_itself or (self.learned and self.readout.must_follow)
@@ -281,6 +285,8 @@ class CrossbarMatrix:
             centre = np.clip(start, 0.5 * np.abs(signed), 1.0 - 0.5 * np.abs(signed))
             plus, minus = centre + 0.5 * signed, centre - 0.5 * signed
         else:
+            rest = device.rest_siemens / device.range_siemens if self._corrects_rest else 0.0
+            signed = signed + rest * np.sign(signed)
             plus, minus = start + np.maximum(signed, 0.0), start + np.maximum(-signed, 0.0)
         places = np.clip(np.stack([plus, minus], axis=-1), 0.0, 1.0)
         target = device.g_min_siemens + device.range_siemens * places

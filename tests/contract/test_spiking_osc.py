@@ -68,7 +68,7 @@ def test_torque_is_that_of_the_rates_in_the_mean(backend, compiled):
     torque = [program.step(inputs).outputs["torque"] for _ in range(260)][60:]
     command = WEIGHTS.kp * inputs["target"]
     decoders = WEIGHTS.readout(readout_name("rates", feedforward=False))
-    wanted = decoders @ rates(WEIGHTS, inputs["state"][None], command[None])[0]
+    wanted = decoders @ np.append(rates(WEIGHTS, inputs["state"][None], command[None])[0], 1.0)
     error = np.linalg.norm(np.mean(torque, axis=0) - wanted) / np.linalg.norm(wanted)
     assert error < LIKE_RATES_WITHIN[backend.name]
 

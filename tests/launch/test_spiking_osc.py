@@ -46,6 +46,10 @@ def test_published_form_follows_like_the_analytic_controller(stage):
     assert rmse_m(config) == pytest.approx(analytic, rel=0.0413)
 
 
+def test_with_feedforward_spikes_keep_within_their_limit():
+    assert rmse_m(SHORT) < 1.5e-3
+
+
 def test_node_stage_errs_by_the_truncated_expansion_alone():
     config = dataclasses.replace(SHORT, spiking=SpikingConfig(stage="nodes"))
     assert rmse_m(config) < 1e-3

@@ -60,11 +60,12 @@ def osc_weights(rng: np.random.Generator) -> OscWeights:
         b1=draw(12, 1)[:, 0],
         w2=draw(20, 12),
         b2=draw(20, 1)[:, 0],
+        skip=draw(6, 4),
         reduce_bias=draw(9, 1)[:, 0],
         encoders=draw(14, 9),
         product_bias=draw(14, 1)[:, 0],
         task_matrix=draw(2, 6),
         task_modes=draw(3, 2, 6),
         reductions={kind: draw(9, 20) for kind in NEURONS},
-        readouts={name: draw(2, 34, size=5.0) for name in names},
+        readouts={name: draw(2, 35, size=5.0) for name in names},
     )

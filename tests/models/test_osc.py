@@ -46,7 +46,7 @@ def test_rate_stage_is_the_perceptron_the_products_and_the_decoders(spec, feedfo
     spec = dataclasses.replace(spec, stage="rate", feedforward=feedforward)
     decoders = spec.weights.readout(readout_name("rates", feedforward=feedforward))
     activity = rates(spec.weights, STATE[None], command(spec)[None])[0]
-    np.testing.assert_allclose(run(spec, 3)[-1], decoders @ activity, rtol=1e-9)
+    np.testing.assert_allclose(run(spec, 3)[-1], decoders @ np.append(activity, 1.0), rtol=1e-9)
 
 
 def test_spikes_are_the_rates_in_the_mean(spec):
@@ -61,7 +61,7 @@ def test_observing_changes_nothing_but_what_is_given(spec):
     torque = run(spec, 50)
     activity = run(dataclasses.replace(spec, observed=True), 50)
     assert np.abs(torque).max() > 0.1
-    np.testing.assert_allclose(torque, activity @ decoders.T, atol=1e-9)
+    np.testing.assert_allclose(torque, activity @ decoders[:, :-1].T + decoders[:, -1], atol=1e-9)
 
 
 def test_node_stage_is_the_reduced_algebra(spec, rng):
@@ -87,10 +87,13 @@ def test_joint_angles_are_extrapolated_by_the_time_the_hidden_layers_take(spec):
 def test_only_neurons_lie_between_the_ports(spec):
     network = spec.build(seed=0).network
     functions = {node.label for node in network.all_nodes if node.output is not None}
-    assert functions == {"state", "target", "velocity", "acceleration", "scaled", "drive", "torque"}
+    ports = {"state", "target", "velocity", "acceleration", "torque"}
+    assert functions - ports == {"scaled", "linear", "drive", "offset"}
     (torque,) = (node for node in network.all_nodes if node.label == "torque")
     into_torque = [c for c in network.all_connections if c.post_obj is torque]
-    assert all(isinstance(c.pre_obj, nengo.ensemble.Neurons) for c in into_torque)
+    others = [c.pre_obj for c in into_torque if not isinstance(c.pre_obj, nengo.ensemble.Neurons)]
+    (offset,) = others
+    np.testing.assert_array_equal(offset.output, spec.used_decoders()[:, -1])
 
 
 def test_published_form_takes_the_pose_of_the_target_alone(spec):
@@ -112,7 +115,24 @@ def test_dead_time_has_decoders_of_its_own(spec):
     slow = dataclasses.replace(spec, dead_time=True)
     np.testing.assert_array_equal(slow.used_decoders(), spec.weights.readout("feedforward, dead time"))
     (reduce,) = (c for c in slow.build(seed=0).network.all_connections if c.label == "osc.reduce")
-    np.testing.assert_array_equal(reduce.transform.init[6:], spec.weights.reduction("dead time")[6:])
+    sizes = np.abs(spec.weights.encoders).max(axis=0)[6:, None]
+    np.testing.assert_allclose(reduce.transform.init[6:], sizes * spec.weights.reduction("dead time")[6:])
+
+
+def test_what_goes_round_the_neurons_is_linear_in_the_state(spec, rng):
+    network = spec.build(seed=0).network
+    (linear,) = (node for node in network.all_nodes if node.label == "linear")
+    x, y = rng.normal(size=(2, linear.size_in))
+    both = linear.output(0.0, x) - 2.0 * linear.output(0.0, y)
+    np.testing.assert_allclose(linear.output(0.0, x - 2.0 * y), both)
+    (to_command,) = (c for c in network.all_connections if c.pre_obj is linear)
+    assert to_command.synapse == nengo.Alpha(spec.tau_s)
+
+
+def test_product_neurons_get_accelerations_and_modes_of_about_one_size(spec):
+    encoders = [c for c in spec.build(seed=0).network.all_connections if c.label == "osc.encode"]
+    for connection in encoders:
+        np.testing.assert_allclose(np.abs(connection.transform.init).max(axis=0), 1.0)
 
 
 def test_velocity_of_the_target_is_as_late_as_that_of_the_arm(spec):
@@ -134,7 +154,7 @@ def test_wrong_settings_are_refused(spec):
         dataclasses.replace(spec, stage="nodes", reduction=lambda state: state, observed=True)
     with pytest.raises(ConfigError, match="copies must be at least 1, not 0"):
         dataclasses.replace(spec, copies=0)
-    with pytest.raises(ConfigError, match=r"decoders must have the shape \(2, 34\), not \(2, 3\)"):
+    with pytest.raises(ConfigError, match=r"decoders must have the shape \(2, 35\), not \(2, 3\)"):
         dataclasses.replace(spec, decoders=np.zeros((2, 3)))
     with pytest.raises(UnknownNameError, match="read-out"):
         spec.weights.readout("fedforward")

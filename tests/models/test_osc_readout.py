@@ -1,7 +1,7 @@
 import numpy as np
 
 from spikearm.models.osc_products import product_neurons
-from spikearm.models.osc_readout import LeastSquares
+from spikearm.models.osc_readout import LeastSquares, with_constant
 
 
 def squares_of(activity, torque):
@@ -16,6 +16,15 @@ def test_decoders_are_those_of_ordinary_ridge_regression(rng):
     ridge = 0.1 * (activity.mean(axis=0) + 0.005)
     wanted = np.linalg.solve(activity.T @ activity / 300 + np.diag(ridge), activity.T @ torque / 300).T
     np.testing.assert_allclose(squares_of(activity, torque).solve(0.1), wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_constant_has_no_ridge(rng):
+    activity, torque = rng.uniform(0, 1, (300, 8)), 50.0 + rng.normal(size=(300, 2))
+    squares = LeastSquares(9, 2, constant=True)
+    squares.add(with_constant(activity), torque)
+    decoders = squares.solve(1e3)
+    np.testing.assert_allclose(decoders[:, :-1], 0.0, atol=1e-2)
+    np.testing.assert_allclose(decoders[:, -1], torque.mean(axis=0), rtol=1e-3)
 
 
 def test_single_samples_count_like_many(rng):

@@ -117,6 +117,14 @@ def test_relaxation_comes_with_time_that_passes_at_once_and_leaves_stuck_devices
     np.testing.assert_allclose(cells.diff, cells.g[:, 0] - cells.g[:, 1])
 
 
+@pytest.mark.parametrize("name", sorted(DEVICES))
+def test_device_at_rest_conducts_what_programming_leaves(name):
+    device = make_device(name)
+    programmed = device.program(np.full(200_000, device.g_min_siemens), np.random.default_rng(5))
+    left = programmed.mean() - device.g_min_siemens
+    assert device.rest_siemens == pytest.approx(left, abs=2e-3 * device.range_siemens)
+
+
 def test_hermes_drift_counts_from_200_s():
     assert make_device("pcm-hermes").drift_t0_s == 200.0
     assert make_device("pcm-hermes").g_max_siemens == 10.35e-6

@@ -206,3 +206,16 @@ def test_a_reference_read_takes_time_and_energy():
     assert counts.serial_decisions == 7 * counts.serial_conversions == 7 * matrix.serial_conversions
     assert counts.row_activations == 50
     assert counts.dac_steps == 0  # full voltage, or none
+
+
+def test_devices_at_rest_take_nothing_from_weights_in_the_mean():
+    weights = 0.2 * np.sign(_weights(20, 2000))
+    weights[:, 0] = 1.0
+    config = CrossbarConfig(programmed_s=0.0, tile_rows=2000, row_wire_ohm=0.0, column_wire_ohm=0.0)
+    plain, corrected = (
+        np.abs(_matrix(weights, replace(config, correct_rest=correct)).weights_now()[:, 1:])
+        for correct in (False, True)
+    )
+    rest = PcmDevice().rest_siemens / PcmDevice().range_siemens
+    assert plain.mean() == pytest.approx(0.2 - rest, abs=1e-3)
+    assert corrected.mean() == pytest.approx(0.2, abs=1e-3)
