@@ -5,7 +5,7 @@
 The 7-joint arm reaches out and back ten times with 0.907 kg it knows nothing of, as in the acceptance tests,
 with the network on one kind of crossbar after another. Prints the table of docs/crossbar.md as Markdown:
 rms error of the whole run, and of the last three reaches together, in the mean over seeds; *left* is the
-latter, relative to that without adaptation. Pulses, energy and lifetime are those of the learned matrix. One
+latter, relative to that without adaptation of the same seed, with its range. Pulses, energy and lifetime are those of the learned matrix. One
 run takes about ten seconds. What was measured is written to FILE row by row; the same command takes it up
 where it was interrupted. ``--trials 1`` is a quick look at whether everything runs.
 """
@@ -76,10 +76,12 @@ def three_digits(hours: float) -> str:
     return f"{float(f'{hours:.3g}'):,.7g}" if np.isfinite(hours) else "-"
 
 
-def as_markdown(label: str, row: Row, unadapted: Row) -> str:
+def as_markdown(label: str, runs: list[Row], unadapted: list[Row]) -> str:
     """One line of the table."""
-    left = row["last_m"] / unadapted["last_m"]
-    cells = [label, f"{1e3 * row['rmse_m']:.2f}", f"{1e3 * row['last_m']:.2f}", f"{left:.3f}"]
+    row = mean(runs)
+    left = [run["last_m"] / without["last_m"] for run, without in zip(runs, unadapted, strict=True)]
+    cells = [label, f"{1e3 * row['rmse_m']:.2f}", f"{1e3 * row['last_m']:.2f}"]
+    cells += [f"{np.mean(left):.3f} ({min(left):.3f} - {max(left):.3f})"]
     if "pulses_per_tick" not in row:
         cells += [""] * 4
     elif FOR_EVER_H < row["lifetime_h"] < np.inf:  # Ideal devices, whose pulses mean nothing.
@@ -137,15 +139,15 @@ def main() -> None:
     base = dataclasses.replace(TEN_REACHES, trials=arguments.trials)
     machine = platform.processor() or platform.machine()
     results = Results(arguments.json, {"machine": machine, "trials": base.trials, "version": __version__})
-    unadapted: Row = {}
+    unadapted: list[Row] = []
     print("| " + " | ".join(COLUMNS) + " |")
     print("|" + "---|" * len(COLUMNS), flush=True)
     for label, config in rows(base):
         if unadapted and arguments.only not in label:
             continue
-        row = mean([results.of(label, config, seed) for seed in arguments.seeds])
-        unadapted = unadapted or row
-        print(as_markdown(label, row, unadapted), flush=True)
+        runs = [results.of(label, config, seed) for seed in arguments.seeds]
+        unadapted = unadapted or runs
+        print(as_markdown(label, runs, unadapted), flush=True)
 
 
 if __name__ == "__main__":
