@@ -5,9 +5,9 @@
 The 7-joint arm reaches out and back ten times with 0.907 kg it knows nothing of, as in the acceptance tests,
 with the network on one kind of crossbar after another. Prints the table of docs/crossbar.md as Markdown:
 rms error of the whole run, and of the last three reaches together, in the mean over seeds; *left* is the
-latter, relative to that without adaptation of the same seed, with its range. Pulses, energy and lifetime are those of the learned matrix. One
-run takes about ten seconds. What was measured is written to FILE row by row; the same command takes it up
-where it was interrupted. ``--trials 1`` is a quick look at whether everything runs.
+latter, relative to that without adaptation of the same seed, with its range. Pulses, energy and lifetime are
+those of the learned matrix. One run takes about ten seconds. What was measured is written to FILE row by row;
+the same command takes it up where it was interrupted. ``--trials 1`` is a quick look.
 """
 
 from __future__ import annotations

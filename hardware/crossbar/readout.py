@@ -13,11 +13,13 @@ from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, Wires, connected_power
 from spikearm.hardware.crossbar.ledger import CountArray
 from spikearm.hardware.crossbar.nodal import NodalArray
-from spikearm.hardware.crossbar.reads import MAX_GROWTH, read_connected, read_gated, read_plain, weaken
+from spikearm.hardware.crossbar.reads import JUMP, read_connected, read_gated, read_plain, weaken
 from spikearm.records import FloatArray
 
 logger = logging.getLogger(__name__)
 
+_SETTLED_READS = 1000
+"""Inputs after which a range that one of them set far beyond the others is judged."""
 _LEARNED_FILL = 0.1
 """Mean conductance that learning is expected to reach, relative to g_max."""
 
@@ -63,7 +65,6 @@ class Readout:
         adc_range: Largest current at unit read voltage [S], shape (n_row_tiles, n_col_tiles).
         dac_range: Analog input that is read at full voltage, shape (1,); 0 until one is known.
         clipped: Conversions that left the range since the start, shape (1,).
-        outliers: Analog inputs so far beyond the range that it was not widened to hold them, shape (1,).
         weight: Weight per siemens as calibrated, shape (n_row_tiles, n_cols): in a static matrix, what the
             wires take from a column in the mean is given back behind its converter.
         wires: The ladders, or None with perfect wires.
@@ -87,8 +88,8 @@ class Readout:
         self.adc_range: FloatArray = np.full((n_blocks, -(-n_cols // tile_cols)), np.inf)
         self.dac_range: FloatArray = np.zeros(1)
         self.clipped: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
-        self.outliers: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
-        self._outliers_told = per_spike is not None
+        self._jump: FloatArray = np.zeros(3)
+        self._jump_judged = per_spike is not None or config.dac_bits is None
         wired = max(config.row_wire_ohm, config.column_wire_ohm) > 0
         gated = wired and config.rows_gated and per_spike is not None
         self.wires = self._make_wires(config, gated=gated) if wired else None
@@ -111,7 +112,7 @@ class Readout:
         charged = (self._n_pairs, conversion_steps(config.adc_bits), dac_steps)
         converters = (tile_cols, levels, self.weight, self.adc_range, self.clipped, charged)
         per_spike = 0.0 if per_spike is None else float(per_spike)
-        self._coding = (per_spike, half_levels(config.dac_bits), self.dac_range, self.outliers)
+        self._coding = (per_spike, half_levels(config.dac_bits), self.dac_range, self._jump)
         self._array = (config.tile_rows, converters, buffers)
         self._kernel, self._source = self._choose(gated=gated)
         self.follow_all()
@@ -130,8 +131,8 @@ class Readout:
         if len(self._xi):
             rng.standard_normal(dtype=np.float32, out=self._xi)
         self._kernel(x, self._coding, gain, *self._array, counts, *self._source)
-        if not self._outliers_told and self.outliers[0]:
-            self._tell_of_outlier(x)
+        if not self._jump_judged and self._jump[1] >= _SETTLED_READS:
+            self._judge_jump()
         return self._out
 
     @property
@@ -240,24 +241,28 @@ class Readout:
             "adc_range": self.adc_range,
             "dac_range": self.dac_range,
             "clipped": self.clipped,
-            "outliers": self.outliers,
+            "dac_jump": self._jump,
         }
         if self._held:
             own |= {"signal": self._signal, "noise": self._noise}
         return own if self.wires is None else own | self.wires.arrays()
 
-    def _tell_of_outlier(self, x: FloatArray) -> None:
-        """Say once that an input was too large for all that came before it."""
-        self._outliers_told = True
+    def _judge_jump(self) -> None:
+        """Say once if the range was set by one input that none came near to since."""
+        jumped, n_reads, largest = self._jump
+        self._jump[:] = 0.0
+        if not jumped or largest * JUMP > self.dac_range[0]:
+            return
+        self._jump_judged = True
         logger.warning(
-            "%s: an input of %g is more than %g times the range that inputs had so far (%g). It was read at "
-            "full voltage, %g, which is the range from now on: ranges do not shrink, smaller inputs keep "
-            "fewer bits. Bound what is sent there, or leave these weights digital.",
+            "%s: one input set the range of its converter to %g, but none of the %d since was beyond %g. "
+            "Ranges do not shrink, so that these keep few of %d bits, or none. Bound what is sent there, or "
+            "leave these weights digital.",
             self._label,
-            np.abs(x).max(),
-            MAX_GROWTH,
-            self.dac_range[0] / MAX_GROWTH,
             self.dac_range[0],
+            n_reads,
+            largest,
+            self._config.dac_bits,
         )
 
     def _make_wires(self, config: CrossbarConfig, *, gated: bool) -> Wires:

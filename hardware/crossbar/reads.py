@@ -18,24 +18,25 @@ def encode_spikes(x, per_spike, drive):  # type: ignore[no-untyped-def]
     return per_spike
 
 
-MAX_GROWTH = 16.0
-"""Largest factor by which one input widens the range of its converter: four of its bits."""
+JUMP = 16.0
+"""Factor by which one input may widen the range of its converter, four of its bits, and not be suspected."""
 
 
 @kernel
-def encode_analog(x, levels, dac_range, outliers, drive):  # type: ignore[no-untyped-def]
+def encode_analog(x, levels, dac_range, jump, drive):  # type: ignore[no-untyped-def]
     """Numbers as read voltages in [-1, 1].
 
     A number beyond the range is noticed while it is still digital: the range grows before it is converted,
-    and does not shrink again. One far beyond it, which would leave all others no resolution, widens the range
-    by :data:`MAX_GROWTH`, is counted and read at full voltage.
+    and does not shrink again. After one far beyond it (:data:`JUMP`) it is noted whether others make use of
+    the new range.
 
     Args:
         x: Inputs.
         levels: Steps of the converter on either side of zero, or 0 for no rounding.
         dac_range: Input of full voltage, 0 as long as it is not known, shape (1,); a power of two, so that it
             is undone by a shift.
-        outliers: Inputs that had more numbers beyond than that are added here, shape (1,).
+        jump: Whether an input far beyond the range has set it, how many inputs have come since, and the
+            largest number among them, shape (3,).
         drive: Receives the relative voltages.
 
     Returns:
@@ -47,25 +48,26 @@ def encode_analog(x, levels, dac_range, outliers, drive):  # type: ignore[no-unt
     if largest == 0.0:
         drive[:] = 0.0
         return 0.0
-    bound = MAX_GROWTH * dac_range[0]
-    if levels > 0 and 0.0 < bound < largest:
-        dac_range[0] = bound
-        outliers[0] += 1
-    elif largest > dac_range[0]:
+    if largest > dac_range[0]:
+        jump[:] = 0.0
+        jump[0] = 0.0 < JUMP * dac_range[0] < largest
         dac_range[0] = 2.0 ** math.ceil(math.log2(largest))
+    else:
+        jump[1] += 1.0
+        jump[2] = max(jump[2], largest)
     unit = dac_range[0]
     for i in range(len(x)):
-        v = min(max(x[i] / unit, -1.0), 1.0)
+        v = x[i] / unit
         drive[i] = np.rint(v * levels) / levels if levels > 0 else v
     return unit
 
 
 @kernel
 def _encode(x, coding, drive):  # type: ignore[no-untyped-def]
-    per_spike, levels, dac_range, outliers = coding
+    per_spike, levels, dac_range, jump = coding
     if per_spike > 0:
         return encode_spikes(x, per_spike, drive)
-    return encode_analog(x, levels, dac_range, outliers, drive)
+    return encode_analog(x, levels, dac_range, jump, drive)
 
 
 @kernel

@@ -110,6 +110,7 @@ def test_errors_in_the_table_are_root_mean_squares():
         "rmse_m_by_trial": [1e-3, 1e-3, 7e-3],
         "mean_error_m": 4e-3,
         "energy_model_j_per_tick": {"total": None},
+        "energy_model_of_chip_scope_j_per_tick": None,
         "energy_chip_j_per_tick": None,
         "latency_measured_s": {"p50": 1e-3},
     }

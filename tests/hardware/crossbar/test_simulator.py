@@ -469,10 +469,10 @@ def test_time_of_a_closed_simulator_does_not_advance():
         sim.advance_time(1.0)
 
 
-def _summed(values):
+def _summed(values, other=0.1):
     """Two inputs, of which the first is given step by step, weighed and summed."""
     with nengo.Network(seed=0) as network:
-        stimulus = nengo.Node(lambda t: [values[min(round(t / 1e-3) - 1, len(values) - 1)], 0.1])
+        stimulus = nengo.Node(lambda t: [values[min(round(t / 1e-3) - 1, len(values) - 1)], other])
         out = nengo.Node(size_in=3)
         nengo.Connection(stimulus, out, transform=np.ones((3, 2)), synapse=None, label="sum")
         network.probe = nengo.Probe(out)
@@ -480,31 +480,34 @@ def _summed(values):
 
 
 @pytest.mark.parametrize("outlier", [1e30, -1e6])
-def test_one_outlier_does_not_silence_a_matrix(outlier, caplog):
+def test_one_outlier_that_takes_all_resolution_is_warned_of(outlier, caplog):
     network = _summed([0.5, 0.5, outlier, 0.5])
     config = replace(IDEAL, dac_bits=8)
     with CrossbarSimulator(network, config=config, progress_bar=False) as sim:
-        sim.run_steps(4)
-        assert sim.matrices[0].dac_range[0] == 8.0
-        sim.run_steps(20)
-        assert sim.matrices[0].dac_range[0] == 8.0
-        assert sim.clipped_conversions == 1
+        sim.run_steps(1002)
+        assert caplog.text == ""
+        sim.run_steps(2000)
         np.testing.assert_allclose(sim.data[network.probe][:2], 0.6, atol=0.01)
-        assert (np.abs(sim.data[network.probe][2]) > 7.5).all()
-        # Four bits of eight are left.
-        np.testing.assert_allclose(sim.data[network.probe][3:], 0.6, atol=8 / 127)
-    messages = [record.getMessage() for record in caplog.records]
-    assert len(messages) == 1
-    assert "connection sum: an input of" in messages[0]
-    assert "more than 16 times the range that inputs had so far (0.5)" in messages[0]
+        np.testing.assert_allclose(sim.data[network.probe][2], outlier, rtol=0.01)
+        np.testing.assert_array_equal(sim.data[network.probe][3:], 0.0)
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "connection sum: one input set the range of its converter to" in message
+    assert "none of the 1000 since was beyond 0.5" in message
+    assert "keep few of 8 bits" in message
 
 
 def test_inputs_that_grow_are_followed(caplog):
-    network = _summed([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0])
+    network = _summed([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0], other=0.0)
     with CrossbarSimulator(network, config=replace(IDEAL, dac_bits=8), progress_bar=False) as sim:
         sim.run_steps(8)
         assert sim.matrices[0].dac_range[0] == 16.0
-        assert sim.clipped_conversions == 0
+    assert caplog.text == ""
+
+
+def test_inputs_that_begin_after_a_rest_are_no_outlier(caplog):
+    network = _summed([1e-8] * 3 + [0.5, 0.7], other=0.0)
+    with CrossbarSimulator(network, config=replace(IDEAL, dac_bits=8), progress_bar=False) as sim:
+        sim.run_steps(1200)
     assert caplog.text == ""
 
 
