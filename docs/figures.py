@@ -116,7 +116,7 @@ def tick(ticks: Mapping[str, Mapping[str, Any]], control_dt_s: float) -> Figure:
 
 
 def tiers(summaries: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Bottom-up and chip-anchored energy of a tick, with the ratio in words."""
+    """Bottom-up and chip-anchored energy of a tick, with the ratio of like to like in words."""
     figure, axes = plt.subplots(figsize=(8.4, 3.4), layout="constrained")
     for row, summary in enumerate(summaries.values()):
         bottom_up, chip = summary["energy_model_j_per_tick"]["total"], summary["energy_chip_j_per_tick"]
@@ -126,7 +126,8 @@ def tiers(summaries: Mapping[str, Mapping[str, Any]]) -> Figure:
         ):
             axes.barh(row + offset, joules, 0.36, color=colour, label=None if row else label)
             _note(axes, joules * 1.15, row + offset, si(joules, "J"))
-        _note(axes, 1.0, row, f"{times(chip / bottom_up)}\nthe sum", ha="right")
+        same = summary["energy_model_of_chip_scope_j_per_tick"]
+        _note(axes, 1.0, row, f"{times(chip / same)}\nits part of the sum", ha="right")
     axes.set(
         xscale="log",
         xlabel="energy per tick of 1 ms [J]",
