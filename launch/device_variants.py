@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from spikearm.errors import UnknownNameError
-from spikearm.hardware.crossbar.device import Device
+from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.device import UNAGED_S, Device
 from spikearm.hardware.crossbar.devices import make_device
 from spikearm.launch.config import RunConfig
 
@@ -36,18 +37,25 @@ class DeviceVariant:
     rest_s: float | None = None
 
     def of(self, config: RunConfig) -> RunConfig:
-        """The run, adaptive, on this kind of crossbar; what the variant does not name stays as it is."""
+        """The run, adaptive, on this kind of crossbar; what the variant does not name stays as it is.
+
+        Raises:
+            ConfigError: The run cannot be made on it; the message names the variant.
+        """
         network = config.network
         if self.committee is not None:
             network = dataclasses.replace(network, committee=self.committee)
-        return dataclasses.replace(
-            config,
-            controller="adaptive",
-            backend="crossbar",
-            crossbar=dataclasses.replace(config.crossbar, **self.crossbar),
-            network=network,
-            rest_s=config.rest_s if self.rest_s is None else self.rest_s,
-        )
+        try:
+            return dataclasses.replace(
+                config,
+                controller="adaptive",
+                backend="crossbar",
+                crossbar=dataclasses.replace(config.crossbar, **self.crossbar),
+                network=network,
+                rest_s=config.rest_s if self.rest_s is None else self.rest_s,
+            )
+        except ConfigError as error:
+            raise ConfigError(f"{self.label}: {error}") from error
 
 
 def make_variant(name: str) -> DeviceVariant:
@@ -64,13 +72,19 @@ def make_variant(name: str) -> DeviceVariant:
 def _on(
     device: str, label: str, *, committee: int | None = None, rest_s: float | None = None, **settings: Any
 ) -> DeviceVariant:
-    return DeviceVariant(label, {"device": make_device(device), **settings}, committee, rest_s)
+    return DeviceVariant(label, _made_of(make_device(device)) | settings, committee, rest_s)
 
 
 def _intact(device: str, label: str) -> DeviceVariant:
     """Devices of this name of which none is corrupt."""
     whole: Device = dataclasses.replace(make_device(device), corrupt=0.0)
-    return DeviceVariant(label, {"device": whole})
+    return DeviceVariant(label, _made_of(whole))
+
+
+def _made_of(device: Device) -> dict[str, Any]:
+    """This device; one of which no law of ageing is known is fresh, whatever the run has others be."""
+    unaged = device.valid_age_s[1] <= UNAGED_S
+    return {"device": device} | ({"programmed_s": CrossbarConfig().programmed_s} if unaged else {})
 
 
 _STUCK_5: dict[str, Any] = {"stuck_at_min": 0.025, "stuck_at_max": 0.025}

@@ -68,8 +68,8 @@ class CrossbarConfig:
             takes a second for 64 x 64 pairs, minutes for 256 x 256.
         dac_bits: Resolution of inputs that are not spikes, sign included, or None for no rounding. Their
             range is the power of two above what an ensemble is to represent, or above the first input of
-            other matrices; it grows where an input exceeds it, by a factor of 16 at most for one input, which
-            a warning then names.
+            other matrices; it grows where an input exceeds it, and a warning names one that
+            left the others few of its levels.
         digital: Labels of connections and ensembles whose weights stay digital; ``*`` matches any text, that
             of objects without a label included. A label without ``*`` that the network does not have is
             refused when it is built; one with ``*`` may match nothing, so that networks can share settings.

@@ -19,8 +19,9 @@ from spikearm.hardware.crossbar.activity import held_back
 from spikearm.hardware.crossbar.due import list_due
 from spikearm.records import FloatArray
 
-LONGEST_WINDOW = 128
-"""Steps at most after which a row is brought up to date."""
+LONGEST_WINDOW = 16
+"""Steps at most after which a row is brought up to date: how late pulses may be. With 128 the loop of
+``benchmarks/crossbar_physics.py`` erred by a quarter more, and pulses went back and forth."""
 
 _TIME_CONSTANTS = 16.0
 """Longest window in time constants: late terms of the sum are then e^-16 of the early ones, which leaves
@@ -62,7 +63,8 @@ def _settle(  # type: ignore[no-untyped-def]
         chi[i, j] += gained
     trace[i] *= powers[age]
     since[i] = k
-    return list_due(i, n_due, chi, step, threshold, most, dice, pairs, pulses)
+    # As many pulses as that many visits would have given.
+    return list_due(i, n_due, chi, step, threshold, most * max(1, age), dice, pairs, pulses)
 
 
 @kernel

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 _SATURATION_WARNING = 0.01
 """Share of devices at the end of their range that is worth a warning: learning has begun to stall."""
 
-_NO_LIMIT = 2**62
+_NO_LIMIT = 2**40
 """Pulses of equal steps are added up at once, so that nothing is gained by letting some of them wait."""
 
 

@@ -13,13 +13,11 @@ from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.hardware.crossbar.ir_drop import LINES_PER_PAIR, Wires, connected_power
 from spikearm.hardware.crossbar.ledger import CountArray
 from spikearm.hardware.crossbar.nodal import NodalArray
-from spikearm.hardware.crossbar.reads import JUMP, read_connected, read_gated, read_plain, weaken
+from spikearm.hardware.crossbar.reads import JUMP, SETTLED, read_connected, read_gated, read_plain, weaken
 from spikearm.records import FloatArray
 
 logger = logging.getLogger(__name__)
 
-_SETTLED_READS = 1000
-"""Inputs after which a range that one of them set far beyond the others is judged."""
 _LEARNED_FILL = 0.1
 """Mean conductance that learning is expected to reach, relative to g_max."""
 
@@ -131,7 +129,7 @@ class Readout:
         if len(self._xi):
             rng.standard_normal(dtype=np.float32, out=self._xi)
         self._kernel(x, self._coding, gain, *self._array, counts, *self._source)
-        if not self._jump_judged and self._jump[1] >= _SETTLED_READS:
+        if not self._jump_judged and self._jump[1] >= 2 * SETTLED:
             self._judge_jump()
         return self._out
 
@@ -249,18 +247,18 @@ class Readout:
 
     def _judge_jump(self) -> None:
         """Say once if the range was set by one input that none came near to since."""
-        jumped, n_reads, largest = self._jump
+        jumped, _, largest = self._jump
         self._jump[:] = 0.0
         if not jumped or largest * JUMP > self.dac_range[0]:
             return
         self._jump_judged = True
         logger.warning(
-            "%s: one input set the range of its converter to %g, but none of the %d since was beyond %g. "
+            "%s: one input set the range of its converter to %g, but of the last %d none was beyond %g. "
             "Ranges do not shrink, so that these keep few of %d bits, or none. Bound what is sent there, or "
             "leave these weights digital.",
             self._label,
             self.dac_range[0],
-            n_reads,
+            SETTLED,
             largest,
             self._config.dac_bits,
         )

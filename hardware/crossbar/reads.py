@@ -20,6 +20,8 @@ def encode_spikes(x, per_spike, drive):  # type: ignore[no-untyped-def]
 
 JUMP = 16.0
 """Factor by which one input may widen the range of its converter, four of its bits, and not be suspected."""
+SETTLED = 1000
+"""Inputs after which such a one has been forgotten by whatever filters stand in front of the matrix."""
 
 
 @kernel
@@ -36,7 +38,7 @@ def encode_analog(x, levels, dac_range, jump, drive):  # type: ignore[no-untyped
         dac_range: Input of full voltage, 0 as long as it is not known, shape (1,); a power of two, so that it
             is undone by a shift.
         jump: Whether an input far beyond the range has set it, how many inputs have come since, and the
-            largest number among them, shape (3,).
+            largest number among them but the first :data:`SETTLED`, shape (3,).
         drive: Receives the relative voltages.
 
     Returns:
@@ -54,7 +56,8 @@ def encode_analog(x, levels, dac_range, jump, drive):  # type: ignore[no-untyped
         dac_range[0] = 2.0 ** math.ceil(math.log2(largest))
     else:
         jump[1] += 1.0
-        jump[2] = max(jump[2], largest)
+        if jump[1] > SETTLED:
+            jump[2] = max(jump[2], largest)
     unit = dac_range[0]
     for i in range(len(x)):
         v = x[i] / unit
@@ -233,7 +236,7 @@ def read_plain(x, coding, gain, tile_rows, converters, buffers, counts, signal, 
     Args:
         x: Inputs, shape (n_rows,).
         coding: What one spike stands for, or 0 for analog inputs; steps of their converter, its range, and
-            the number of inputs far beyond it.
+            what is noted of inputs far beyond it.
         gain: Factor on the result.
         tile_rows: Rows of one tile.
         converters: Pairs of columns of a tile, steps of a converter, weight per siemens, ranges, clips; and

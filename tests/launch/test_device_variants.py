@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from spikearm.errors import UnknownNameError
-from spikearm.launch.config import RunConfig
+from spikearm.errors import ConfigError, UnknownNameError
+from spikearm.launch.config import CONFIGS, RunConfig, load_config
 from spikearm.launch.device_variants import DAY_S, DEVICE_VARIANTS, STANDARD, make_variant
 from spikearm.launch.run import execute
 
@@ -43,6 +43,18 @@ def test_the_usual_variants_are_those_that_were_asked_for():
     assert DAY_S in {c.programmed_s for c in crossbars}
     assert DAY_S in {kind.rest_s for kind in kinds}
     assert RunConfig().crossbar in crossbars
+
+
+@pytest.mark.parametrize("experiment", sorted(path.stem for path in CONFIGS.glob("*.toml")))
+def test_every_variant_can_be_made_of_every_experiment_that_is_shipped(experiment):
+    config = load_config(experiment, RunConfig())
+    kinds = [variant.of(config) for variant in DEVICE_VARIANTS.values()]
+    assert {kind.perturbation for kind in kinds} == {config.perturbation}
+
+
+def test_a_run_that_a_variant_cannot_make_is_refused_by_its_name():
+    with pytest.raises(ConfigError, match=r"PCM, a day passes half-way: rest_s = .* set trials to 2"):
+        make_variant("pcm-day-between").of(RunConfig(trials=1))
 
 
 def test_an_unknown_variant_is_refused_with_a_suggestion():

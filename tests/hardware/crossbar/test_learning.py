@@ -9,6 +9,7 @@ import pytest
 from spikearm.hardware.crossbar import events
 from spikearm.hardware.crossbar.clock import DeviceClock
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.hardware.crossbar.devices import make_device
 from spikearm.hardware.crossbar.due import due_pulses
 from spikearm.hardware.crossbar.events import EventTraces
 from spikearm.hardware.crossbar.learning import PulseLearning
@@ -54,6 +55,25 @@ def test_event_driven_learning_equals_dense_learning(tau_s, n_steps):
         learning.pes(spikes, error, 1e-6, Ledger().counts)
     learning.settle(Ledger().counts)
     np.testing.assert_allclose(learning.chi * 2.0, dense, rtol=1e-7, atol=1e-9 * np.abs(dense).max())
+
+
+@pytest.mark.parametrize("rate", [3e-5, 1e-4])
+def test_event_driven_learning_gives_as_many_pulses_as_dense_learning(rate):
+    """Where pulses cannot follow the changes, too: a visit has the pulses of all steps since the last."""
+    tau_s, n_steps = 0.005, 4000
+    config = replace(CrossbarConfig(), device=make_device("reram-gong2018"))
+    given = []
+    for tau in (tau_s, None):
+        learning, ledger, rng = _learning(config, tau_s=tau), Ledger(), np.random.default_rng(1)
+        acts, decay = np.zeros(N_IN), np.exp(-DT_S / tau_s)
+        for step, spikes in enumerate(_spikes(n_steps)):
+            acts = decay * acts + (1 - decay) * spikes
+            error = np.sin(2 * np.pi * step / 500 + np.arange(N_OUT)) + 0.1 * rng.normal(size=N_OUT)
+            learning.pes(acts if tau is None else spikes, error, rate, ledger.counts)
+        given.append(ledger.total().set_pulses + ledger.total().reset_pulses)
+    event, dense = given
+    assert dense > 10 * n_steps
+    assert event == pytest.approx(dense, rel=0.1)
 
 
 def test_a_filter_that_decays_too_fast_is_left_to_the_dense_form():

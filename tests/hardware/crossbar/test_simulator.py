@@ -469,12 +469,12 @@ def test_time_of_a_closed_simulator_does_not_advance():
         sim.advance_time(1.0)
 
 
-def _summed(values, other=0.1):
+def _summed(values, other=0.1, synapse=None):
     """Two inputs, of which the first is given step by step, weighed and summed."""
     with nengo.Network(seed=0) as network:
         stimulus = nengo.Node(lambda t: [values[min(round(t / 1e-3) - 1, len(values) - 1)], other])
         out = nengo.Node(size_in=3)
-        nengo.Connection(stimulus, out, transform=np.ones((3, 2)), synapse=None, label="sum")
+        nengo.Connection(stimulus, out, transform=np.ones((3, 2)), synapse=synapse, label="sum")
         network.probe = nengo.Probe(out)
     return network
 
@@ -484,16 +484,23 @@ def test_one_outlier_that_takes_all_resolution_is_warned_of(outlier, caplog):
     network = _summed([0.5, 0.5, outlier, 0.5])
     config = replace(IDEAL, dac_bits=8)
     with CrossbarSimulator(network, config=config, progress_bar=False) as sim:
-        sim.run_steps(1002)
+        sim.run_steps(2002)
         assert caplog.text == ""
-        sim.run_steps(2000)
+        sim.run_steps(1000)
         np.testing.assert_allclose(sim.data[network.probe][:2], 0.6, atol=0.01)
         np.testing.assert_allclose(sim.data[network.probe][2], outlier, rtol=0.01)
         np.testing.assert_array_equal(sim.data[network.probe][3:], 0.0)
     (message,) = [record.getMessage() for record in caplog.records]
     assert "connection sum: one input set the range of its converter to" in message
-    assert "none of the 1000 since was beyond 0.5" in message
+    assert "of the last 1000 none was beyond 0.5" in message
     assert "keep few of 8 bits" in message
+
+
+def test_an_outlier_that_fades_away_is_warned_of(caplog):
+    network = _summed([0.5, 0.5, 1e30, 0.5], synapse=0.005)
+    with CrossbarSimulator(network, config=replace(IDEAL, dac_bits=8), progress_bar=False) as sim:
+        sim.run_steps(3000)
+    assert "one input set the range of its converter" in caplog.text
 
 
 def test_inputs_that_grow_are_followed(caplog):
@@ -507,7 +514,7 @@ def test_inputs_that_grow_are_followed(caplog):
 def test_inputs_that_begin_after_a_rest_are_no_outlier(caplog):
     network = _summed([1e-8] * 3 + [0.5, 0.7], other=0.0)
     with CrossbarSimulator(network, config=replace(IDEAL, dac_bits=8), progress_bar=False) as sim:
-        sim.run_steps(1200)
+        sim.run_steps(2200)
     assert caplog.text == ""
 
 
