@@ -78,7 +78,7 @@ def _compare(argv: Sequence[str]) -> int:
         ),
         common=_COMMON,
     )
-    console.print("preparing all runs; on a new machine, kernels are compiled once (some 15 s)", style="dim")
+    console.print("preparing all runs; on a new machine, kernels are compiled once, for half a minute or so", style="dim")
     document = compare(
         command.run, command.kinds, panel=lambda label, config: LivePanel(config, label, prepared=True)
     )
