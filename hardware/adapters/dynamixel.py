@@ -168,6 +168,19 @@ class DynamixelPlant:
         self._last = self._read_servos()
         self._require_no_trouble()
 
+    def let_go(self) -> None:
+        """Torque off until the next :meth:`write`.
+
+        Raises:
+            ClosedError: The plant was closed.
+            DriveError: A servo could not be switched off; it is told again with every reading.
+        """
+        self._require_open()
+        if not self._not_off:
+            self._disable()
+        if self._not_off:
+            raise DriveError(self._still_on())
+
     def close(self) -> None:
         """Torque off; closing twice is not an error."""
         if self._closed:
@@ -202,11 +215,9 @@ class DynamixelPlant:
     def _switch_off(self, servo: int) -> bool:
         """Whether it says itself that it is off."""
         with suppress(DriveError):
-            result, _ = self._packet(lambda: self._bus.write1ByteTxRx(self._port, servo, TORQUE_ENABLE, 0))
+            result, _ = self._packet(self._bus.write1ByteTxRx, self._port, servo, TORQUE_ENABLE, 0)
             if result == sdk.COMM_SUCCESS:
-                value, result, _ = self._packet(
-                    lambda: self._bus.read1ByteTxRx(self._port, servo, TORQUE_ENABLE)
-                )
+                value, result, _ = self._packet(self._bus.read1ByteTxRx, self._port, servo, TORQUE_ENABLE)
                 return bool(result == sdk.COMM_SUCCESS and not value)
         return False
 
@@ -229,7 +240,7 @@ class DynamixelPlant:
             f" {self._config.servo_watchdog_s:g} s; then look at the arm, and recover it (--recover)."
         )
 
-    def _packet(self, exchange: Callable[[], _T]) -> _T:
+    def _packet(self, exchange: Callable[..., _T], *arguments: object) -> _T:
         """One packet, and what is answered.
 
         The SDK takes its port for busy for ever after an exchange that an exception has ended, be it the
@@ -240,7 +251,7 @@ class DynamixelPlant:
         """
         self._port.is_using = False
         try:
-            return exchange()
+            return exchange(*arguments)
         except Exception as error:  # pyserial lets out those of the system as well, e.g. termios.error
             raise DriveError(f"the line {self._config.servo_port} has failed: {error}") from error
 
@@ -269,9 +280,7 @@ class DynamixelPlant:
         data = list(value.to_bytes(size, "little"))
         for servo in self._config.servo_ids:
             for _ in range(_TRIES):
-                result, error = self._packet(
-                    lambda servo=servo: self._bus.writeTxRx(self._port, servo, address, size, data)
-                )
+                result, error = self._packet(self._bus.writeTxRx, self._port, servo, address, size, data)
                 if result == sdk.COMM_SUCCESS:
                     break
             error &= ~_ALERT
@@ -286,9 +295,7 @@ class DynamixelPlant:
         """A goal beyond a servo's own limit is not taken, and a sync write does not say so."""
         limit_a = self._config.servo_limit_a
         for servo in self._config.servo_ids:
-            units, result, _ = self._packet(
-                lambda servo=servo: self._bus.read2ByteTxRx(self._port, servo, _CURRENT_LIMIT)
-            )
+            units, result, _ = self._packet(self._bus.read2ByteTxRx, self._port, servo, _CURRENT_LIMIT)
             if result != sdk.COMM_SUCCESS:
                 raise DriveError(f"servo {servo} does not tell its current limit.")
             if units * _AMP < limit_a:
@@ -309,6 +316,8 @@ class DynamixelPlant:
         result = self._packet(self._reader.txRxPacket)
         if result != sdk.COMM_SUCCESS:
             return self._lost(self._bus.getTxRxResult(result))
+        if any(len(self._reader.data_dict[i]) != len(_READ) for i in self._config.servo_ids):
+            return self._lost("an answer came that was another packet's")  # of one that was broken off
         if not self._watch():
             return self._lost(self._trouble)
         self._n_bad = 0

@@ -12,7 +12,7 @@ sdk = pytest.importorskip("dynamixel_sdk")
 serial = pytest.importorskip("serial")
 sys.path.append(str(Path(__file__).parent))
 
-from dynamixel_bus import AMP, NM_PER_A, RAD, WRITE, Bus, crc16  # noqa: E402 - needs the path above
+from dynamixel_bus import AMP, HEADER, NM_PER_A, RAD, STATUS, WRITE, Bus, crc16  # noqa: E402 - needs the path above
 
 from spikearm.envs.arms import ARMS  # noqa: E402
 from spikearm.envs.dynamics import MujocoDynamics  # noqa: E402
@@ -238,6 +238,27 @@ def test_servo_that_cannot_be_switched_off_is_left_to_its_own_watchdog(bus, make
     assert torques_on(bus) == [1, 1]
 
 
+def test_servos_that_are_let_go_are_off_until_the_next_torque(bus, make):
+    plant = pushing(make)
+    plant.let_go()
+    assert torques_on(bus) == [0, 0]
+    plant.read()
+    plant.write(np.ones(2))
+    plant.read()
+    assert torques_on(bus) == [1, 1]
+
+
+def test_servo_that_does_not_let_go_is_said_and_told_again(bus, make):
+    plant = pushing(make)
+    lose_the_torque_off(bus, 5)
+    with pytest.raises(DriveError, match=r"servo 2 .* could not be switched off"):
+        plant.let_go()
+    for _ in range(3):
+        plant.read()
+    assert torques_on(bus) == [0, 0]
+    plant.let_go()
+
+
 def test_servo_whose_torque_comes_back_is_switched_off_again(bus, make):
     plant = pushing(make)
     bus.servos[1].overload()
@@ -283,6 +304,22 @@ def test_packet_that_was_broken_off_does_not_block_the_next(bus, make, monkeypat
     monkeypatch.undo()
     plant.close()
     assert torques_on(bus) == [0, 0]
+
+
+def test_answer_to_an_earlier_packet_is_no_reading(bus, make):
+    """It comes late after a packet that was broken off, and has no data."""
+    plant = pushing(make)
+    before = plant.read()
+    bus.noise = late_status(1)
+    np.testing.assert_array_equal(plant.read().q, before.q)
+    bus.noise = late_status(1)
+    plant.close()
+    assert torques_on(bus) == [0, 0]
+
+
+def late_status(servo: int) -> bytes:
+    packet = HEADER + bytes((servo, 4, 0, STATUS, 0))
+    return packet + crc16(packet).to_bytes(2, "little")
 
 
 def test_write_that_breaks_off_is_a_fault_of_the_drive(bus, make, monkeypatch):
