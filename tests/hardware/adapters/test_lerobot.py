@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+import lerobot_library
+from lerobot_library import Robot, RobotConfig, make_robot_from_config
 
 from spikearm.envs.arms import ARMS
 from spikearm.envs.plant import MujocoPlant
@@ -14,13 +25,23 @@ JOINTS = ("shoulder", "elbow")
 DEGREES = 180.0 / np.pi
 
 
-class SimulatedRobot:
-    """The methods and features that LeRobot's abstract ``Robot`` asks of a robot, in degrees."""
+@RobotConfig.register_subclass("simulated_planar")
+@dataclass(kw_only=True)
+class SimulatedPlanarConfig(RobotConfig):
+    """Settings of :class:`SimulatedPlanar`."""
 
-    name = "planar"
+    arm: str = "planar2"
 
-    def __init__(self) -> None:
-        self.arm = MujocoPlant(ARMS["planar2"])
+
+class SimulatedPlanar(Robot):
+    """A registered robot with MuJoCo behind it, in degrees."""
+
+    config_class = SimulatedPlanarConfig
+    name = "simulated_planar"
+
+    def __init__(self, config: SimulatedPlanarConfig) -> None:
+        super().__init__(config)
+        self.arm = MujocoPlant(ARMS[config.arm])
         self._connected = False
         self.lacks: str | None = None
 
@@ -35,6 +56,16 @@ class SimulatedRobot:
     @property
     def is_connected(self):
         return self._connected
+
+    @property
+    def is_calibrated(self):
+        return True
+
+    def calibrate(self):
+        pass
+
+    def configure(self):
+        pass
 
     def connect(self, calibrate=True):
         assert not self._connected
@@ -61,7 +92,7 @@ class SimulatedRobot:
 
 @pytest.fixture
 def robot():
-    return SimulatedRobot()
+    return make_robot_from_config(RobotConfig.get_choice_class("simulated_planar")(id="bench"))
 
 
 @pytest.fixture
@@ -126,3 +157,43 @@ def test_bad_torque_is_not_sent(robot, plant):
 def test_joints_need_different_names(joints):
     with pytest.raises(ConfigError, match="joints are different names"):
         LeRobotNames(joints)
+
+
+# -- the real package --------------------------------------------------------------------------------
+
+
+def test_registered_robot_is_made_by_its_name(robot):
+    assert isinstance(robot, SimulatedPlanar)
+    assert (robot.id, robot.robot_type, SimulatedPlanarConfig().type) == ("bench", *2 * ["simulated_planar"])
+
+
+def abstract(tree: ast.Module) -> dict[str, list[str]]:
+    """What a module's ``Robot`` leaves to its subclasses: names, and their arguments and kinds."""
+    (robot,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Robot")
+    found = {}
+    for each in robot.body:
+        if isinstance(each, ast.FunctionDef):
+            marks = sorted(ast.unparse(mark) for mark in each.decorator_list)
+            if "abc.abstractmethod" in marks:
+                found[each.name] = [*marks, *(argument.arg for argument in each.args.args)]
+    return found
+
+
+def test_stand_in_has_the_interface_of_the_package():
+    """By its source: to import it takes all of its datasets and models."""
+    spec = importlib.util.find_spec("lerobot")
+    if spec is None:
+        pytest.skip("lerobot is not installed")
+    folder = Path(spec.submodule_search_locations[0]) / "robots"
+    real = ast.parse((folder / "robot.py").read_text())
+    stand_in = ast.parse(Path(lerobot_library.__file__).read_text())
+    assert abstract(real) == abstract(stand_in)
+    assert len(abstract(real)) == 10
+    config = ast.unparse(ast.parse((folder / "config.py").read_text()))
+    for line in (
+        "class RobotConfig(draccus.ChoiceRegistry",
+        "id: str | None = None",
+        "def type(self) -> str:",
+    ):
+        assert line in config
+    assert "def make_robot_from_config(config: RobotConfig) -> Robot:" in (folder / "utils.py").read_text()
