@@ -31,8 +31,8 @@ class RobotConfig(abc.ABC):  # noqa: B024 - as it is there
         return register
 
     @classmethod
-    def get_choice_class(cls, name: str) -> type[RobotConfig]:
-        return cls.registered[name]
+    def get_known_choices(cls) -> dict[str, type[RobotConfig]]:
+        return cls.registered
 
     @property
     def type(self) -> str:
