@@ -12,6 +12,7 @@ import tyro
 from spikearm.envs.perturbation import Perturbation
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig
 from spikearm.hardware.adapters.franka_config import FrankaConfig
+from spikearm.hardware.adapters.lerobot_config import LeRobotConfig
 from spikearm.hardware.link.faults import FaultPlan
 from spikearm.hardware.link.hold import HoldGains
 from spikearm.hardware.link.limits import LimitRules
@@ -33,9 +34,11 @@ class RobotConfig:
         lock_step: Move only when commanded, as fast as the client commands, instead of in real time.
         acknowledge_real_arm: Say that a real arm may be energised: its surroundings are clear, its emergency
             stop is at hand, docs/safety.md was read.
-        drive: "mujoco"; or, for a real arm, "franka" or "dynamixel"; the model of --arm is then its dynamics.
+        drive: "mujoco"; or, for a real arm, "franka", "dynamixel" or "lerobot"; the model of --arm is
+            then its dynamics.
         dynamixel: The servos.
         franka: The Franka arm.
+        lerobot: The robot of LeRobot's.
         seed: Seed of the arm's sensor noise; that of the run, for the same noise as in one process.
         control_dt_s: Period [s].
         perturbation: What the arm carries and suffers.
@@ -50,9 +53,10 @@ class RobotConfig:
     key_file: Path | None = None
     lock_step: bool = False
     acknowledge_real_arm: bool = False
-    drive: Literal["mujoco", "dynamixel", "franka"] = "mujoco"
+    drive: Literal["mujoco", "dynamixel", "franka", "lerobot"] = "mujoco"
     dynamixel: DynamixelConfig = field(default_factory=DynamixelConfig)
     franka: FrankaConfig = field(default_factory=FrankaConfig)
+    lerobot: LeRobotConfig = field(default_factory=LeRobotConfig)
     seed: int = 0
     control_dt_s: float = 0.001
     perturbation: Annotated[Perturbation, tyro.conf.OmitArgPrefixes] = field(

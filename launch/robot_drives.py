@@ -9,6 +9,7 @@ from spikearm.envs.arms import ARMS, ArmSpec
 from spikearm.errors import ConfigError
 from spikearm.hardware.adapters.franka import N_JOINTS, FrankaPlant
 from spikearm.hardware.adapters.franka_config import FRANKA_DT_S
+from spikearm.hardware.adapters.lerobot import LeRobotNames, LeRobotPlant
 from spikearm.hardware.link.server import ServedPlant
 from spikearm.launch.compose import simulated_arm
 from spikearm.launch.robot_config import RobotConfig
@@ -25,7 +26,8 @@ def make_arm(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
         return simulated_arm(arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s)
     if config.lock_step:
         raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
-    return _make_dynamixel(config, arm) if config.drive == "dynamixel" else _make_franka(config, arm)
+    makers = {"dynamixel": _make_dynamixel, "franka": _make_franka, "lerobot": _make_lerobot}
+    return makers[config.drive](config, arm)
 
 
 def _make_dynamixel(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
@@ -52,6 +54,26 @@ def _make_franka(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
             f"{config.control_dt_s:g} s."
         )
     return FrankaPlant(config.franka, _library("pylibfranka", "franka", "Franka's library"))
+
+
+def _make_lerobot(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
+    settings = config.lerobot
+    if len(settings.lerobot_joints) != arm.n_joints:
+        raise ConfigError(
+            f"arm {arm.name!r} has {arm.n_joints} joints, but lerobot_joints names "
+            f"{len(settings.lerobot_joints)}; give one name per joint."
+        )
+    robots = _library("lerobot.robots", "lerobot", "LeRobot")
+    importlib.import_module("lerobot.utils.import_utils").register_third_party_plugins()
+    known = robots.RobotConfig.get_known_choices()
+    if settings.lerobot_robot not in known:
+        raise ConfigError(
+            f"no robot {settings.lerobot_robot!r} is registered with LeRobot, only {sorted(known)}. Install "
+            "the package that brings it (lerobot_robot_...), and give its name as --lerobot-robot."
+        )
+    robot = robots.make_robot_from_config(known[settings.lerobot_robot](id=settings.lerobot_id))
+    names = LeRobotNames(settings.lerobot_joints, degrees=settings.lerobot_degrees)
+    return LeRobotPlant(robot, names, dt_s=config.control_dt_s)
 
 
 def _library(module: str, extra: str, what: str) -> ModuleType:

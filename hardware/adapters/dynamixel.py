@@ -6,9 +6,12 @@ Table", protocol 2.0); the XC, XH, XM and XW series share them.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 import dynamixel_sdk as sdk
 import numpy as np
@@ -36,6 +39,10 @@ _CENTRE = 2048
 _TRIES = 3
 _BAD_READS = 5
 """Reads in a row that may fail, as single ones on a serial line do, before it counts as a fault."""
+_INSISTING_READS = 5
+"""Reads that try again to switch off what is still on; then the line is left to the servos' watchdog."""
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 class DynamixelPlant:
@@ -43,7 +50,8 @@ class DynamixelPlant:
 
     The servos' torque is off until the first :meth:`write`. Their own bus watchdog stops them if nothing is
     heard any more, whatever becomes of this process. With every reading they say whether they still give
-    torque: if one does not, all are switched off, until :meth:`recover`.
+    torque: if one does not, all are switched off, until :meth:`recover`. A servo that cannot be switched off
+    is told again with every reading; after some, nothing is said any more, so that its own watchdog trips.
 
     Args:
         config: The servos.
@@ -74,6 +82,8 @@ class DynamixelPlant:
         self._start_s = now()
         self._n_bad = 0
         self._trouble = ""
+        self._not_off: tuple[int, ...] = ()
+        self._n_insisted = 0
         self._measured: FloatArray = np.zeros(len(config.servo_ids))
         try:
             self._prepare()
@@ -111,9 +121,11 @@ class DynamixelPlant:
 
         Raises:
             ClosedError: The plant was closed.
-            DriveError: Several readings in a row were lost.
+            DriveError: Several readings in a row were lost, the line has failed, or a servo could not be
+                switched off, and the line is left alone.
         """
         self._require_open()
+        self._insist()
         self._last = self._read_servos()
         return self._last
 
@@ -151,18 +163,35 @@ class DynamixelPlant:
             DriveError: They do not answer, or have an error that only a reboot ends.
         """
         self._require_open()
-        self._trouble = ""
         self._prepare()
+        self._trouble, self._not_off, self._n_insisted = "", (), 0
         self._last = self._read_servos()
         self._require_no_trouble()
+
+    def let_go(self) -> None:
+        """Torque off until the next :meth:`write`.
+
+        Raises:
+            ClosedError: The plant was closed.
+            DriveError: A servo could not be switched off; it is told again with every reading.
+        """
+        self._require_open()
+        if not self._not_off:
+            self._disable()
+        if self._not_off:
+            raise DriveError(self._still_on())
 
     def close(self) -> None:
         """Torque off; closing twice is not an error."""
         if self._closed:
             return
         self._closed = True
-        self._disable()
-        self._port.closePort()
+        try:
+            self._disable()
+            if self._not_off:
+                _log.error("%s", self._still_on())
+        finally:
+            self._port.closePort()
 
     def _enable(self) -> None:
         """All servos or none: an arm of which some joints are held is worse than one that is limp."""
@@ -173,10 +202,58 @@ class DynamixelPlant:
             raise
         self._enabled = True
 
-    def _disable(self) -> None:
+    def _disable(self, n_tries: int = _TRIES) -> None:
+        """Torque off, and no current for whoever keeps it on; who could not be switched off is remembered."""
         self._enabled = False
-        for servo in self._config.servo_ids:  # each by itself: one that is lost must not spare the others
-            self._bus.write1ByteTxRx(self._port, servo, TORQUE_ENABLE, 0)
+        with suppress(DriveError):
+            self._send_currents([0] * len(self._config.servo_ids))
+        left = self._config.servo_ids
+        for _ in range(n_tries):  # each by itself: one that is lost must not spare the others
+            left = tuple(servo for servo in left if not self._switch_off(servo))
+        self._not_off = left
+
+    def _switch_off(self, servo: int) -> bool:
+        """Whether it says itself that it is off."""
+        with suppress(DriveError):
+            result, _ = self._packet(self._bus.write1ByteTxRx, self._port, servo, TORQUE_ENABLE, 0)
+            if result == sdk.COMM_SUCCESS:
+                value, result, _ = self._packet(self._bus.read1ByteTxRx, self._port, servo, TORQUE_ENABLE)
+                return bool(result == sdk.COMM_SUCCESS and not value)
+        return False
+
+    def _insist(self) -> None:
+        """Try again to switch off what is still on; in the end, be silent: readings feed its watchdog."""
+        if not self._not_off:
+            self._n_insisted = 0
+            return
+        if self._n_insisted < _INSISTING_READS:
+            self._n_insisted += 1
+            self._disable(n_tries=1)
+        if self._not_off and self._n_insisted >= _INSISTING_READS:
+            raise DriveError(self._still_on())
+
+    def _still_on(self) -> str:
+        servos = ", ".join(map(str, self._not_off))
+        return (
+            f"servo {servos} on {self._config.servo_port} could not be switched off, and may give torque. "
+            f"Cut its power. If that lasts, nothing is sent any more, so that its own watchdog stops it after"
+            f" {self._config.servo_watchdog_s:g} s; then look at the arm, and recover it (--recover)."
+        )
+
+    def _packet(self, exchange: Callable[..., _T], *arguments: object) -> _T:
+        """One packet, and what is answered.
+
+        The SDK takes its port for busy for ever after an exchange that an exception has ended, be it the
+        line's or Ctrl-C; only one thread uses it, so that nothing is under way when the next one begins.
+
+        Raises:
+            DriveError: The line has failed.
+        """
+        self._port.is_using = False
+        try:
+            return exchange(*arguments)
+        except Exception as error:  # pyserial lets out those of the system as well, e.g. termios.error
+            raise DriveError(f"the line {self._config.servo_port} has failed: {error}") from error
 
     def _open(self) -> None:
         port = self._config.servo_port
@@ -203,7 +280,7 @@ class DynamixelPlant:
         data = list(value.to_bytes(size, "little"))
         for servo in self._config.servo_ids:
             for _ in range(_TRIES):
-                result, error = self._bus.writeTxRx(self._port, servo, address, size, data)
+                result, error = self._packet(self._bus.writeTxRx, self._port, servo, address, size, data)
                 if result == sdk.COMM_SUCCESS:
                     break
             error &= ~_ALERT
@@ -218,7 +295,7 @@ class DynamixelPlant:
         """A goal beyond a servo's own limit is not taken, and a sync write does not say so."""
         limit_a = self._config.servo_limit_a
         for servo in self._config.servo_ids:
-            units, result, _ = self._bus.read2ByteTxRx(self._port, servo, _CURRENT_LIMIT)
+            units, result, _ = self._packet(self._bus.read2ByteTxRx, self._port, servo, _CURRENT_LIMIT)
             if result != sdk.COMM_SUCCESS:
                 raise DriveError(f"servo {servo} does not tell its current limit.")
             if units * _AMP < limit_a:
@@ -231,14 +308,16 @@ class DynamixelPlant:
         self._writer.clearParam()
         for servo, value in zip(self._config.servo_ids, units, strict=True):
             self._writer.addParam(servo, list(value.to_bytes(2, "little", signed=True)))
-        result = self._writer.txPacket()
+        result = self._packet(self._writer.txPacket)
         if result != sdk.COMM_SUCCESS:
             raise DriveError(f"currents could not be sent: {self._bus.getTxRxResult(result)}")
 
     def _read_servos(self) -> JointState:
-        result = self._reader.txRxPacket()
+        result = self._packet(self._reader.txRxPacket)
         if result != sdk.COMM_SUCCESS:
             return self._lost(self._bus.getTxRxResult(result))
+        if any(len(self._reader.data_dict[i]) != len(_READ) for i in self._config.servo_ids):
+            return self._lost("an answer came that was another packet's")  # of one that was broken off
         if not self._watch():
             return self._lost(self._trouble)
         self._n_bad = 0
@@ -250,10 +329,14 @@ class DynamixelPlant:
     def _watch(self) -> bool:
         """Look at what the servos say of themselves; whether their readings are what was asked for.
 
-        If one gives no torque, all are switched off: an arm of which some joints are held is worse than one
-        that is limp. One that has lost its settings reads something else at the same addresses.
+        Those that give torque though they were switched off are told again with the next reading. If one
+        gives no torque, all are switched off: an arm of which some joints are held is worse than one that is
+        limp. One that has lost its settings reads something else at the same addresses.
         """
         watched = np.stack([self._numbers(1, k) for k in range(len(WATCHED))], axis=1).astype(int) % 256
+        if not self._enabled:
+            on = watched[:, WATCHED.index(TORQUE_ENABLE)]
+            self._not_off = tuple(i for i, each in zip(self._config.servo_ids, on, strict=True) if each)
         if not self._trouble:
             found = zip(self._config.servo_ids, watched.tolist(), strict=True)
             said = (trouble(servo, *each, wanted_on=self._enabled) for servo, each in found)
@@ -263,6 +346,8 @@ class DynamixelPlant:
         return bool(watched[:, WATCHED.index(BUS_WATCHDOG)].all())
 
     def _require_no_trouble(self) -> None:
+        if self._not_off:
+            raise DriveError(". But ".join(filter(None, (self._trouble, self._still_on()))))
         if self._trouble:
             raise DriveError(
                 f"{self._trouble}. All servos are without torque; look at the arm, then recover it "

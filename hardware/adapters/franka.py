@@ -135,21 +135,39 @@ class FrankaPlant:
             self._fail(error)
         self._failure = ""
 
+    def let_go(self) -> None:
+        """End torque control, which gives the arm back to its own controller, until the next :meth:`write`.
+
+        A desired torque of 0 would not: it goes on carrying the arm, and damps nothing.
+
+        Raises:
+            ClosedError: The plant was closed.
+            DriveError: The arm does not answer.
+        """
+        self._require_open()
+        try:
+            self._end_control()
+        except self._errors as error:
+            self._fail(error)
+
     def close(self) -> None:
-        """End torque control, which gives the arm back to its own controller; twice is not an error."""
+        """As :meth:`let_go`, for good; twice is not an error."""
         if self._closed:
             return
         self._closed = True
-        if self._control is None:
+        with suppress(*self._errors):
+            self._end_control()
+
+    def _end_control(self) -> None:
+        control, self._control = self._control, None
+        if control is None:
             return
         last = self._library.Torques(list(self._state.tau_J_d))
         last.motion_finished = True
         try:
-            self._control.writeOnce(last)
+            control.writeOnce(last)
         except self._errors:
-            with suppress(*self._errors):
-                self._robot.stop()
-        self._control = None
+            self._robot.stop()
 
     def _connect(self, config: FrankaConfig) -> Any:
         realtime = self._library.RealtimeConfig

@@ -87,6 +87,15 @@ class Recovers(Protocol):
         ...
 
 
+@runtime_checkable
+class LetsGo(Protocol):
+    """An arm with brakes, a controller or a switch of its own, that torque 0 is not the end of."""
+
+    def let_go(self) -> None:
+        """No torque of ours any more, until the next ``write``."""
+        ...
+
+
 class RobotServer:
     """Serves one arm to one client at a time.
 
@@ -144,6 +153,8 @@ class RobotServer:
         self._sensing = plant if isinstance(plant, MeasuresTorque) else None
         self._measured = None if self._sensing is None else self._sensing.torque_measured
         self._recovering = plant if isinstance(plant, Recovers) else None
+        self._letting_go = plant if isinstance(plant, LetsGo) else None
+        self._has_let_go = False
         self.paced = isinstance(plant, KeepsTime) and plant.paces
         self._echo_ns = self._arrived_ns = 0
         self._fault_now, self._blind = Stop(0), False
@@ -316,13 +327,15 @@ class RobotServer:
         self._look()
 
     def _apply(self, torque: FloatArray) -> None:
-        """Apply a torque; a failing plant stops the arm, not the server."""
+        """Apply a torque, or let go; a failing plant stops the arm, not the server."""
         self._fault_now = Stop(0)
+        if self._letting_go is not None and self._session.stop & Stop.TORQUE_OFF:
+            self._let_go(self._letting_go)
+            return
+        self._has_let_go = False
         applied = self._attempt(lambda: self._plant.write(torque))
         if applied is None:
-            # What an arm does that takes no torque, its joints know at best; from there it goes on.
-            self._applied = self._applied if self._measured is None else self._measured
-            self._session.report(self._applied)
+            self._report(self._applied)
         elif np.isfinite(applied).all():
             np.maximum(self.largest, np.abs(applied), out=self.largest)
             if self._before is not None:
@@ -332,6 +345,19 @@ class RobotServer:
         else:
             self._fault_now |= Stop.PLANT
             self.fault = f"the arm says that it applied {applied}"
+
+    def _let_go(self, plant: LetsGo) -> None:
+        """Once, and again until it has worked; nothing is written while the torque is to be off."""
+        if not self._has_let_go:
+            self._attempt(plant.let_go)
+            self._has_let_go = not self._fault_now
+        self._before = None
+        self._report(np.zeros_like(self._applied))
+
+    def _report(self, supposed: FloatArray) -> None:
+        """What an arm does that takes no torque, its joints know at best; from there it goes on."""
+        self._applied = supposed if self._measured is None else self._measured
+        self._session.report(self._applied)
 
     def _look(self) -> None:
         """Read, from an arm that takes no torque as well; a failing sensor stops the arm likewise."""

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 sdk = pytest.importorskip("dynamixel_sdk")
+serial = pytest.importorskip("serial")
 sys.path.append(str(Path(__file__).parent))
 
-from dynamixel_bus import AMP, NM_PER_A, RAD, Bus, crc16  # noqa: E402 - needs the path above
+from dynamixel_bus import AMP, HEADER, NM_PER_A, RAD, STATUS, WRITE, Bus, crc16  # noqa: E402 - needs the path above
 
 from spikearm.envs.arms import ARMS  # noqa: E402
 from spikearm.envs.dynamics import MujocoDynamics  # noqa: E402
@@ -154,6 +155,199 @@ def test_arm_whose_servo_stopped_is_recovered(bus, make, happens):
     np.testing.assert_allclose(plant.read().q, bus.plant.read().q, atol=0.51 * RAD)
     assert [servo.table[64] for servo in bus.servos.values()] == [1, 1]
     assert [servo.table[98] for servo in bus.servos.values()] == [5, 5]
+
+
+# -- torque off, whatever happens to it ---------------------------------------------------------------
+
+
+def lose_the_torque_off(bus, n: int):
+    """The next packets get lost that would switch servo 2 off; how many are still to."""
+    left, obey = [n], bus._obey
+
+    def lossy(servo, instruction, body):
+        if (servo, instruction, bytes(body)) == (2, WRITE, b"\x40\x00\x00") and left[0]:
+            left[0] -= 1
+        else:
+            obey(servo, instruction, body)
+
+    bus._obey = lossy
+    return left
+
+
+def torques_on(bus) -> list[int]:
+    return [servo.table[64] for servo in bus.servos.values()]
+
+
+def pushing(make):
+    """An arm both servos of which give torque."""
+    plant = make()
+    plant.write(np.array((0.5, 1.0)))
+    plant.read()
+    return plant
+
+
+def test_torque_off_that_gets_lost_is_sent_again(bus, make):
+    plant = pushing(make)
+    lose_the_torque_off(bus, 1)
+    bus.servos[1].overload()
+    plant.read()
+    assert torques_on(bus) == [0, 0]
+    with pytest.raises(DriveError, match="All servos are without torque"):
+        plant.write(np.zeros(2))
+
+
+def test_torque_off_is_repeated_with_every_reading(bus, make):
+    plant = pushing(make)
+    lose_the_torque_off(bus, 5)
+    bus.servos[1].overload()
+    plant.read()
+    assert torques_on(bus) == [0, 1]
+    assert bus.servos[2].goal_nm == 0.0  # it is told to give none as well
+    with pytest.raises(
+        DriveError, match=r"servo 1 .* overload.* But servo 2 on .* could not be switched off"
+    ):
+        plant.write(np.zeros(2))
+    for _ in range(3):
+        plant.read()
+    assert torques_on(bus) == [0, 0]
+    with pytest.raises(DriveError, match="All servos are without torque"):
+        plant.write(np.zeros(2))
+
+
+def test_servo_that_cannot_be_switched_off_is_left_to_its_own_watchdog(bus, make):
+    """It hears nothing more, neither readings nor writes, until somebody recovers it."""
+    plant = pushing(make)
+    left = lose_the_torque_off(bus, 1000)
+    bus.servos[1].overload()
+    for _ in range(5):
+        plant.read()
+    with pytest.raises(DriveError, match=r"servo 2 .* could not be switched off.* after 0\.1 s"):
+        plant.read()
+    said, bus._obey = [], lambda *packet: said.append(packet)
+    for _ in range(3):
+        for action in (plant.read, lambda: plant.write(np.zeros(2))):
+            with pytest.raises(DriveError, match=r"servo 2 .* could not be switched off"):
+                action()
+    assert said == []
+    left[0] = 0
+    del bus._obey
+    bus.servos[1].reboot()
+    bus.servos[2].miss_its_master()
+    plant.recover()
+    plant.write(np.ones(2))
+    assert torques_on(bus) == [1, 1]
+
+
+def test_servos_that_are_let_go_are_off_until_the_next_torque(bus, make):
+    plant = pushing(make)
+    plant.let_go()
+    assert torques_on(bus) == [0, 0]
+    plant.read()
+    plant.write(np.ones(2))
+    plant.read()
+    assert torques_on(bus) == [1, 1]
+
+
+def test_servo_that_does_not_let_go_is_said_and_told_again(bus, make):
+    plant = pushing(make)
+    lose_the_torque_off(bus, 5)
+    with pytest.raises(DriveError, match=r"servo 2 .* could not be switched off"):
+        plant.let_go()
+    for _ in range(3):
+        plant.read()
+    assert torques_on(bus) == [0, 0]
+    plant.let_go()
+
+
+def test_servo_whose_torque_comes_back_is_switched_off_again(bus, make):
+    plant = pushing(make)
+    bus.servos[1].overload()
+    plant.read()
+    bus.servos[2].table[64] = 1
+    plant.read()
+    plant.read()
+    assert torques_on(bus) == [0, 0]
+
+
+@pytest.mark.parametrize("n_lost", [1, 1000])
+def test_closing_insists_and_says_what_is_left(bus, make, caplog, n_lost):
+    plant = pushing(make)
+    lose_the_torque_off(bus, n_lost)
+    plant.close()
+    assert torques_on(bus) == [0, int(n_lost > 1)]
+    assert bus.servos[2].goal_nm == 0.0
+    assert ("servo 2" in caplog.text and "could not be switched off" in caplog.text) == (n_lost > 1)
+
+
+@pytest.mark.parametrize("error", [serial.SerialException("it was unplugged"), KeyboardInterrupt()])
+def test_packet_that_was_broken_off_does_not_block_the_next(bus, make, monkeypatch, error):
+    """The SDK leaves its port marked as busy."""
+    plant = pushing(make)
+
+    def broken(length):
+        raise error
+
+    interrupted = isinstance(error, KeyboardInterrupt)
+    for action in (plant.read, plant.recover):
+        with monkeypatch.context() as patch:
+            patch.setattr(plant._port, "readPort", broken)
+            with pytest.raises(KeyboardInterrupt if interrupted else DriveError) as caught:
+                action()
+        assert interrupted or "has failed: it was unplugged" in str(caught.value)
+        np.testing.assert_allclose(plant.read().q, bus.plant.read().q, atol=0.51 * RAD)
+    plant.recover()
+    plant.write(np.ones(2))
+    assert torques_on(bus) == [1, 1]
+    monkeypatch.setattr(plant._port, "readPort", broken)
+    with pytest.raises((KeyboardInterrupt, DriveError)):
+        plant.read()
+    monkeypatch.undo()
+    plant.close()
+    assert torques_on(bus) == [0, 0]
+
+
+def test_answer_to_an_earlier_packet_is_no_reading(bus, make):
+    """It comes late after a packet that was broken off, and has no data."""
+    plant = pushing(make)
+    before = plant.read()
+    bus.noise = late_status(1)
+    np.testing.assert_array_equal(plant.read().q, before.q)
+    bus.noise = late_status(1)
+    plant.close()
+    assert torques_on(bus) == [0, 0]
+
+
+def late_status(servo: int) -> bytes:
+    packet = HEADER + bytes((servo, 4, 0, STATUS, 0))
+    return packet + crc16(packet).to_bytes(2, "little")
+
+
+def test_write_that_breaks_off_is_a_fault_of_the_drive(bus, make, monkeypatch):
+    plant = pushing(make)
+
+    def broken(packet):
+        raise OSError("input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plant._port, "writePort", broken)
+        with pytest.raises(DriveError, match="has failed: input/output error"):
+            plant.write(np.ones(2))
+    np.testing.assert_array_equal(plant.write(np.ones(2)), np.ones(2))
+
+
+def test_line_that_fails_for_one_servo_does_not_spare_the_others(bus, make, monkeypatch):
+    plant = pushing(make)
+    send = plant._port.writePort
+
+    def broken(packet):
+        if packet[4] == 1:
+            raise OSError("input/output error")
+        return send(packet)
+
+    monkeypatch.setattr(plant._port, "writePort", broken)
+    plant.close()
+    assert torques_on(bus) == [1, 0]
+    assert bus.servos[1].goal_nm == 0.0
 
 
 def test_servo_with_an_error_is_not_recovered_but_named(bus, make):

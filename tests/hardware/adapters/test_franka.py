@@ -145,6 +145,30 @@ def test_closing_gives_the_arm_back_without_a_jump(arm, plant):
         plant.read()
 
 
+def test_arm_that_is_let_go_is_its_own_again_until_the_next_torque(arm, plant):
+    plant.let_go()  # nothing was begun
+    control(plant, arm.gravity(HOME) + 5.0, 10)
+    plant.let_go()
+    plant.let_go()
+    assert (arm.control, arm.reflex) == (None, "")
+    n = len(arm.desires)
+    np.testing.assert_array_equal(plant.read().q, arm.q)
+    control(plant, arm.gravity(arm.q) + 5.0, 3)
+    np.testing.assert_array_equal(arm.desires[n], np.zeros(7))
+    assert arm.reflex == ""
+
+
+def test_arm_that_takes_no_last_torque_is_stopped(arm, plant, monkeypatch):
+    control(plant, arm.gravity(HOME), 10)
+
+    def refused(self, command):
+        raise franka_library.ControlException("libfranka: motion aborted")
+
+    monkeypatch.setattr(franka_library.ActiveControl, "writeOnce", refused)
+    plant.let_go()
+    assert arm.control is None
+
+
 def test_bad_torque_is_not_sent(arm, plant):
     with pytest.raises(NotFiniteError, match="Nothing was sent"):
         plant.write(np.full(7, np.nan))
@@ -253,6 +277,30 @@ def test_reflex_stops_the_session_and_is_recovered_by_the_client(arm, served):
     plant.next_state()
     assert plant.mode is Mode.COMMAND_ACTIVE or plant.stop_reason & Stop.MISSED_IN_A_ROW
     assert arm.reflex == ""
+
+
+def test_arm_whose_hold_runs_away_is_given_back_to_its_own_controller(arm, served):
+    """A desired torque of 0 would drop it slowly, undamped: the arm goes on carrying itself alone."""
+    served.periods(100)
+    for _ in range(2000):
+        arm.load_nm[6] = 12.0 if arm.dq[6] < 4.0 else 0.0  # somebody pushes, below the arm's own reflex
+        served.period()
+        if served.session.stop & Stop.TORQUE_OFF:
+            break
+    assert served.session.stop & Stop.TORQUE_OFF
+    arm.load_nm[:] = 0.0
+    served.period()
+    assert arm.control is None
+    q, n_desired = arm.q.copy(), len(arm.desires)
+    served.periods(500)
+    np.testing.assert_array_equal(arm.q, q)
+    assert len(arm.desires) == n_desired
+    plant = served.connect(rules=ACKNOWLEDGED)
+    plant.recover()
+    served.periods(300)
+    assert (served.session.stop, arm.reflex) == (Stop(0), "")
+    assert arm.control is not None
+    np.testing.assert_allclose(arm.q, q, atol=1e-3)
 
 
 def test_unplugged_arm_does_not_make_the_server_spin(arm, served):

@@ -2,66 +2,27 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from spikearm.envs.arms import ARMS
-from spikearm.envs.plant import MujocoPlant
+sys.path.append(str(Path(__file__).parent))
+
+import lerobot_library
+from lerobot_library import RobotConfig, make_robot_from_config
+from simulated_planar import JOINTS, SimulatedPlanar, SimulatedPlanarConfig
+
 from spikearm.errors import ClosedError, ConfigError, DriveError, NotFiniteError
 from spikearm.hardware.adapters.lerobot import LeRobotNames, LeRobotPlant
-
-JOINTS = ("shoulder", "elbow")
-DEGREES = 180.0 / np.pi
-
-
-class SimulatedRobot:
-    """The methods and features that LeRobot's abstract ``Robot`` asks of a robot, in degrees."""
-
-    name = "planar"
-
-    def __init__(self) -> None:
-        self.arm = MujocoPlant(ARMS["planar2"])
-        self._connected = False
-        self.lacks: str | None = None
-
-    @property
-    def observation_features(self):
-        return {f"{joint}.{what}": float for joint in JOINTS for what in ("pos", "vel")}
-
-    @property
-    def action_features(self):
-        return {f"{joint}.torque": float for joint in JOINTS}
-
-    @property
-    def is_connected(self):
-        return self._connected
-
-    def connect(self, calibrate=True):
-        assert not self._connected
-        self._connected = True
-
-    def get_observation(self):
-        assert self._connected
-        state = self.arm.read()
-        seen = {}
-        for joint, q, dq in zip(JOINTS, state.q, state.dq, strict=True):
-            seen |= {f"{joint}.pos": q * DEGREES, f"{joint}.vel": dq * DEGREES}
-        seen.pop(self.lacks, None)
-        return seen
-
-    def send_action(self, action):
-        assert self._connected
-        sent = self.arm.write(np.array([action[f"{joint}.torque"] for joint in JOINTS]))
-        return dict(zip(action, sent.tolist(), strict=True))
-
-    def disconnect(self):
-        assert self._connected
-        self._connected = False
 
 
 @pytest.fixture
 def robot():
-    return SimulatedRobot()
+    return make_robot_from_config(RobotConfig.get_known_choices()["simulated_planar"](id="bench"))
 
 
 @pytest.fixture
@@ -126,3 +87,43 @@ def test_bad_torque_is_not_sent(robot, plant):
 def test_joints_need_different_names(joints):
     with pytest.raises(ConfigError, match="joints are different names"):
         LeRobotNames(joints)
+
+
+# -- the real package --------------------------------------------------------------------------------
+
+
+def test_registered_robot_is_made_by_its_name(robot):
+    assert isinstance(robot, SimulatedPlanar)
+    assert (robot.id, robot.robot_type, SimulatedPlanarConfig().type) == ("bench", *2 * ["simulated_planar"])
+
+
+def abstract(tree: ast.Module) -> dict[str, list[str]]:
+    """What a module's ``Robot`` leaves to its subclasses: names, and their arguments and kinds."""
+    (robot,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Robot")
+    found = {}
+    for each in robot.body:
+        if isinstance(each, ast.FunctionDef):
+            marks = sorted(ast.unparse(mark) for mark in each.decorator_list)
+            if "abc.abstractmethod" in marks:
+                found[each.name] = [*marks, *(argument.arg for argument in each.args.args)]
+    return found
+
+
+def test_stand_in_has_the_interface_of_the_package():
+    """By its source: to import it takes all of its datasets and models."""
+    spec = importlib.util.find_spec("lerobot")
+    if spec is None:
+        pytest.skip("lerobot is not installed")
+    folder = Path(spec.submodule_search_locations[0]) / "robots"
+    real = ast.parse((folder / "robot.py").read_text())
+    stand_in = ast.parse(Path(lerobot_library.__file__).read_text())
+    assert abstract(real) == abstract(stand_in)
+    assert len(abstract(real)) == 10
+    config = ast.unparse(ast.parse((folder / "config.py").read_text()))
+    for line in (
+        "class RobotConfig(draccus.ChoiceRegistry",
+        "id: str | None = None",
+        "def type(self) -> str:",
+    ):
+        assert line in config
+    assert "def make_robot_from_config(config: RobotConfig) -> Robot:" in (folder / "utils.py").read_text()

@@ -17,6 +17,8 @@ from spikearm.hardware.link.wire import Codec, CommandFrame, Flag, Trait
 from spikearm.records import FloatArray, JointState
 
 PERIOD_NS = 1_000_000
+PACKET_NS = 10_000
+"""What it costs the robot to take one packet."""
 KEY = bytes(range(32))
 NOTHING = Flag(0)
 
@@ -204,6 +206,7 @@ class _RobotEnd:
 
     def receive(self, timeout_s=0.0):
         if self.rig.inwards:
+            self.rig.now_ns += PACKET_NS
             return self.rig.inwards.popleft()
         self.rig.now_ns += max(1000, round(1e9 * timeout_s))
         return None

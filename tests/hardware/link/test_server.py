@@ -191,6 +191,65 @@ def test_blind_robot_lets_go_instead_of_driving_its_arm_away(rig, blind):
     assert np.abs(robot.plant.dq).max() < 2.1
 
 
+class LettingGo(Masses):
+    """Has brakes of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_let_go = 0
+        self.refuses = False
+
+    def let_go(self):
+        self.n_let_go += 1
+        if self.refuses:
+            raise RuntimeError("brakes do not close")
+        self.dq[:] = 0.0
+
+
+def without_torque(rig):
+    """A robot whose arm has let go; its sensors are well again."""
+    robot = rig(plant=LettingGo())
+    robot.periods(20)
+    robot.plant.broken = True
+    robot.periods(20)
+    robot.plant.broken = False
+    return robot
+
+
+def test_arm_that_can_let_go_does_so_instead_of_getting_torque_zero(rig):
+    robot = without_torque(rig)
+    assert robot.session.stop & Stop.TORQUE_OFF
+    n_written = len(robot.plant.applied)
+    robot.periods(100)
+    assert robot.plant.n_let_go == 1
+    assert len(robot.plant.applied) == n_written
+    np.testing.assert_array_equal(robot.session.applied, 0.0)
+    client = robot.connect()
+    client.recover()
+    robot.periods(10)
+    assert robot.session.stop == Stop(0)
+    assert len(robot.plant.applied) > n_written
+    robot.plant.broken = True
+    robot.periods(20)
+    assert robot.plant.n_let_go == 2
+
+
+def test_arm_that_does_not_let_go_is_told_again_and_not_recovered(rig):
+    robot = rig(plant=LettingGo())
+    robot.plant.refuses = True
+    robot.plant.broken = True
+    robot.periods(20)
+    robot.plant.broken = False
+    n_before = robot.plant.n_let_go
+    robot.periods(10)
+    assert robot.plant.n_let_go == n_before + 10
+    assert robot.session.stop & Stop.PLANT
+    assert "brakes do not close" in robot.server.fault
+    robot.plant.refuses = False
+    robot.periods(10)
+    assert robot.plant.n_let_go == n_before + 11
+
+
 def test_blind_moment_is_bridged_by_gravity_alone(rig):
     robot = rig(plant=Masses(weight=4.0), dynamics=MassDynamics(weight=4.0))
     robot.periods(100)
