@@ -77,6 +77,8 @@ class LinkConfig:
     def __post_init__(self) -> None:
         if self.recoveries < 0:
             raise ConfigError(f"recoveries must be 0 or more, not {self.recoveries!r}.")
+        if self.monitor and self.recover:
+            raise ConfigError("--monitor only looks, --recover gives an arm its torque back; leave one out.")
 
     @property
     def rules(self) -> ClientRules:

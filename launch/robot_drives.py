@@ -23,8 +23,6 @@ def make_arm(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
     """
     if config.drive == "mujoco":
         return simulated_arm(arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s)
-    if config.lock_step:
-        raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
     return _make_dynamixel(config, arm) if config.drive == "dynamixel" else _make_franka(config, arm)
 
 

@@ -257,10 +257,11 @@ def test_robot_that_ended_is_a_reason_and_not_a_lost_report(short_path, monkeypa
 
 def test_real_arm_is_not_recovered_by_itself(short_path):
     run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
-    config = in_step(run, short_path, acknowledge_real_arm=True)
+    patient = SessionRules(watchdog=WatchdogRules(max_missed_s=0.2, max_share=1.0), stale_s=0.2)
+    config = in_step(run, short_path, lock_step=False, session=patient, acknowledge_real_arm=True)
     arm = load_arm(config.arm)
     done = threading.Event()
-    with robot_around(make_arm(config, arm), arm, config, Trait.REAL | Trait.LOCK_STEP) as robot:
+    with robot_around(make_arm(config, arm), arm, config, Trait.REAL) as robot:
         robot.server._move = _failing_after(robot, 150, [])
         thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
         thread.start()

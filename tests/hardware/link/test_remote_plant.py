@@ -175,6 +175,20 @@ def test_real_robot_is_armed_only_if_somebody_says_so(rig):
     robot.armed(rules=ClientRules(acknowledged=True))
 
 
+def test_real_robot_is_recovered_only_if_somebody_says_so(rig):
+    robot = rig(traits=Trait.REAL)
+    robot.session.protect(Stop.JOINT_LIMIT | Stop.TORQUE_OFF)
+    plant = robot.connect()
+    with pytest.raises(ConfigError, match=r"this robot is real.*--acknowledge-real-arm"):
+        plant.recover()
+    robot.periods(10)
+    assert robot.session.stop == Stop.JOINT_LIMIT | Stop.TORQUE_OFF
+    plant.close()
+    acknowledged = robot.connect(rules=ClientRules(acknowledged=True))
+    acknowledged.recover()
+    assert acknowledged.mode is Mode.MONITOR
+
+
 def test_real_robot_cannot_be_reset(rig):
     with pytest.raises(LinkError, match=r"cannot be reset"):
         rig(traits=Trait.REAL).connect().reset()

@@ -1,0 +1,73 @@
+"""What a robot is not served as, whatever plant is given."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from spikearm.envs.arms import load_arm
+from spikearm.envs.perturbation import Perturbation
+from spikearm.errors import ConfigError
+from spikearm.hardware.link.wire import Trait
+from spikearm.launch.hardware_run import LinkConfig
+from spikearm.launch.robot import robot_around
+from spikearm.launch.robot_config import RobotConfig
+from spikearm.launch.robot_drives import make_arm
+
+
+class MisHomed:
+    """An arm one encoder of which counts too much, as after a power cycle or a wrong homing."""
+
+    def __init__(self, plant, joint, by_rad):
+        self.plant, self.closed = plant, False
+        self.offset = np.zeros(len(plant.read().q))
+        self.offset[joint] = by_rad
+
+    dt_s = 1e-3
+
+    def reset(self, *, seed=None):
+        return self.read()
+
+    def read(self):
+        reading = self.plant.read()
+        return dataclasses.replace(reading, q=reading.q + self.offset)
+
+    def write(self, torque):
+        return self.plant.write(torque)
+
+    def close(self):
+        self.closed = True
+
+
+def settings(folder, **changes) -> RobotConfig:
+    base = RobotConfig(
+        listen=f"unix:{folder}/arm.sock", acknowledge_real_arm=True, perturbation=Perturbation()
+    )
+    return dataclasses.replace(base, **changes)
+
+
+@pytest.mark.parametrize("traits", [Trait.REAL, Trait.RESETTABLE])
+@pytest.mark.parametrize(("name", "joint", "by_rad"), [("iiwa14", 0, 3.3), ("fr3", 6, 2.0 * np.pi)])
+def test_arm_that_reads_outside_its_range_is_not_served(short_path, name, joint, by_rad, traits):
+    config = settings(short_path, arm=name)
+    arm = load_arm(name)
+    plant = MisHomed(make_arm(config, arm), joint, by_rad)
+    said = f"joint {joint} reads .* rad, outside its range of .*homing"
+    with pytest.raises(ConfigError, match=said), robot_around(plant, arm, config, traits):
+        pass
+    assert plant.closed
+
+
+@pytest.mark.parametrize(("lock_step", "trait"), [(True, Trait(0)), (False, Trait.LOCK_STEP)])
+def test_real_arm_is_not_served_in_lock_step(short_path, lock_step, trait):
+    config = settings(short_path, arm="planar2", lock_step=lock_step)
+    arm = load_arm("planar2")
+    with pytest.raises(ConfigError, match="a real arm does not wait for its commands"):
+        robot_around(make_arm(config, arm), arm, config, Trait.REAL | trait)
+
+
+def test_looking_only_and_recovering_exclude_each_other():
+    with pytest.raises(ConfigError, match="--monitor only looks, --recover gives an arm its torque back"):
+        LinkConfig(monitor=True, recover=True)
