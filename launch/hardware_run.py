@@ -17,7 +17,8 @@ from spikearm.controller.protocols import Target
 from spikearm.controller.resume import resumed
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
-from spikearm.envs.arms import load_arm
+from spikearm.envs.arms import ArmSpec, load_arm
+from spikearm.envs.identity import arm_identity
 from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, SpikearmError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import dial
@@ -119,15 +120,16 @@ class _Outcome:
             self.network_age.add(record.command.network_age_s)
 
 
-def connect(link: LinkConfig, n_joints: int, statistics: LinkStatistics | None = None) -> RemotePlant:
+def connect(link: LinkConfig, arm: ArmSpec, statistics: LinkStatistics | None = None) -> RemotePlant:
     """The robot as a plant, not armed.
 
     Raises:
-        SpikearmError: The address or the key cannot be used, or nobody answers.
+        SpikearmError: The address or the key cannot be used, nobody answers, or it is another arm.
     """
     address, key = parse_address(link.robot), load_key(link.key_file)
     require_safe(address, has_key=bool(key))
-    return RemotePlant(dial(address), Codec(n_joints, key), rules=link.rules, statistics=statistics)
+    codec = Codec(arm.n_joints, key, arm=arm_identity(arm))
+    return RemotePlant(dial(address), codec, rules=link.rules, statistics=statistics)
 
 
 def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any], Path]:
@@ -143,13 +145,13 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
     Raises:
         SpikearmError: The configuration cannot be composed, the robot cannot be reached or armed.
     """
-    with connect(link, load_arm(config.arm).n_joints) as plant:
+    with connect(link, load_arm(config.arm)) as plant:
         lock_step = plant.lock_step
     # A network elsewhere is waited for in another way if time does not stand still for it.
     control = compose_control(dataclasses.replace(config, realtime=not lock_step))
     try:
         if link.recover:
-            with connect(link, control.arm.n_joints) as plant:
+            with connect(link, control.arm) as plant:
                 plant.recover()
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
         outcome = _Outcome(control.schedule)
@@ -231,7 +233,7 @@ def _one_loop(
     meter: EnergyMeter | None,
     stop: StopRequest,
 ) -> None:
-    with connect(link, control.arm.n_joints, outcome.statistics) as plant:
+    with connect(link, control.arm, outcome.statistics) as plant:
         # Now, and not when the run began: somebody may have moved the arm by hand.
         outcome.schedule = _led_up(control, outcome.schedule, plant.read().q)
         result = Loop(
@@ -256,7 +258,7 @@ def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int) -
     Raises:
         ProtectiveStopError: The robot is real, or has stopped for another reason than missed commands.
     """
-    with connect(link, control.arm.n_joints, outcome.statistics) as plant:
+    with connect(link, control.arm, outcome.statistics) as plant:
         if plant.traits & Trait.REAL or plant.stop_reason & ~_MISSED:
             raise ProtectiveStopError(
                 f"a run recovers simulated arms only, and from missed commands: this one has stopped "

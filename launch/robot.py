@@ -12,6 +12,7 @@ import numpy as np
 
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.envs.identity import arm_identity
 from spikearm.errors import AddressError, ConfigError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import Channel, listen
@@ -141,7 +142,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         dt_s=plant.dt_s,
         given=_given(plant, arm.n_joints) if real else None,
     )
-    codec = Codec(arm.n_joints, key)
+    codec = Codec(arm.n_joints, key, arm=arm_identity(arm))
     channel: Channel = listen(address)
     if config.faults.any:
         wire_seed, sensor_seed = np.random.SeedSequence(config.faults.fault_seed).spawn(2)
@@ -197,8 +198,8 @@ def _require_inside(q_range: FloatArray, reading: JointState) -> None:
         joint = int(np.flatnonzero(outside)[0])
         low, high = q_range[joint]
         raise ConfigError(
-            f"joint {joint} reads {reading.q[joint]:.3f} rad, outside its range of {low:.3f} to {high:.3f} rad. "
-            "Check its homing, its zero and the model (--arm), or move it inside by hand; then serve it again."
+            f"joint {joint} reads {reading.q[joint]:.3f} rad, outside its range of {low:.3f} to {high:.3f} "
+            "rad. Check homing, zero and model (--arm), or move it inside by hand, and serve it again."
         )
 
 

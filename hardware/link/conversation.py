@@ -75,7 +75,7 @@ class Conversation:
         zero: No torque [N m], shape (n_joints,).
 
     Raises:
-        LinkError: Nobody answers, or another client is in session.
+        LinkError: Nobody answers, another client is in session, or the robot has another arm.
     """
 
     def __init__(
@@ -287,6 +287,11 @@ class Conversation:
                 state = self._codec.unpack_state(came[0])
             except Refused as refusal:
                 self.statistics.refused[refusal.cause] += 1
+                if refusal.cause is Cause.ARM:
+                    raise LinkError(
+                        "the robot at this address is another arm than the one this run is for: "
+                        "another weight, other ranges or other torque limits. Give both ends the same --arm."
+                    ) from None
                 continue
             if state.echo_ns != hello_ns:
                 continue

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
 
 from spikearm.envs.arms import load_arm
 from spikearm.envs.perturbation import Perturbation
-from spikearm.errors import ConfigError
-from spikearm.hardware.link.wire import Trait
-from spikearm.launch.hardware_run import LinkConfig
+from spikearm.errors import ConfigError, LinkError
+from spikearm.hardware.link.wire import Mode, Trait
+from spikearm.launch.hardware_run import LinkConfig, connect
 from spikearm.launch.robot import robot_around
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
@@ -54,7 +55,7 @@ def test_arm_that_reads_outside_its_range_is_not_served(short_path, name, joint,
     config = settings(short_path, arm=name)
     arm = load_arm(name)
     plant = MisHomed(make_arm(config, arm), joint, by_rad)
-    said = f"joint {joint} reads .* rad, outside its range of .*homing"
+    said = f"joint {joint} reads .* rad, outside its range of .*rad. Check homing"
     with pytest.raises(ConfigError, match=said), robot_around(plant, arm, config, traits):
         pass
     assert plant.closed
@@ -66,6 +67,23 @@ def test_real_arm_is_not_served_in_lock_step(short_path, lock_step, trait):
     arm = load_arm("planar2")
     with pytest.raises(ConfigError, match="a real arm does not wait for its commands"):
         robot_around(make_arm(config, arm), arm, config, Trait.REAL | trait)
+
+
+@pytest.mark.parametrize(("served", "believed"), [("fr3", "iiwa14"), ("iiwa14", "gen3"), ("gen3", "fr3")])
+def test_client_of_another_arm_does_not_join(short_path, served, believed):
+    config = settings(short_path, arm=served)
+    arm, done = load_arm(served), threading.Event()
+    with robot_around(make_arm(config, arm), arm, config, Trait.RESETTABLE) as robot:
+        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
+        thread.start()
+        try:
+            with pytest.raises(LinkError, match=r"another arm than the one this run is for.*--arm"):
+                connect(LinkConfig(robot=config.listen), load_arm(believed))
+            with connect(LinkConfig(robot=config.listen), arm) as plant:
+                assert plant.mode is Mode.MONITOR
+        finally:
+            done.set()
+            thread.join()
 
 
 def test_looking_only_and_recovering_exclude_each_other():
