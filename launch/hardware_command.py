@@ -23,6 +23,7 @@ _COMMON = (
     "key_file",
     "monitor",
     "acknowledge_real_arm",
+    "lead_in",
     "recover",
     "recoveries",
     "backend",

@@ -33,6 +33,7 @@ class RemotePlant:
         rules: How patient to be.
         statistics: Of an earlier session, to be continued; None begins new ones.
         now_ns: Monotonic clock [ns].
+        interrupted: Whether somebody has asked to stop: it is not joined, armed or recovered then.
 
     Attributes:
         statistics: Of the link, since it was made.
@@ -49,10 +50,13 @@ class RemotePlant:
         rules: ClientRules | None = None,
         statistics: LinkStatistics | None = None,
         now_ns: Callable[[], int] = time.monotonic_ns,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._closed = self._armed = False
         self.statistics = LinkStatistics() if statistics is None else statistics
-        self._robot = Conversation(channel, codec, rules or ClientRules(), self.statistics, now_ns)
+        self._robot = Conversation(
+            channel, codec, rules or ClientRules(), self.statistics, now_ns, interrupted
+        )
 
     def __enter__(self) -> Self:
         return self
