@@ -23,7 +23,6 @@ _COMMON = (
     "key_file",
     "monitor",
     "acknowledge_real_arm",
-    "lead_in",
     "recover",
     "recoveries",
     "backend",

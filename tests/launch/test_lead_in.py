@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spikearm.controller.protocols import Target
 from spikearm.errors import ConfigError
+from spikearm.launch import lead_in
 from spikearm.launch.compose import compose_control
 from spikearm.launch.config import RunConfig
 from spikearm.launch.lead_in import led_up
+from spikearm.records import Pose
 
 DIRECTION = np.array((1.0, 0.5, -0.5, 0.5, 0.5, -0.5, 0.5))
 
@@ -64,3 +67,17 @@ def test_simulated_arm_is_led_there_in_a_second_without_a_word(control, caplog):
 def test_arm_at_its_start_is_not_led_anywhere(control):
     q = np.asarray(control.arm.home)
     assert led_up(control, control.schedule, q, real=True, may_be_long=False) is control.schedule
+
+
+@pytest.mark.parametrize(
+    ("change", "stands"),
+    [({}, True), ({"turned": 0.1}, False), ({"q": 0.1}, False), ({"moved": 2e-3}, False)],
+)
+def test_arm_stands_at_its_start_by_place_orientation_and_joints(change, stands):
+    turned, half = change.get("turned", 0.0), 0.5
+    pose = Pose(
+        np.array((change.get("moved", 0.0), 0.0, 0.0)),
+        np.array((np.cos(half * turned), 0.0, 0.0, np.sin(half * turned))),
+    )
+    start = Target(Pose(np.zeros(3), np.array((1.0, 0.0, 0.0, 0.0))), np.zeros(6), np.zeros(6), q=np.zeros(2))
+    assert lead_in._stands_at(start, pose, np.array((0.0, change.get("q", 0.0)))) is stands
