@@ -12,7 +12,8 @@ from spikearm.envs.arms import load_arm
 from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, LinkError
 from spikearm.hardware.link.wire import Mode, Trait
-from spikearm.launch.hardware_run import LinkConfig, connect
+from spikearm.launch.config import RunConfig
+from spikearm.launch.hardware_run import LinkConfig, connect, execute_on_robot
 from spikearm.launch.robot import robot_around
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
@@ -84,6 +85,32 @@ def test_client_of_another_arm_does_not_join(short_path, served, believed):
         finally:
             done.set()
             thread.join()
+
+
+@pytest.mark.parametrize("monitor", [False, True])
+def test_real_arm_far_from_its_start_is_looked_at_but_not_moved(short_path, monitor):
+    run = RunConfig(controller="osc", trials=1, duration_s=0.05, distance_m=0.02, out=short_path / "runs")
+    config = settings(short_path)
+    arm, done = load_arm(config.arm), threading.Event()
+    plant = make_arm(config, arm)
+    plant._q0 = plant._q0 + 0.12
+    start = plant.reset().q
+    link = LinkConfig(robot=config.listen, acknowledge_real_arm=True, monitor=monitor)
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
+        thread.start()
+        try:
+            if monitor:
+                summary, _ = execute_on_robot(run, link)
+                assert summary["link"]["monitor_only"] is True
+            else:
+                with pytest.raises(ConfigError, match=r"real and stands .*--lead-in"):
+                    execute_on_robot(run, link)
+        finally:
+            done.set()
+            thread.join()
+        # Its drives were off: it sinks a little until its own hold has its torque.
+        np.testing.assert_allclose(plant.read().q, start, atol=0.06)
 
 
 def test_looking_only_and_recovering_exclude_each_other():
