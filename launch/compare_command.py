@@ -78,7 +78,10 @@ def _compare(argv: Sequence[str]) -> int:
         ),
         common=_COMMON,
     )
-    console.print("preparing all runs; on a new machine, kernels are compiled once, for half a minute or so", style="dim")
+    console.print(
+        "preparing all runs; on a new machine, kernels are compiled once, for half a minute or so",
+        style="dim",
+    )
     document = compare(
         command.run, command.kinds, panel=lambda label, config: LivePanel(config, label, prepared=True)
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from spikearm.envs.arms import load_arm
+from spikearm.envs.identity import arm_identity
 from spikearm.errors import LinkError
 from spikearm.hardware.link.address import Address
 from spikearm.hardware.link.channel import dial
@@ -104,7 +106,8 @@ def measure_link(n_ticks: int) -> tuple[LinkStatistics, float]:
         ) as robot:
             try:
                 _wait_for(path, robot)
-                with no_collections(), RemotePlant(dial(Address(path=path)), Codec(2, b"")) as plant:
+                codec = Codec(2, b"", arm=arm_identity(load_arm("planar2")))
+                with no_collections(), RemotePlant(dial(Address(path=path)), codec) as plant:
                     return plant.statistics, _answer(plant, n_ticks)
             finally:
                 robot.terminate()

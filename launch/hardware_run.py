@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from spikearm.controller.interruption import StopRequest
 from spikearm.controller.loop import Loop, LoopResult
 from spikearm.controller.path import Schedule
-from spikearm.controller.protocols import Target
 from spikearm.controller.resume import resumed
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
-from spikearm.envs.arms import load_arm
+from spikearm.envs.arms import ArmSpec, load_arm
+from spikearm.envs.identity import arm_identity
 from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, SpikearmError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import dial
@@ -32,18 +30,14 @@ from spikearm.hardware.link.wire import Codec, Stop, Trait
 from spikearm.hardware.meter import EnergyMeter
 from spikearm.launch.compose import Control, compose_control
 from spikearm.launch.config import RunConfig
+from spikearm.launch.lead_in import led_up, pose_at
 from spikearm.launch.robot_config import DEFAULT_ADDRESS
 from spikearm.launch.run import default_name, record_run
 from spikearm.launch.run_folder import make_run_folder, write_json
 from spikearm.launch.spikes import SpikeRecorder
-from spikearm.records import FloatArray, Pose
 
-_AT_START_M = 1e-3
-"""Distance from the start of its path within which an arm stands there [m]."""
 _MISSED = Stop.MISSED_IN_A_ROW | Stop.MISSED_TOO_OFTEN | Stop.STALLED
 """Reasons of a stop that pass by themselves; of all others, somebody wants to know."""
-_AT_START_RAD = 0.01
-"""Likewise for its end effector's orientation, and for its joints where the path gives them [rad]."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +50,7 @@ class LinkConfig:
         monitor: Only look: the robot is not armed, commands are computed and recorded but never act.
         acknowledge_real_arm: Say that a real arm may move: its surroundings are clear, its emergency stop
             is at hand, docs/safety.md was read.
+        lead_in: Lead a real arm to the start of its path also from further away than 0.1 m or 0.1 rad.
         recover: Release a robot that stopped in an earlier run.
         recoveries: Stops within this run after which the robot is recovered and the run goes on: of a
             simulated robot, and for missed commands. All else wants somebody to look at it first.
@@ -68,6 +63,7 @@ class LinkConfig:
     key_file: Path | None = None
     monitor: bool = False
     acknowledge_real_arm: bool = False
+    lead_in: bool = False
     recover: bool = False
     recoveries: int = 0
     connect_s: float = 3.0
@@ -77,6 +73,8 @@ class LinkConfig:
     def __post_init__(self) -> None:
         if self.recoveries < 0:
             raise ConfigError(f"recoveries must be 0 or more, not {self.recoveries!r}.")
+        if self.monitor and self.recover:
+            raise ConfigError("--monitor only looks, --recover gives an arm its torque back; leave one out.")
 
     @property
     def rules(self) -> ClientRules:
@@ -117,15 +115,25 @@ class _Outcome:
             self.network_age.add(record.command.network_age_s)
 
 
-def connect(link: LinkConfig, n_joints: int, statistics: LinkStatistics | None = None) -> RemotePlant:
-    """The robot as a plant, not armed.
+def connect(
+    link: LinkConfig,
+    arm: ArmSpec,
+    statistics: LinkStatistics | None = None,
+    stop: StopRequest | None = None,
+) -> RemotePlant:
+    """The robot as a plant, not armed; once a stop is requested, it lets nobody join, arm or recover it.
 
     Raises:
-        SpikearmError: The address or the key cannot be used, or nobody answers.
+        SpikearmError: The address or the key cannot be used, nobody answers, or it is another arm.
     """
     address, key = parse_address(link.robot), load_key(link.key_file)
     require_safe(address, has_key=bool(key))
-    return RemotePlant(dial(address), Codec(n_joints, key), rules=link.rules, statistics=statistics)
+    codec = Codec(arm.n_joints, key, arm=arm_identity(arm))
+
+    def interrupted() -> bool:
+        return stop is not None and stop.requested
+
+    return RemotePlant(dial(address), codec, rules=link.rules, statistics=statistics, interrupted=interrupted)
 
 
 def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any], Path]:
@@ -141,13 +149,13 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
     Raises:
         SpikearmError: The configuration cannot be composed, the robot cannot be reached or armed.
     """
-    with connect(link, load_arm(config.arm).n_joints) as plant:
+    with connect(link, load_arm(config.arm)) as plant:
         lock_step = plant.lock_step
     # A network elsewhere is waited for in another way if time does not stand still for it.
     control = compose_control(dataclasses.replace(config, realtime=not lock_step))
     try:
         if link.recover:
-            with connect(link, control.arm.n_joints) as plant:
+            with connect(link, control.arm) as plant:
                 plant.recover()
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
         outcome = _Outcome(control.schedule)
@@ -204,9 +212,9 @@ def _drive(
             break
         done = outcome.n_ticks - before
         try:
-            _recover(link, control, outcome, min(done, len(outcome.schedule) - 1))
+            _recover(link, control, outcome, min(done, len(outcome.schedule) - 1), stop)
         except SpikearmError as error:
-            outcome.ended = f"{type(error).__name__}: {error}"
+            outcome.ended = "interrupted" if stop.requested else f"{type(error).__name__}: {error}"
             break
         if stop.requested:
             outcome.ended = "interrupted"
@@ -229,9 +237,13 @@ def _one_loop(
     meter: EnergyMeter | None,
     stop: StopRequest,
 ) -> None:
-    with connect(link, control.arm.n_joints, outcome.statistics) as plant:
+    with connect(link, control.arm, outcome.statistics, stop) as plant:
         # Now, and not when the run began: somebody may have moved the arm by hand.
-        outcome.schedule = _led_up(control, outcome.schedule, plant.read().q)
+        real = bool(plant.traits & Trait.REAL)
+        may_be_long = link.lead_in or link.monitor or not real
+        outcome.schedule = led_up(
+            control, outcome.schedule, plant.read().q, real=real, may_be_long=may_be_long
+        )
         result = Loop(
             plant,
             control.controller,
@@ -248,13 +260,13 @@ def _one_loop(
     outcome.interrupted = result.interrupted
 
 
-def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int) -> None:
+def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int, stop: StopRequest) -> None:
     """Release the robot, and lead the rest of the path back from where it is found.
 
     Raises:
         ProtectiveStopError: The robot is real, or has stopped for another reason than missed commands.
     """
-    with connect(link, control.arm.n_joints, outcome.statistics) as plant:
+    with connect(link, control.arm, outcome.statistics, stop) as plant:
         if plant.traits & Trait.REAL or plant.stop_reason & ~_MISSED:
             raise ProtectiveStopError(
                 f"a run recovers simulated arms only, and from missed commands: this one has stopped "
@@ -263,26 +275,4 @@ def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int) -
         plant.recover()
         q = plant.read().q
     control.controller.resume()
-    outcome.schedule = resumed(outcome.schedule, tick, pose=_pose_at(control, q), q=q)
-
-
-def _led_up(control: Control, schedule: Schedule, q: FloatArray) -> Schedule:
-    """The schedule, led up to from where the robot stands, unless it stands at its start."""
-    pose = _pose_at(control, q)
-    if _stands_at(schedule.targets[0], pose, q):
-        return schedule
-    return resumed(schedule, 0, pose=pose, q=q)
-
-
-def _stands_at(start: Target, pose: Pose, q: FloatArray) -> bool:
-    """Whether an arm stands where its path begins."""
-    turned_rad = 2.0 * math.acos(min(1.0, abs(float(pose.quaternion @ start.pose.quaternion))))
-    there = float(np.linalg.norm(pose.position - start.pose.position)) < _AT_START_M
-    joints_there = start.q is None or float(np.abs(q - start.q).max()) < _AT_START_RAD
-    return there and turned_rad < _AT_START_RAD and joints_there
-
-
-def _pose_at(control: Control, q: FloatArray) -> Pose:
-    """Pose of the end effector at rest at these joint angles, by the controller's model."""
-    control.dynamics.update(q, np.zeros_like(q))
-    return control.dynamics.pose()
+    outcome.schedule = resumed(outcome.schedule, tick, pose=pose_at(control, q), q=q)

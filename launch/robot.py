@@ -12,6 +12,7 @@ import numpy as np
 
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.envs.identity import arm_identity
 from spikearm.errors import AddressError, ConfigError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import Channel, listen
@@ -131,6 +132,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
     dynamics = MujocoDynamics(arm)
     limits = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges, dt_s=plant.dt_s, real=real)
     first = plant.read()
+    _require_inside(dynamics.joint_ranges, first)
     _require_carried(dynamics, limits, first)
     session = RobotSession(
         config.session,
@@ -140,7 +142,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         dt_s=plant.dt_s,
         given=_given(plant, arm.n_joints) if real else None,
     )
-    codec = Codec(arm.n_joints, key)
+    codec = Codec(arm.n_joints, key, arm=arm_identity(arm))
     channel: Channel = listen(address)
     if config.faults.any:
         wire_seed, sensor_seed = np.random.SeedSequence(config.faults.fault_seed).spawn(2)
@@ -162,12 +164,15 @@ def _require_allowed(config: RobotConfig, traits: Trait) -> None:
 
     Raises:
         AddressError: Others can reach its address.
-        ConfigError: Nobody has acknowledged that it may be energised, or faults are to be injected.
+        ConfigError: Nobody has acknowledged that it may be energised, faults are to be injected, or it shall
+            move in lock step, in which there is no watchdog.
     """
     address, has_key = parse_address(config.listen), bool(load_key(config.key_file))
     require_safe(address, has_key=has_key)
     if not traits & Trait.REAL:
         return
+    if config.lock_step or traits & Trait.LOCK_STEP:
+        raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
     if config.faults.any:
         raise ConfigError("faults are for simulated arms; leave them out for a real one.")
     if address.path is None and not has_key:
@@ -179,6 +184,22 @@ def _require_allowed(config: RobotConfig, traits: Trait) -> None:
         raise ConfigError(
             "this arm is real, and will be held by torque as soon as it is served. Clear its surroundings, "
             "keep a hand on its emergency stop, read docs/safety.md, and say so with --acknowledge-real-arm."
+        )
+
+
+def _require_inside(q_range: FloatArray, reading: JointState) -> None:
+    """An arm that reads outside its range would be moved as soon as it is held.
+
+    Raises:
+        ConfigError: A servo is a turn off after a power cycle, the homing or the model is wrong, or it is so.
+    """
+    outside = (reading.q < q_range[:, 0]) | (reading.q > q_range[:, 1])
+    if outside.any():
+        joint = int(np.flatnonzero(outside)[0])
+        low, high = q_range[joint]
+        raise ConfigError(
+            f"joint {joint} reads {reading.q[joint]:.3f} rad, outside its range of {low:.3f} to {high:.3f} "
+            "rad. Check homing, zero and model (--arm), or move it inside by hand, and serve it again."
         )
 
 

@@ -24,8 +24,6 @@ def make_arm(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
     """
     if config.drive == "mujoco":
         return simulated_arm(arm, config.perturbation, seed=config.seed, control_dt_s=config.control_dt_s)
-    if config.lock_step:
-        raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
     makers = {"dynamixel": _make_dynamixel, "franka": _make_franka, "lerobot": _make_lerobot}
     return makers[config.drive](config, arm)
 

@@ -39,7 +39,7 @@ _COMMON = (
 
 @dataclass(frozen=True)
 class RobotServeCommand:
-    """A simulated arm behind the wire, at its own pace, with watchdog and limits of its own; Ctrl-C ends it.
+    """An arm behind the wire, simulated or real, with watchdog and limits of its own; Ctrl-C ends it.
 
     Attributes:
         robot: The robot.

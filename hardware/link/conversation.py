@@ -66,6 +66,7 @@ class Conversation:
         rules: How patient to be.
         statistics: Of the link.
         now_ns: Monotonic clock [ns].
+        interrupted: Whether somebody has asked to stop: nothing is joined, armed or recovered then.
 
     Attributes:
         rules: How patient it is.
@@ -75,7 +76,7 @@ class Conversation:
         zero: No torque [N m], shape (n_joints,).
 
     Raises:
-        LinkError: Nobody answers, or another client is in session.
+        LinkError: Nobody answers, another client is in session, or the robot has another arm.
     """
 
     def __init__(
@@ -85,12 +86,14 @@ class Conversation:
         rules: ClientRules,
         statistics: LinkStatistics,
         now_ns: Callable[[], int] = time.monotonic_ns,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._channel = channel
         self._codec = codec
         self.rules = rules
         self.statistics = statistics
         self._now_ns = now_ns
+        self._interrupted = interrupted
         self.zero = np.zeros(codec.n_joints)
         self._sent = np.zeros((_REMEMBERED, codec.n_joints))
         self._session = self.sequence = self._timeout_ticks = 0
@@ -181,11 +184,12 @@ class Conversation:
             allow_stop: Whether a robot that has stopped is asked all the same.
 
         Raises:
-            LinkError: It takes too long.
+            LinkError: It takes too long, or somebody has asked to stop.
             ProtectiveStopError: The robot has stopped.
         """
         deadline_ns = self._in(self.rules.connect_s)
         while not wanted(self.state):
+            self._require_wanted()
             if self._now_ns() > deadline_ns:
                 raise LinkError(
                     f"the robot {failure} within {self.rules.connect_s:g} s; it is in mode "
@@ -244,6 +248,10 @@ class Conversation:
         finally:
             self._channel.close()
 
+    def _require_wanted(self) -> None:
+        if self._interrupted():
+            raise LinkError("interrupted before the robot was joined, recovered or armed.")
+
     def _in(self, seconds: float) -> int:
         """A time from now [ns]."""
         return self._now_ns() + round(seconds * _NS)
@@ -252,6 +260,7 @@ class Conversation:
         """Learn the session's number, and be the one who is in it."""
         deadline_ns, busy = self._in(self.rules.connect_s), False
         while self._now_ns() < deadline_ns:
+            self._require_wanted()
             hello_ns = self._now_ns()
             hello = CommandFrame(0, 0, 0, hello_ns, -1, Flag.HELLO, 0, self.zero)
             self._channel.send(self._codec.pack_command(hello))
@@ -287,6 +296,11 @@ class Conversation:
                 state = self._codec.unpack_state(came[0])
             except Refused as refusal:
                 self.statistics.refused[refusal.cause] += 1
+                if refusal.cause is Cause.ARM:
+                    raise LinkError(
+                        "the robot at this address is another arm than the one this run is for: "
+                        "another weight, other ranges or other torque limits. Give both ends the same --arm."
+                    ) from None
                 continue
             if state.echo_ns != hello_ns:
                 continue

@@ -23,8 +23,9 @@ what that asks for too late, and is driven by it. Of 12 random motions at 3 rad/
 with the bound all came to rest.
 """
 _RETURN_RAD_S = 0.3
-"""Speed at which the arm may be pulled back [rad/s].
+"""Speed at which the arm may be pulled back [rad/s], also into its range.
 
+The integral adds at most ``_INTEGRAL_LIMIT / hold_damping`` to it, 0.17 rad/s by the default gains.
 It bounds how far away the place may be where it is held: an arm that was stopped in motion comes to rest
 further on, and is left there.
 """
@@ -123,7 +124,9 @@ class Hold:
 
     def _place(self, q: FloatArray) -> FloatArray:
         """Where the arm is held: where the hold began, or nearer if it was carried away."""
+        place = q if self._q0 is None else self._q0
+        inside = np.minimum(np.maximum(place, self._low), self._high)
+        # Last, so that it bounds the way back into the range as well: an arm may read far outside of it.
         near, far = q - self._furthest_rad, q + self._furthest_rad
-        place = q if self._q0 is None else np.minimum(np.maximum(self._q0, near), far)
-        self._q0 = np.minimum(np.maximum(place, self._low), self._high)
+        self._q0 = np.minimum(np.maximum(inside, near), far)
         return self._q0

@@ -15,6 +15,8 @@ from spikearm.records import FloatArray, JointState
 _SPEED_RAD_S = 3.0
 _REAL_SPEED_RAD_S, _REAL_TORQUE_SHARE = 1.0, 0.5
 """Of an arm that can hurt, unless somebody says otherwise; half the torque carries any shipped arm."""
+_REAL_RATE_NM_S = 1000.0
+"""Fastest change of torque that an arm which can hurt may be given [N m/s], as in libfranka."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class LimitRules:
     Attributes:
         torque_share: Part of the arm's torque limits that may be used; None: all of a simulated arm's, half
             of a real one's.
-        torque_rate_nm_s: Fastest change of each torque [N m/s]. 1000, as in libfranka.
+        torque_rate_nm_s: Fastest change of each torque [N m/s]. 1000, as in libfranka; a real arm is given
+            no more.
         speed_rad_s: Joint speed at which the arm stops [rad/s]; None: 3, and 1 for a real arm.
         margin_rad: Distance from a joint's stop at which the arm begins to push back [rad], as in Polymetis.
         margin_rad_s: Distance from the joint speed limit at which it begins to brake [rad/s], likewise.
@@ -41,7 +44,7 @@ class LimitRules:
             raise ConfigError(f"torque_share must be above 0 and at most 1, not {self.torque_share!r}.")
         for key in ("torque_rate_nm_s", "speed_rad_s"):
             value = getattr(self, key)
-            if value is not None and not value > 0.0:
+            if value is not None and not (math.isfinite(value) and value > 0.0):
                 raise ConfigError(f"{key} must be a positive number, not {value!r}.")
         for key in ("margin_rad", "margin_rad_s"):
             value = getattr(self, key)
@@ -77,6 +80,9 @@ class Limits:
         q_range: Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop.
         dt_s: Period [s].
         real: Whether the arm can hurt.
+
+    Raises:
+        ConfigError: The torque of an arm that can hurt may change faster than 1000 N m/s.
     """
 
     def __init__(
@@ -88,6 +94,11 @@ class Limits:
         dt_s: float,
         real: bool = False,
     ) -> None:
+        if real and rules.torque_rate_nm_s > _REAL_RATE_NM_S:
+            raise ConfigError(
+                f"torque_rate_nm_s of a real arm must be at most {_REAL_RATE_NM_S:g}, "
+                f"not {rules.torque_rate_nm_s:g}."
+            )
         self._rules = rules
         self._rate_nm = rules.torque_rate_nm_s * dt_s
         self.torque: FloatArray = rules.share(real=real) * np.asarray(torque_limits, dtype=np.float64)

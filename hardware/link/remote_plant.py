@@ -33,6 +33,7 @@ class RemotePlant:
         rules: How patient to be.
         statistics: Of an earlier session, to be continued; None begins new ones.
         now_ns: Monotonic clock [ns].
+        interrupted: Whether somebody has asked to stop: it is not joined, armed or recovered then.
 
     Attributes:
         statistics: Of the link, since it was made.
@@ -49,10 +50,13 @@ class RemotePlant:
         rules: ClientRules | None = None,
         statistics: LinkStatistics | None = None,
         now_ns: Callable[[], int] = time.monotonic_ns,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._closed = self._armed = False
         self.statistics = LinkStatistics() if statistics is None else statistics
-        self._robot = Conversation(channel, codec, rules or ClientRules(), self.statistics, now_ns)
+        self._robot = Conversation(
+            channel, codec, rules or ClientRules(), self.statistics, now_ns, interrupted
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -174,11 +178,7 @@ class RemotePlant:
         """
         self._require_open()
         self._robot.require_no_stop()
-        if self.traits & Trait.REAL and not self._robot.rules.acknowledged:
-            raise ConfigError(
-                "this robot is real. Clear its surroundings, keep a hand on its emergency stop, read "
-                "docs/safety.md, and say so with --acknowledge-real-arm; without it, use --monitor."
-            )
+        self._require_acknowledged()
         self._robot.until(
             Flag.HOLD | Flag.ARM, lambda state: state.mode is Mode.COMMAND_ACTIVE, "did not become active"
         )
@@ -188,11 +188,13 @@ class RemotePlant:
         """Release a robot that has stopped; it is in MONITOR then, and has to be armed again.
 
         Raises:
+            ConfigError: The robot is real and nobody has acknowledged that it may be energised.
             LinkError: It did not let itself be released: it moves, or is outside its limits.
         """
         self._require_open()
         self._armed = False
         if self.mode is Mode.STOPPED:
+            self._require_acknowledged()
             self._robot.until(
                 Flag.HOLD | Flag.RECOVER,
                 lambda state: state.mode is not Mode.STOPPED,
@@ -218,6 +220,13 @@ class RemotePlant:
         cut = state.applied - self._robot.torque_of(state.moved_by)
         known: FloatArray = torque + cut
         return known
+
+    def _require_acknowledged(self) -> None:
+        if self.traits & Trait.REAL and not self._robot.rules.acknowledged:
+            raise ConfigError(
+                "this robot is real. Clear its surroundings, keep a hand on its emergency stop, read "
+                "docs/safety.md, and say so with --acknowledge-real-arm; without it, use --monitor."
+            )
 
     def _require_open(self) -> None:
         if self._closed:

@@ -193,9 +193,12 @@ class RemoteProgram:
                 raise NetworkLostError(f"the network at the other end failed: {said}")
             if answer is not None and answer.kind is Kind.STEP and self._is_news(answer):
                 try:
-                    self._held, numbers = self._outputs.unpack(answer.payload)
+                    values, numbers = self._outputs.unpack(answer.payload)
                 except Refused:
                     return counts, False
+                if not (np.isfinite(numbers).all() and (numbers >= 0.0).all()):
+                    return counts, False  # energy is modelled by them, and summed over the whole run
+                self._held = values
                 self._held_ns = answer.client_ns
                 counts = counts + OpCounts(*numbers.tolist())
                 if self._is_answer(answer):

@@ -37,7 +37,8 @@ class SessionRules:
         ready_s: Time in which every tick must have its command before an arm that waits becomes active [s].
         silence_s: Time without any command after which the session is over [s].
         blind_s: Time without a reading after which an arm can be held no longer [s].
-        runaway_s: Time beyond the speed limit after which a hold counts as what drives the arm [s].
+        runaway_s: Time beyond the speed limit, and without getting slower, after which a hold counts as what
+            drives the arm [s].
     """
 
     watchdog: WatchdogRules = field(default_factory=WatchdogRules)
@@ -105,6 +106,7 @@ class RobotSession:
         self.stop = Stop(0)
         self.mode = Mode.IDLE
         self._n_fast = self._n_blind = 0
+        self._slowest = math.inf
         self.tick_number = 0
         self.stops: list[tuple[int, Stop]] = []
         self.applied: FloatArray = np.zeros_like(first.q)
@@ -263,10 +265,13 @@ class RobotSession:
     def _beyond(self, reading: JointState) -> Stop:
         """Limits that the arm is beyond, whoever moves it; and whether its hold does."""
         violated = self._limits.violated(reading)
-        if not self.stop:
-            self._n_fast = 0
-            return violated
-        self._n_fast = self._n_fast + 1 if violated & Stop.SPEED_LIMIT else 0
+        fast, speed = violated & Stop.SPEED_LIMIT, float(np.abs(reading.dq).max())
+        if not self.stop or not fast:
+            self._n_fast, self._slowest = 0, math.inf
+            return Stop(0) if self.stop else violated
+        # An arm that becomes slower is being braked, however long that takes.
+        self._n_fast = 0 if speed < self._slowest else self._n_fast + 1
+        self._slowest = min(speed, self._slowest)
         return Stop.TORQUE_OFF if self._n_fast > self._runaway else Stop(0)
 
     def _wanted(self, reading: JointState) -> FloatArray:

@@ -19,7 +19,7 @@ from spikearm.hardware.link.key import TAG_BYTES, has_tag, tag_of
 from spikearm.records import FloatArray
 
 MAGIC = b"SPKA"
-VERSION = 1
+VERSION = 2
 _STATE, _COMMAND = 1, 2
 
 HEADER = struct.Struct("<4sBBBxQQ")
@@ -81,6 +81,7 @@ class Cause(enum.StrEnum):
     TAG = "bad tag"
     HEADER = "wrong magic, version or kind"
     JOINTS = "wrong number of joints"
+    ARM = "another arm"
     SESSION = "wrong session"
     PEER = "another client"
     SEQUENCE = "sequence not newer"
@@ -175,12 +176,14 @@ class Codec:
     Args:
         n_joints: Number of joints.
         key: Shared key, or ``b""``.
+        arm: Which arm, 64 bits; a state says it, and that of another arm is refused.
     """
 
-    def __init__(self, n_joints: int, key: bytes) -> None:
+    def __init__(self, n_joints: int, key: bytes, *, arm: int = 0) -> None:
         self.n_joints = n_joints
         self._key = key
-        self._state = struct.Struct(f"<4sBBBxQQqqqQQBBHIIddd{4 * n_joints}d")
+        self._arm = arm
+        self._state = struct.Struct(f"<4sBBBxQQqqqQQBBHIIddd{4 * n_joints}dQ")
         self._command = struct.Struct(f"<4sBBBxQQQqqHHxxxx{n_joints}d")
 
     @property
@@ -217,6 +220,7 @@ class Codec:
             frame.t_s,
             frame.dt_s,
             *numbers,
+            self._arm,
         )
         return body + tag_of(body, self._key)
 
@@ -227,8 +231,9 @@ class Codec:
             Refused: It is none of this arm, or was damaged.
         """
         fields = self._unpack(packet, self._state, _STATE)
-        n = self.n_joints
-        numbers = np.array(fields[19:]).reshape(4, n)
+        if fields[-1] != self._arm:
+            raise Refused(Cause.ARM)
+        numbers = np.array(fields[19:-1]).reshape(4, self.n_joints)
         if not (np.isfinite(numbers).all() and all(map(math.isfinite, fields[16:19]))):
             raise Refused(Cause.NOT_FINITE)
         try:

@@ -13,6 +13,7 @@ import pytest
 
 from spikearm.controller.journal import read_journal
 from spikearm.controller.ticklog import JOURNAL_NAME, read_ticks
+from spikearm.envs.arms import load_arm
 from spikearm.errors import JournalError, LinkError
 from spikearm.launch.hardware_run import LinkConfig, connect
 
@@ -68,7 +69,7 @@ class Pair:
         """Wait until the robot lets somebody in, and most of the second in which it bears with a listener."""
 
         def settled() -> bool:
-            with suppress(LinkError), connect(LinkConfig(robot=self._address), 7) as plant:
+            with suppress(LinkError), connect(LinkConfig(robot=self._address), load_arm("iiwa14")) as plant:
                 until_s = plant.read().t_s + 0.9
                 while plant.read().t_s < until_s:
                     plant.next_state()

@@ -49,7 +49,7 @@ def test_servos_are_served_held_and_let_go(bus, short_path):
         thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
         thread.start()
         try:
-            with connect(link, 2) as plant:
+            with connect(link, load_arm("planar2")) as plant:
                 assert plant.traits == Trait.REAL
                 with pytest.raises(ConfigError, match="this robot is real"):
                     plant.arm()

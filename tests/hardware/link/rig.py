@@ -137,7 +137,9 @@ class Rig:
         )
         self.plants: list[RemotePlant] = []
 
-    def connect(self, *, key: bytes | None = None, rules: ClientRules | None = None) -> RemotePlant:
+    def connect(
+        self, *, key: bytes | None = None, rules: ClientRules | None = None, interrupted=lambda: False
+    ) -> RemotePlant:
         """A client in session, not armed."""
         codec = self.codec if key is None else Codec(self.codec.n_joints, key)
         plant = RemotePlant(
@@ -145,6 +147,7 @@ class Rig:
             codec,
             rules=rules,
             now_ns=lambda: self.now_ns,
+            interrupted=interrupted,
         )
         self.plants.append(plant)
         return plant

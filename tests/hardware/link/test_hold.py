@@ -84,12 +84,25 @@ def test_released_hold_begins_anew():
     np.testing.assert_array_equal(hold.torque(plant.read()), 0.0)
 
 
-def test_arm_beyond_its_range_is_brought_back_inside():
+@pytest.mark.parametrize("beyond_rad", [0.1, 0.3, 0.5, 1.0, 3.3])
+def test_arm_beyond_its_range_is_brought_back_inside_slowly(beyond_rad):
     hold = Hold(MassDynamics(), HoldGains(), np.array(((-1.0, 1.0), (-1.0, 1.0))), dt_s=1e-3)
-    plant = Masses()
-    plant.q = np.array((1.1, -1.3))
-    held(plant, hold, 4.0)
+    plant, fastest = Masses(), 0.0
+    plant.q = np.array((1.0 + beyond_rad, -1.0 - 0.5 * beyond_rad))
+    for _ in range(round(1000 * (4.0 + beyond_rad / 0.3))):
+        held(plant, hold, 1e-3)
+        fastest = max(fastest, np.abs(plant.dq).max())
     assert (np.abs(plant.q) < 1.0).all()
+    assert fastest < 0.5  # 0.3 rad/s, and what the integral adds
+
+
+def test_encoder_that_jumps_beyond_the_range_moves_the_arm_slowly():
+    hold = Hold(MassDynamics(), HoldGains(), np.array(((-1.0, 1.0), (-1.0, 1.0))), dt_s=1e-3)
+    plant = held(Masses(), hold, 0.1)
+    plant.q = np.array((0.0, 2.0 * np.pi))
+    for _ in range(1000):
+        held(plant, hold, 1e-3)
+        assert np.abs(plant.dq).max() < 0.5
 
 
 def test_hold_of_an_arm_that_is_pushed_stays_bounded():

@@ -53,7 +53,7 @@ def test_torque_that_was_outside_its_limit_is_inside_at_once():
 
 
 def test_share_lowers_the_limit():
-    limits = Limits(LimitRules(torque_share=0.1, torque_rate_nm_s=math.inf), TORQUE, RANGE, dt_s=1e-3)
+    limits = Limits(LimitRules(torque_share=0.1, torque_rate_nm_s=1e9), TORQUE, RANGE, dt_s=1e-3)
     np.testing.assert_array_equal(limits.clamp(np.array((90.0, -90.0)), np.zeros(2)), (5.0, -2.0))
 
 
@@ -118,6 +118,8 @@ def test_client_that_pushes_into_a_stop_is_kept_from_it():
         ({"torque_share": 0.0}, "above 0 and at most 1"),
         ({"torque_share": 1.1}, "above 0 and at most 1"),
         ({"torque_rate_nm_s": 0.0}, "torque_rate_nm_s must be a positive number"),
+        ({"torque_rate_nm_s": math.inf}, "torque_rate_nm_s must be a positive number, not inf"),
+        ({"speed_rad_s": math.inf}, "speed_rad_s must be a positive number, not inf"),
         ({"speed_rad_s": math.nan}, "speed_rad_s must be a positive number"),
         ({"margin_rad": -0.1}, "margin_rad must be 0 or a positive"),
         ({"margin_rad_s": 1.0}, "margin_rad_s = 1 must be below speed_rad_s = 1"),
@@ -127,3 +129,10 @@ def test_client_that_pushes_into_a_stop_is_kept_from_it():
 def test_rules_out_of_range_are_refused(change, said):
     with pytest.raises(ConfigError, match=said):
         LimitRules(**change)
+
+
+def test_torque_of_a_real_arm_changes_by_1000_nm_s_at_most():
+    rules = LimitRules(torque_rate_nm_s=1001.0)
+    Limits(rules, TORQUE, RANGE, dt_s=5e-3)
+    with pytest.raises(ConfigError, match="torque_rate_nm_s of a real arm must be at most 1000, not 1001"):
+        Limits(rules, TORQUE, RANGE, dt_s=5e-3, real=True)

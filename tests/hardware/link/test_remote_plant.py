@@ -175,6 +175,40 @@ def test_real_robot_is_armed_only_if_somebody_says_so(rig):
     robot.armed(rules=ClientRules(acknowledged=True))
 
 
+@pytest.mark.parametrize("lock_step", [False, True])
+def test_nothing_is_armed_or_recovered_once_somebody_asked_to_stop(rig, lock_step):
+    robot, asked = rig(lock_step=lock_step), []
+    plant = robot.connect(interrupted=lambda: bool(asked))
+    robot.session.protect(Stop.MISSED_IN_A_ROW)
+    plant.next_state() if not lock_step else plant.write(np.zeros(2))
+    asked.append("Ctrl-C")
+    with pytest.raises(LinkError, match="interrupted before"):
+        plant.recover()
+    assert robot.session.stop == Stop.MISSED_IN_A_ROW
+    asked.clear()
+    plant.recover()
+    asked.append("Ctrl-C")
+    with pytest.raises(LinkError, match="interrupted before"):
+        plant.arm()
+    assert robot.session.mode is Mode.MONITOR
+    with pytest.raises(LinkError, match="interrupted before"):
+        robot.connect(interrupted=lambda: True)
+
+
+def test_real_robot_is_recovered_only_if_somebody_says_so(rig):
+    robot = rig(traits=Trait.REAL)
+    robot.session.protect(Stop.JOINT_LIMIT | Stop.TORQUE_OFF)
+    plant = robot.connect()
+    with pytest.raises(ConfigError, match=r"this robot is real.*--acknowledge-real-arm"):
+        plant.recover()
+    robot.periods(10)
+    assert robot.session.stop == Stop.JOINT_LIMIT | Stop.TORQUE_OFF
+    plant.close()
+    acknowledged = robot.connect(rules=ClientRules(acknowledged=True))
+    acknowledged.recover()
+    assert acknowledged.mode is Mode.MONITOR
+
+
 def test_real_robot_cannot_be_reset(rig):
     with pytest.raises(LinkError, match=r"cannot be reset"):
         rig(traits=Trait.REAL).connect().reset()

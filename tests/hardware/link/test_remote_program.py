@@ -27,6 +27,7 @@ from spikearm.hardware.link.wire import Cause, Refused
 from spikearm.hardware.registry import make_backend
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.scaling import StateScaling
+from spikearm.records import NO_COUNTS
 
 DT_S = 0.001
 SPEC = AdaptiveNetwork(2, StateScaling((0.0,) * 4, (1.5,) * 4), n_neurons=40, learning_rate=2e-3)
@@ -152,6 +153,23 @@ def test_late_answer_is_held_and_its_age_told(served, join):
         assert late.counts.neuron_updates == 0.0
         ages.append(late.age_s)
     assert 0.002 <= ages[0] < ages[1] < ages[2]
+
+
+@pytest.mark.parametrize("n_updates", [np.nan, np.inf, -1.0])
+def test_answer_whose_counts_are_no_counts_is_not_used(served, join, monkeypatch, n_updates):
+    """A cost model would make a whole run's energy of them."""
+    program = join(wait_s=0.05)
+    step = served.program.step
+
+    def spoilt(inputs):
+        result = step(inputs)
+        return replace(result, counts=replace(result.counts, neuron_updates=n_updates))
+
+    monkeypatch.setattr(served.program, "step", spoilt)
+    result = program.step(inputs(0))
+    assert result.counts == NO_COUNTS
+    assert result.age_s == np.inf
+    np.testing.assert_array_equal(result.outputs["torque"], 0.0)
 
 
 def test_answer_in_time_is_as_old_as_its_question(join):

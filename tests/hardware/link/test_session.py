@@ -250,6 +250,23 @@ def test_hold_that_drives_the_arm_away_ends_without_torque(make):
     assert np.abs(dq).max() < 10.0
 
 
+def test_hold_that_brakes_is_not_let_go_however_long_it_takes(make):
+    """15 rad/s^2, as a hold brakes, from twice the speed limit: longer than a runaway hold is given."""
+    driver = make()
+    for dq in np.arange(7.0, 0.0, -0.015):
+        driver.reading = reading(dq=(dq, 0.0))
+        driver.tick()
+        assert driver.session.stop == Stop.SPEED_LIMIT
+
+
+def test_hold_that_keeps_the_arm_fast_ends_without_torque(make):
+    driver = make()
+    for _ in range(203):
+        driver.reading = reading(dq=(4.0, 0.0))
+        driver.tick()
+    assert driver.session.stop == Stop.SPEED_LIMIT | Stop.TORQUE_OFF
+
+
 def test_hold_without_torque_is_tried_again_after_a_recovery_only(active):
     active.reading = reading(dq=(9.0, 0.0))
     for _ in range(300):

@@ -49,6 +49,13 @@ def state(rng: np.random.Generator) -> StateFrame:
     )
 
 
+def test_state_of_another_arm_is_refused():
+    packet = Codec(N, KEY, arm=2**64 - 1).pack_state(state(np.random.default_rng(0)))
+    assert Codec(N, KEY, arm=2**64 - 1).unpack_state(packet).sequence == 7
+    with pytest.raises(Refused, match="another arm"):
+        Codec(N, KEY, arm=1).unpack_state(packet)
+
+
 def command(rng: np.random.Generator) -> CommandFrame:
     return CommandFrame(9, 2**63, 3, 77, -1, Flag.HOLD | Flag.ARM, 65535, rng.normal(size=N))
 
@@ -85,7 +92,7 @@ def test_size_is_fixed_by_the_number_of_joints(n_joints):
     codec = Codec(n_joints, b"")
     told = CommandFrame(1, 1, 1, 1, -1, Flag(0), 0, np.zeros(n_joints))
     assert len(codec.pack_command(told)) == codec.command_bytes == 56 + 8 * n_joints + TAG_BYTES
-    assert codec.state_bytes == 100 + 32 * n_joints + TAG_BYTES
+    assert codec.state_bytes == 108 + 32 * n_joints + TAG_BYTES
 
 
 @pytest.mark.parametrize("key", [b"", KEY])
@@ -111,7 +118,7 @@ def test_packet_of_another_size_is_refused(size):
     assert cause(CODEC.unpack_state, bytes(size)) is Cause.SIZE
 
 
-@pytest.mark.parametrize(("at", "value"), [(0, b"X"), (4, b"\x02"), (5, b"\x01")])
+@pytest.mark.parametrize(("at", "value"), [(0, b"X"), (4, b"\x01"), (5, b"\x01")])
 def test_packet_of_another_protocol_version_or_kind_is_refused(at, value):
     packet = signed(CODEC.pack_command(command(np.random.default_rng(4))), at, value)
     assert cause(CODEC.unpack_command, packet) is Cause.HEADER

@@ -1,0 +1,118 @@
+"""What a robot is not served as, whatever plant is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+
+from spikearm.envs.arms import load_arm
+from spikearm.envs.perturbation import Perturbation
+from spikearm.errors import ConfigError, LinkError
+from spikearm.hardware.link.wire import Mode, Trait
+from spikearm.launch.config import RunConfig
+from spikearm.launch.hardware_run import LinkConfig, connect, execute_on_robot
+from spikearm.launch.robot import robot_around
+from spikearm.launch.robot_config import RobotConfig
+from spikearm.launch.robot_drives import make_arm
+
+
+class MisHomed:
+    """An arm one encoder of which counts too much, as after a power cycle or a wrong homing."""
+
+    def __init__(self, plant, joint, by_rad):
+        self.plant, self.closed = plant, False
+        self.offset = np.zeros(len(plant.read().q))
+        self.offset[joint] = by_rad
+
+    dt_s = 1e-3
+
+    def reset(self, *, seed=None):
+        return self.read()
+
+    def read(self):
+        reading = self.plant.read()
+        return dataclasses.replace(reading, q=reading.q + self.offset)
+
+    def write(self, torque):
+        return self.plant.write(torque)
+
+    def close(self):
+        self.closed = True
+
+
+def settings(folder, **changes) -> RobotConfig:
+    base = RobotConfig(
+        listen=f"unix:{folder}/arm.sock", acknowledge_real_arm=True, perturbation=Perturbation()
+    )
+    return dataclasses.replace(base, **changes)
+
+
+@pytest.mark.parametrize("traits", [Trait.REAL, Trait.RESETTABLE])
+@pytest.mark.parametrize(("name", "joint", "by_rad"), [("iiwa14", 0, 3.3), ("fr3", 6, 2.0 * np.pi)])
+def test_arm_that_reads_outside_its_range_is_not_served(short_path, name, joint, by_rad, traits):
+    config = settings(short_path, arm=name)
+    arm = load_arm(name)
+    plant = MisHomed(make_arm(config, arm), joint, by_rad)
+    said = f"joint {joint} reads .* rad, outside its range of .*rad. Check homing"
+    with pytest.raises(ConfigError, match=said), robot_around(plant, arm, config, traits):
+        pass
+    assert plant.closed
+
+
+@pytest.mark.parametrize(("lock_step", "trait"), [(True, Trait(0)), (False, Trait.LOCK_STEP)])
+def test_real_arm_is_not_served_in_lock_step(short_path, lock_step, trait):
+    config = settings(short_path, arm="planar2", lock_step=lock_step)
+    arm = load_arm("planar2")
+    with pytest.raises(ConfigError, match="a real arm does not wait for its commands"):
+        robot_around(make_arm(config, arm), arm, config, Trait.REAL | trait)
+
+
+@pytest.mark.parametrize(("served", "believed"), [("fr3", "iiwa14"), ("iiwa14", "gen3"), ("gen3", "fr3")])
+def test_client_of_another_arm_does_not_join(short_path, served, believed):
+    config = settings(short_path, arm=served)
+    arm, done = load_arm(served), threading.Event()
+    with robot_around(make_arm(config, arm), arm, config, Trait.RESETTABLE) as robot:
+        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
+        thread.start()
+        try:
+            with pytest.raises(LinkError, match=r"another arm than the one this run is for.*--arm"):
+                connect(LinkConfig(robot=config.listen), load_arm(believed))
+            with connect(LinkConfig(robot=config.listen), arm) as plant:
+                assert plant.mode is Mode.MONITOR
+        finally:
+            done.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("monitor", [False, True])
+def test_real_arm_far_from_its_start_is_looked_at_but_not_moved(short_path, monitor):
+    run = RunConfig(controller="osc", trials=1, duration_s=0.05, distance_m=0.02, out=short_path / "runs")
+    config = settings(short_path)
+    arm, done = load_arm(config.arm), threading.Event()
+    plant = make_arm(config, arm)
+    plant._q0 = plant._q0 + 0.12
+    start = plant.reset().q
+    link = LinkConfig(robot=config.listen, acknowledge_real_arm=True, monitor=monitor)
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
+        thread.start()
+        try:
+            if monitor:
+                summary, _ = execute_on_robot(run, link)
+                assert summary["link"]["monitor_only"] is True
+            else:
+                with pytest.raises(ConfigError, match=r"real and stands .*--lead-in"):
+                    execute_on_robot(run, link)
+        finally:
+            done.set()
+            thread.join()
+        # Its drives were off: it sinks a little until its own hold has its torque.
+        np.testing.assert_allclose(plant.read().q, start, atol=0.06)
+
+
+def test_looking_only_and_recovering_exclude_each_other():
+    with pytest.raises(ConfigError, match="--monitor only looks, --recover gives an arm its torque back"):
+        LinkConfig(monitor=True, recover=True)
