@@ -49,15 +49,19 @@ class Rewards:
 
     def of_effort(self, actions: NDArray[np.floating], batch: ArmBatch) -> dict[str, Any]:
         """The terms that do not depend on the goal, each of shape (n,); only those with a weight."""
-        terms: dict[str, Any] = {}
-        if "action" in self._paid:
-            clipped = np.clip(actions, -1.0, 1.0).astype(np.float64)
-            terms["reward_action"] = -self._weights["action"] * (clipped * clipped).sum(axis=1)
+        terms = self.of_action(actions)
         if "energy" in self._paid:
             terms["reward_energy"] = -self._weights["energy"] * batch.work_j
         if not batch.all_sane:
             terms["reward_diverged"] = np.where(batch.sane, 0.0, -self._weights["diverged"])
         return terms
+
+    def of_action(self, actions: NDArray[np.floating]) -> dict[str, Any]:
+        """The term of the actions alone, of shape (n,), if it has a weight."""
+        if "action" not in self._paid:
+            return {}
+        clipped = np.clip(actions, -1.0, 1.0).astype(np.float64)
+        return {"reward_action": -self._weights["action"] * (clipped * clipped).sum(axis=1)}
 
     def compute(self, achieved: Any, desired: Any, info: Any) -> Any:
         """The reward of any goals, one or many, as hindsight needs it.
