@@ -114,7 +114,7 @@ def diverged(achieved: Any, info: Any) -> Any:
     """
     shape = np.shape(achieved)[:-1]
     if isinstance(info, Mapping):
-        reasons = np.ravel(info.get("termination"))
+        reasons = np.ravel(np.asarray(info.get("termination"), dtype=object))
     else:
         reasons = np.array([row.get("termination") for row in _checked(info, shape)] or [None])
     flags = np.array([bool(reason) for reason in reasons])
