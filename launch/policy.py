@@ -64,9 +64,17 @@ class PerceptronAgent:
         # The figure of a whole processor is of another network, per second: it says nothing of this one.
         self.cost = replace(cost_model.estimate(self.counts, 0.0), energy_chip_j=None)
 
-    def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
-        """The mean action, shape (n_actions,)."""
-        return self._layers(flat_observation(observation)[None])[0], None
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[FloatArray, Any]:
+        """The mean action, shape (n_actions,), or one per row of a batch; the other arguments do nothing."""
+        flat = flat_observation(observation)
+        actions = self._layers(np.atleast_2d(flat))
+        return actions if flat.ndim > 1 else actions[0], None
 
 
 class SpikingAgent:
@@ -106,9 +114,34 @@ class SpikingAgent:
         self._n_actions = network.outputs["drive"]
         self.counts, self.cost = NO_COUNTS, NO_COST
 
-    def predict(self, observation: Any, *, deterministic: bool = True) -> tuple[FloatArray, Any]:
-        """The action, shape (n_actions,): the mean drive once it has settled, bounded."""
-        inputs = {"observation": flat_observation(observation)}
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[FloatArray, Any]:
+        """The action, shape (n_actions,): the mean drive once it has settled, bounded.
+
+        Args:
+            observation: One, or a batch of one, which gives a batch of one action.
+            state: Not used.
+            episode_start: Whether an episode begins: what was before is forgotten. As of ``evaluate_policy``.
+            deterministic: Not used.
+
+        Raises:
+            ConfigError: The batch has more than one observation: the substrate is one arm's.
+        """
+        flat = flat_observation(observation)
+        if flat.ndim > 1 and len(flat) != 1:
+            raise ConfigError(f"a spiking policy decides for one arm at a time, not for {len(flat)}.")
+        if episode_start is not None and np.any(episode_start):
+            self.reset()
+        action = self._decide(flat.reshape(-1))
+        return action[None] if flat.ndim > 1 else action, None
+
+    def _decide(self, observation: FloatArray) -> FloatArray:
+        inputs = {"observation": observation}
         counts, drive = NO_COUNTS, np.zeros(self._n_actions)
         for step in range(self._n_steps):
             result = self._program.step(inputs)
@@ -117,7 +150,7 @@ class SpikingAgent:
                 drive += result.outputs["drive"]
         self.counts = counts
         self.cost = self._cost_model.estimate(counts, self._n_steps * NETWORK_DT_S)
-        return self._bound(drive / (self._n_steps - self._n_settle)), None
+        return self._bound(drive / (self._n_steps - self._n_settle))
 
     def reset(self) -> None:
         """Forget membrane potentials and synapses."""

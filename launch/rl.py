@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,15 +20,20 @@ from spikearm.controller.delay import ModelledDelay
 from spikearm.controller.laws.osc import OperationalSpace
 from spikearm.controller.protocols import Target
 from spikearm.controller.torque import TorqueController
+from spikearm.controller.torque_rate import TorqueRate
 from spikearm.envs.arms import load_arm
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.envs.gym.checks import check_number, check_whole
+from spikearm.envs.gym.registration import IDS
 from spikearm.envs.gym.single import ArmEnv
 from spikearm.envs.gym.wrappers.controller_in_loop import ControllerInLoop
 from spikearm.envs.gym.wrappers.energy_cost import EnergyCost
-from spikearm.errors import ConfigError, SpikearmError
+from spikearm.errors import ConfigError, SpikearmError, UnknownNameError
 from spikearm.launch.compose import make_adaptation, make_law
 from spikearm.launch.config import RunConfig
+from spikearm.launch.mapping import from_mapping, to_mapping
 
+REACH = "spikearm/Reach-v0"
 CONTROLLED_REACH = "spikearm/ControlledReach-v0"
 STEP_S = 0.02
 """Time between two actions unless it is said [s]."""
@@ -51,6 +56,9 @@ _N_WARM_UP, _N_MEASURED = 20, 100
 
 class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
     """``spikearm/Reach-v0`` with a spiking controller that makes the torque; agents move its set point.
+
+    With ``env_id`` it is any other environment of this package whose targets are points, its goal variants
+    included; the tables below are those of ``Reach-v0``, and ``data_sheet(env)`` has the others.
 
     ## Actions
 
@@ -81,12 +89,15 @@ class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
 
     ## Reward
 
-    That of :class:`~spikearm.envs.gym.reach.ReachEnv`: the goal's term of the last tick, costs summed over
-    ticks; and ``reward_cost`` with ``energy_cost={"energy_model_j": 1e3}``, see
+    That of :class:`~spikearm.envs.gym.reach.ReachEnv`: the goal's term of the last tick, the cost of the
+    agent's action, other costs summed over ticks; and ``reward_cost`` with
+    ``energy_cost={"energy_model_j": 1e3}``, see
     :class:`~spikearm.envs.gym.wrappers.energy_cost.EnergyCost`.
 
-    ``info`` has what ``ReachEnv`` says, ``torque_command_nm``, and summed over the ticks of the step, by the
-    network's substrate: ``spikes``, ``synaptic_ops``, ``energy_model_j`` [J] and each of its terms
+    ``info`` has what ``ReachEnv`` says, ``torque_command_nm`` (what the controller decided last),
+    ``torque_sent_nm`` (what then reached the arm: late with ``actuation_delay="modelled"``, and never
+    changing faster than ``torque_rate_nm_s``, if that is given), and summed over the ticks of the step, by
+    the network's substrate: ``spikes``, ``synaptic_ops``, ``energy_model_j`` [J] and each of its terms
     (``energy_model_synapses_j``), ``energy_chip_j`` where a chip was measured, ``latency_model_s`` [s] and
     ``deadlines_missed``; with ``timed=True`` also the measured ``latency_law_s`` and ``latency_network_s``.
 
@@ -96,8 +107,10 @@ class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
 
     ## Arguments and options
 
-    Those of :func:`make_env` except ``env_id`` and ``max_episode_steps``. Options of ``reset`` as
-    ``ReachEnv``. A pickled environment is made anew from its arguments: reset it first.
+    Those of :func:`make_env`, by name. Options of ``reset`` as ``ReachEnv``. A pickled environment is made
+    anew from its arguments: reset it first. ``spec.to_json()`` needs arguments that JSON has: give ``config``
+    as a dictionary, ``arm`` as text, and lists instead of arrays. What the environment inside has besides
+    (``target``, ``perturbation``, ``data``, ``compute_reward``) is found here, too.
 
     ## Version history
 
@@ -106,11 +119,28 @@ class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
 
     metadata: dict[str, Any] = ArmEnv.metadata
 
-    def __init__(self, **arguments: Any) -> None:
-        EzPickle.__init__(self, **arguments)
-        self._env = _controlled("spikearm/Reach-v0", **arguments)
+    def __init__(self, env_id: str = REACH, **arguments: Any) -> None:
+        EzPickle.__init__(self, env_id, **arguments)
+        self._env = _controlled(env_id, **arguments)
         self.metadata, self.render_mode = self._env.metadata, self._env.render_mode
         self.action_space, self.observation_space = self._env.action_space, self._env.observation_space
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"spec": self.spec}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.spec = state["spec"]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
+        return getattr(self.arm_env, name)
+
+    @property
+    def controlled(self) -> gymnasium.Env[Any, Any]:
+        """The environment with its controller, as data sheets describe it."""
+        return self._env
 
     @property
     def arm_env(self) -> ArmEnv:
@@ -141,34 +171,47 @@ class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
 
 
 def make_env(
-    env_id: str = "spikearm/Reach-v0", *, max_episode_steps: int | None = None, **arguments: Any
+    env_id: str = REACH,
+    *,
+    max_episode_steps: int | None = None,
+    config: RunConfig | Mapping[str, Any] | None = None,
+    **arguments: Any,
 ) -> gymnasium.Env[Any, Any]:
     """Any environment of this package, its torque made by a controller that ticks at its own rate.
 
     Args:
         env_id: The environment inside.
         max_episode_steps: Actions until an episode is truncated; None takes as much time as the environment
-            inside has.
-        arguments: ``config``, a :class:`~spikearm.launch.config.RunConfig` with controller, network,
-            substrate, gains, tick and actuation delay; ``backend``, ``arm``, ``controller`` ("adaptive" or
-            "osc") and ``seed`` (draws the network and the substrate's devices) replace the configuration's.
+            inside has, -1 never truncates.
+        config: Controller, network, substrate, gains, tick and actuation delay, or some of these
+            settings by name: ``{"control_dt_s": 0.002, "network": {"n_neurons": 500}}``.
+        arguments: ``backend``, ``arm``, ``controller`` ("adaptive" or "osc") and ``seed`` (draws the network
+            and the substrate's devices) replace the configuration's.
             ``step_s`` (0.02), ``action`` ("target" or "gains"), ``forget`` (True) and ``timed`` (False) as of
-            :class:`~spikearm.envs.gym.wrappers.controller_in_loop.ControllerInLoop`. ``energy_cost``: weights
+            :class:`~spikearm.envs.gym.wrappers.controller_in_loop.ControllerInLoop`. ``torque_rate_nm_s``:
+            fastest change of a torque [N m/s], as runs have it (1000); None for no bound, because the set
+            point of an agent changes its velocity at once, which no run's does. ``energy_cost``: weights
             for :class:`~spikearm.envs.gym.wrappers.energy_cost.EnergyCost`; None for no cost. All others are
             those of the environment inside.
 
     Raises:
         SpikearmError: A name is not known, or a setting does not fit.
     """
-    step_s = arguments.get("step_s", STEP_S)
-    env = _controlled(env_id, **arguments)
-    return gymnasium.wrappers.TimeLimit(env, max_episode_steps or _steps_of(env_id, step_s))
+    if env_id not in IDS:
+        raise UnknownNameError("environment of spikearm", env_id, IDS)
+    if max_episode_steps is None:
+        max_episode_steps = _steps_of(env_id, arguments.get("step_s", STEP_S))
+    elif max_episode_steps != -1:
+        check_whole("max_episode_steps", max_episode_steps, least=1)
+    if config is not None:  # as its spec can be written down
+        arguments["config"] = to_mapping(config) if isinstance(config, RunConfig) else config
+    return gymnasium.make(CONTROLLED_REACH, max_episode_steps=max_episode_steps, env_id=env_id, **arguments)
 
 
 def _controlled(
     env_id: str,
     *,
-    config: RunConfig | None = None,
+    config: RunConfig | Mapping[str, Any] | None = None,
     backend: str | None = None,
     arm: str | None = None,
     controller: str | None = None,
@@ -177,14 +220,17 @@ def _controlled(
     action: str = "target",
     forget: bool = True,
     timed: bool = False,
+    torque_rate_nm_s: float | None = None,
     energy_cost: Mapping[str, float] | None = None,
     **arguments: Any,
 ) -> gymnasium.Env[Any, Any]:
     """An environment with its controller, without a limit of time; see :func:`make_env`."""
     given = {"backend": backend, "arm": arm, "controller": controller, "seed": seed}
     wanted = {name: value for name, value in given.items() if value is not None}
-    settings = dataclasses.replace(config or RunConfig(), **wanted)  # type: ignore[arg-type]
+    settings = dataclasses.replace(_config_of(config), **wanted)  # type: ignore[arg-type]
     _check_settings(settings)
+    if torque_rate_nm_s is not None:
+        check_number("torque_rate_nm_s", torque_rate_nm_s, zero=False)
     spec = load_arm(settings.arm)
     dynamics = MujocoDynamics(spec)
     inside = _inside(env_id, settings, dynamics, arguments)
@@ -202,12 +248,22 @@ def _controlled(
             set_stiffness=_stiffness_of(law),
             forget=forget,
             make_delay=partial(ModelledDelay, settings.control_dt_s) if late else None,
+            make_rate=_rate_of(torque_rate_nm_s, settings.control_dt_s),
             timed=timed,
         )
         return env if energy_cost is None else EnergyCost(env, energy_cost)
     except SpikearmError:
         torque_controller.close()
         raise
+
+
+def _config_of(config: Any) -> RunConfig:
+    """A configuration, or settings of one by name."""
+    if config is None or isinstance(config, RunConfig):
+        return config or RunConfig()
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"config must be a RunConfig, or settings of one by name; not {config!r}.")
+    return from_mapping(RunConfig(), config)
 
 
 def _inside(
@@ -236,6 +292,11 @@ def _check_settings(settings: RunConfig) -> None:
             "point of the end effector; choose 'adaptive' or 'osc'."
         )
     nominal = RunConfig()
+    if settings.torque_rate_nm_s != nominal.torque_rate_nm_s:
+        raise ConfigError(
+            "torque_rate_nm_s of a run has no effect on an environment; give it to the environment as an "
+            "argument of its own."
+        )
     for name in _OF_RUNS:
         if getattr(settings, name) != getattr(nominal, name):
             raise ConfigError(
@@ -268,6 +329,11 @@ def modelled_latency_s(config: RunConfig) -> float:
     return float(np.mean([tick.cost.latency_s for tick in ticks[_N_WARM_UP:] if not tick.held_s]))
 
 
+def _rate_of(rate_nm_s: float | None, tick_s: float) -> Callable[[], TorqueRate] | None:
+    """What makes the bound on a torque's change for each episode."""
+    return None if rate_nm_s is None else partial(TorqueRate, rate_nm_s, tick_s)
+
+
 def _stiffness_of(law: Any) -> Any:
     """What multiplies a law's stiffness, critically damped as before."""
     if not isinstance(law, OperationalSpace):
@@ -281,10 +347,11 @@ def _stiffness_of(law: Any) -> Any:
     return set_stiffness
 
 
-def _steps_of(env_id: str, step_s: float) -> int:
+def _steps_of(env_id: str, step_s: Any) -> int:
     """Actions in as much time as the environment inside has."""
+    check_number("step_s", step_s, zero=False)
     limit = gymnasium.spec(env_id).max_episode_steps or 100
-    return max(1, round(limit * 0.02 / step_s))
+    return max(1, round(limit * 0.02 / float(step_s)))
 
 
 if CONTROLLED_REACH not in gymnasium.registry:

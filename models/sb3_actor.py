@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from spikearm.models.policy import Layers
 from spikearm.records import FloatArray
 
 _GOAL_PARTS = ("achieved_goal", "desired_goal", "observation")
+_LEAST_CLIP = 5.0
+"""Least ``clip_obs`` taken for none [standard deviations]: one normal number in two million is beyond it."""
 
 
 def actor_layers(agent: Any) -> Layers:
@@ -21,12 +24,18 @@ def actor_layers(agent: Any) -> Layers:
     sees goals is given the difference of desired and achieved goal in place of the desired one, with weights
     that make no difference: as two large inputs they would lose it among spikes and rounded weights.
 
+    Observations that ``VecNormalize`` shows the agent in standard deviations are given to the perceptron as
+    the environment gives them: mean and deviation of training go into its first layer. It does not cut them
+    at ``clip_obs``. An agent that was loaded without its ``VecNormalize`` does not tell of it: load it with
+    ``env=VecNormalize.load(...)``.
+
     Args:
         agent: A trained agent whose observations are vectors, or dictionaries of vectors (hindsight).
 
     Raises:
         WeightsError: The agent has no actor of linear layers and rectified-linear units, its actions are not
-            from -1 to 1, or it sees pictures, or states of the past, or features that cannot be read.
+            from -1 to 1, or it sees pictures, or states of the past, features that cannot be read, or
+            observations that are cut near to what they usually are.
     """
     _check_agent(agent)
     actor = getattr(agent, "actor", None)
@@ -95,10 +104,35 @@ def goal_matrix(sizes: Mapping[str, int], *, unit: float = 1.0) -> FloatArray:
     return matrix
 
 
-def _features(agent: Any, extractor: Any) -> tuple[FloatArray, FloatArray] | None:
-    """Matrices on a flat observation: what a spiking network should be given, and what the actor takes."""
-    spaces = getattr(agent.observation_space, "spaces", {})
-    sizes = {name: int(np.prod(space.shape)) for name, space in spaces.items()}
+@dataclass(frozen=True, eq=False)
+class _Features:
+    """Maps on a flat observation.
+
+    Attributes:
+        given: What a spiking network should be given, by a square matrix; None for the observation itself.
+        taken: What the actor takes, by this matrix and an offset.
+        offset: Added to what the matrix gives.
+    """
+
+    given: FloatArray | None
+    taken: FloatArray
+    offset: FloatArray
+
+
+def _features(agent: Any, extractor: Any) -> _Features:
+    """How a flat observation becomes what an actor's first layer is fed."""
+    spaces = getattr(agent.observation_space, "spaces", None)
+    if spaces is None:
+        sizes = {"": int(np.prod(agent.observation_space.shape))}
+    else:
+        sizes = {name: int(np.prod(space.shape)) for name, space in spaces.items()}
+    scale, mean = _normalisation(agent, sizes)
+    given, taken = _read(extractor, sizes)
+    return _Features(given, taken * scale, -(taken * scale) @ mean)
+
+
+def _read(extractor: Any, sizes: Mapping[str, int]) -> tuple[FloatArray | None, FloatArray]:
+    """What a network is given, and what the extractor makes, of an observation already normalised."""
     name = type(extractor).__name__
     if hasattr(extractor, "matrix"):  # GoalFeatures
         matrix = _array(extractor.matrix)
@@ -109,12 +143,43 @@ def _features(agent: Any, extractor: Any) -> tuple[FloatArray, FloatArray] | Non
             f"the actor's features come from a {name}; train it on vectors, with the default extractor or "
             "spikearm.models.policy_training.GoalFeatures."
         )
-    if sorted(sizes) != list(_GOAL_PARTS):
-        return None
-    return goal_matrix(sizes), np.eye(sum(sizes.values()))
+    return goal_matrix(sizes) if sorted(sizes) == list(_GOAL_PARTS) else None, _in_order_of(sizes)
 
 
-def _layers(modules: Sequence[Any], squash: str, features: tuple[FloatArray, FloatArray] | None) -> Layers:
+def _in_order_of(sizes: Mapping[str, int]) -> FloatArray:
+    """From an observation joined in the order of the keys to one joined in the order of the space."""
+    first = dict(zip(sorted(sizes), np.cumsum([0, *(sizes[name] for name in sorted(sizes))]), strict=False))
+    columns = np.concatenate([first[name] + np.arange(size) for name, size in sizes.items()])
+    order: FloatArray = np.eye(len(columns))[columns]
+    return order
+
+
+def _normalisation(agent: Any, sizes: Mapping[str, int]) -> tuple[FloatArray, FloatArray]:
+    """Factor and mean by which ``VecNormalize`` shows observations, joined in the order of the keys.
+
+    Raises:
+        WeightsError: It cuts observations near to what they usually are, which no linear map does.
+    """
+    total = sum(sizes.values())
+    normalise = agent.get_vec_normalize_env() if hasattr(agent, "get_vec_normalize_env") else None
+    if normalise is None or not normalise.norm_obs:
+        return np.ones(total), np.zeros(total)
+    if not normalise.clip_obs >= _LEAST_CLIP:
+        raise WeightsError(
+            f"VecNormalize cuts observations at {normalise.clip_obs:g} standard deviations, which a linear "
+            f"layer cannot; train with clip_obs of {_LEAST_CLIP:g} or more."
+        )
+    known = normalise.obs_rms if isinstance(normalise.obs_rms, Mapping) else {"": normalise.obs_rms}
+    scales, means = [], []
+    for name in sorted(sizes):
+        of_part = known.get(name)  # None: a part that is shown as it is
+        var = np.ones(sizes[name]) if of_part is None else np.ravel(of_part.var) + normalise.epsilon
+        scales.append(1.0 / np.sqrt(var))
+        means.append(np.zeros(sizes[name]) if of_part is None else np.ravel(of_part.mean))
+    return np.concatenate(scales), np.concatenate(means)
+
+
+def _layers(modules: Sequence[Any], squash: str, features: _Features) -> Layers:
     """The linear layers among an actor's modules; rectified-linear units stand between them, nothing else."""
     names = [type(module).__name__ for module in modules]
     if squash == "tanh" and names[-1] == "Tanh":  # TD3 bounds its actions with a module of its own
@@ -131,16 +196,12 @@ def _layers(modules: Sequence[Any], squash: str, features: tuple[FloatArray, Flo
             "layers, and only there."
         )
     linear = [module for module, name in zip(modules, names, strict=True) if name == "Linear"]
-    weights = [_array(module.weight) for module in linear]
-    if features is not None:
-        given, taken = features
-        weights[0] = weights[0] @ taken @ np.linalg.inv(given)
-    return Layers(
-        tuple(weights),
-        tuple(_array(module.bias) for module in linear),
-        squash,
-        None if features is None else features[0],
-    )
+    weights, biases = [_array(module.weight) for module in linear], [_array(module.bias) for module in linear]
+    biases[0] = biases[0] + weights[0] @ features.offset
+    weights[0] = weights[0] @ features.taken
+    if features.given is not None:
+        weights[0] = weights[0] @ np.linalg.inv(features.given)
+    return Layers(tuple(weights), tuple(biases), squash, features.given)
 
 
 def _array(parameter: Any) -> FloatArray:

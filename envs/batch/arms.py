@@ -45,13 +45,15 @@ class ArmBatch:
     """Arms of one kinematic tree, their states in rows of one array.
 
     One step is one call of MuJoCo's threaded rollout, so no Python runs between physics steps. Forces that
-    depend on the state (a force field, an unknown function) are the exception: while any arm has one, each
-    physics step is a call of its own, still threaded, with the forces computed for all arms before it.
+    depend on the state (a force field, an unknown function) are the exception: for the arms that have one,
+    each physics step is a call of its own, still threaded, with the forces computed before it. All others
+    take their physics steps in one call as before.
 
     Arms share the nominal model until one is perturbed: 64 copies of it do not fit into a processor's cache.
 
-    Every control step starts the constraint solver cold. An arm's future then depends on its angles and
-    velocities alone, and an arm moves the same way, bit by bit, whatever its neighbours do.
+    Every rollout starts the constraint solver cold, and which rollouts an arm takes depends on its own forces
+    alone. An arm's future then depends on its angles, velocities and perturbation, and it moves the same way,
+    bit by bit, whatever its neighbours do.
 
     Args:
         compiled: The arm, with payload, sensors and drives (:meth:`Drive.extend`).
@@ -116,6 +118,7 @@ class ArmBatch:
         self._gain, self._frequency = np.zeros((e, n, n_waves)), np.zeros((e, n_waves, n))
         self._phase = np.zeros((e, n_waves))
         self._outside = np.zeros(e, dtype=np.bool_)
+        self._forced, self._free = np.flatnonzero(self._outside), np.flatnonzero(~self._outside)
         self._external = np.zeros((e, n))
 
     def _start(self) -> None:
@@ -236,10 +239,15 @@ class ArmBatch:
             ClosedError: The arms were closed.
         """
         self.check_open()
-        if self._any_outside:
-            self._advance_by_substeps()
+        forced, free = self._forced, self._free
+        if not len(forced):
+            self._roll(
+                self._models, self.n_substeps, _CTRL, self._state, self.control, self._trace, self._forces
+            )
         else:
-            self._roll(self.n_substeps, _CTRL, self.control, self._trace, self._forces)
+            if len(free):
+                self._advance_freely(free)
+            self._advance_by_substeps(forced)
         self.all_sane = summarise(
             self._trace,
             self._forces,
@@ -276,20 +284,35 @@ class ArmBatch:
     def _note_outside(self, e: int) -> None:
         sources = (self._force[e], self._field[e], self._tilt[e], self._gain[e])
         self._outside[e] = any(source.any() for source in sources)
-        self._any_outside = bool(self._outside.any())
+        self._forced, self._free = np.flatnonzero(self._outside), np.flatnonzero(~self._outside)
 
-    def _advance_by_substeps(self) -> None:
-        """Rollouts of one physics step each, with forces for the state each begins in."""
-        n, before = self.n_joints, self._state.copy()
-        state = np.empty((self.n_arms, 1, before.shape[1]))
-        forces = np.empty((self.n_arms, 1, n))
-        control = np.empty((self.n_arms, 1, 2 * n))
+    def _advance_freely(self, arms: NDArray[np.intp]) -> None:
+        """One rollout of these arms, whose forces do not depend on the state."""
+        trace, forces = self._trace[arms], self._forces[arms]
+        models = [self._models[e] for e in arms]
+        self._roll(models, self.n_substeps, _CTRL, self._state[arms], self.control[arms], trace, forces)
+        self._trace[arms], self._forces[arms] = trace, forces
+
+    def _advance_by_substeps(self, arms: NDArray[np.intp]) -> None:
+        """Rollouts of one physics step each, with forces for the state each begins in.
+
+        An arm that diverges takes no further step: its clock stands still, as in a rollout of many steps.
+        """
+        before = self._state.copy()
         for k in range(self.n_substeps):
             self._compute_external(before)
-            control[:, 0, :n], control[:, 0, n:] = self.control[:, k], self._external
-            self._roll(1, _CTRL_AND_FORCE, control, state, forces, before)
-            self._trace[:, k], self._forces[:, k] = state[:, 0], forces[:, 0]
-            before = state[:, 0].copy()
+            control = np.concatenate((self.control[arms, k], self._external[arms]), axis=1)[:, None]
+            state, forces = np.empty((len(arms), 1, before.shape[1])), np.empty((len(arms), 1, self.n_joints))
+            models = [self._models[e] for e in arms]
+            self._roll(models, 1, _CTRL_AND_FORCE, before[arms], control, state, forces)
+            self._trace[arms, k:], self._forces[arms, k:] = state, forces
+            late_s = before[arms, 0] + self._physics_dt_s - state[:, 0, 0]
+            # MuJoCo's own bound; false for NaN too.
+            good = (np.abs(state[:, 0]) < 1e10).all(axis=1) & (np.abs(late_s) < 0.5 * self._physics_dt_s)
+            arms, state = arms[good], state[good]
+            if not len(arms):
+                return
+            before[arms] = state[:, 0]
 
     def _compute_external(self, state: FloatArray) -> None:
         n = self.n_joints
@@ -312,23 +335,13 @@ class ArmBatch:
 
     def _roll(
         self,
+        models: list[Any],
         n_steps: int,
         kind: int,
+        state: FloatArray,
         control: FloatArray,
         trace: FloatArray,
         forces: FloatArray,
-        state: FloatArray | None = None,
     ) -> None:
         # The class around it checks shapes in Python, which takes longer than the physics of a small arm.
-        self._pool.rollout(
-            self._models,
-            self._scratch,
-            n_steps,
-            kind,
-            self._state if state is None else state,
-            None,
-            control,
-            trace,
-            forces,
-            None,
-        )
+        self._pool.rollout(models, self._scratch, n_steps, kind, state, None, control, trace, forces, None)

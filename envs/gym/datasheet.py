@@ -12,6 +12,7 @@ import numpy as np
 from spikearm.envs.gym.episodes import Episodes
 from spikearm.envs.gym.single import ArmEnv
 from spikearm.envs.gym.vector import ArmVectorEnv
+from spikearm.envs.gym.wrappers.controller_in_loop import ControllerInLoop
 from spikearm.errors import ConfigError
 from spikearm.records import FloatArray
 
@@ -48,16 +49,40 @@ def data_sheet(env: gymnasium.Env[Any, Any] | gymnasium.vector.VectorEnv[Any, An
     Raises:
         ConfigError: It is another environment.
     """
-    inner = env.unwrapped
+    loop = _loop_of(env)
+    inner = env.unwrapped if loop is None else loop.unwrapped
     if not isinstance(inner, (ArmEnv, ArmVectorEnv)):
         raise ConfigError(f"data sheets are of environments of spikearm, not of {env!r}.")
     episodes = inner.episodes
-    parts = {"action; -1 to 1 mean": action_rows(episodes)}
+    actions = action_rows(episodes) if loop is None else _agents_rows(loop)
+    parts = {"action; -1 to 1 mean": actions}
     if inner.goal:
         parts["achieved_goal"] = _goal_rows(episodes, "end effector")
         parts["desired_goal"] = _goal_rows(episodes, "target")
     parts["observation"] = observation_rows(episodes, goal=inner.goal)
+    if loop is not None:
+        spans = [row.high - row.low for row in _point_rows(episodes, "")]
+        parts["observation"] += [
+            Row(f"set point {axis} less end effector", -s, s, "m")
+            for axis, s in zip(_XYZ, spans, strict=True)
+        ]
     return "\n\n".join(_table(title, rows) for title, rows in parts.items()) + "\n"
+
+
+def _loop_of(env: Any) -> ControllerInLoop[Any] | None:
+    """The controller in the loop of an environment, if there is one."""
+    while env is not None and not isinstance(env, ControllerInLoop):
+        inside = env.env if isinstance(env, gymnasium.Wrapper) else getattr(env, "controlled", None)
+        env = inside if isinstance(inside, gymnasium.Env) else None
+    return env
+
+
+def _agents_rows(loop: ControllerInLoop[Any]) -> list[Row]:
+    """What -1 and 1 mean to a controller in the loop: a factor is divided by at -1."""
+    return [
+        Row(what, 1.0 / most if unit == "times" else -most, most, unit)
+        for what, most, unit in loop.agents_actions
+    ]
 
 
 def action_rows(episodes: Episodes) -> list[Row]:

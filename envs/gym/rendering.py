@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,6 +106,21 @@ def check_mode(mode: str | None, modes: Sequence[str]) -> None:
             f"render_mode 'human' opens a window, and there is no display ({' and '.join(_DISPLAYS)} are not "
             "set); choose rgb_array here."
         )
+    if mode == "human" and sys.platform == "linux" and not _opens_windows():
+        told = ", ".join(f"{name}={os.environ[name]}" for name in _DISPLAYS if os.environ.get(name))
+        raise ConfigError(
+            f"render_mode 'human' opens a window, and the display ({told}) does not answer; choose rgb_array "
+            "here."
+        )
+
+
+def _opens_windows() -> bool:
+    """Whether the library of MuJoCo's window can start."""
+    import glfw
+
+    with warnings.catch_warnings():  # it warns of what it also returns
+        warnings.simplefilter("ignore")
+        return bool(glfw.init())
 
 
 def _has_camera(model: Any, name: str) -> bool:

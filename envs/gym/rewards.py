@@ -49,15 +49,19 @@ class Rewards:
 
     def of_effort(self, actions: NDArray[np.floating], batch: ArmBatch) -> dict[str, Any]:
         """The terms that do not depend on the goal, each of shape (n,); only those with a weight."""
-        terms: dict[str, Any] = {}
-        if "action" in self._paid:
-            clipped = np.clip(actions, -1.0, 1.0).astype(np.float64)
-            terms["reward_action"] = -self._weights["action"] * (clipped * clipped).sum(axis=1)
+        terms = self.of_action(actions)
         if "energy" in self._paid:
             terms["reward_energy"] = -self._weights["energy"] * batch.work_j
         if not batch.all_sane:
             terms["reward_diverged"] = np.where(batch.sane, 0.0, -self._weights["diverged"])
         return terms
+
+    def of_action(self, actions: NDArray[np.floating]) -> dict[str, Any]:
+        """The term of the actions alone, of shape (n,), if it has a weight."""
+        if "action" not in self._paid:
+            return {}
+        clipped = np.clip(actions, -1.0, 1.0).astype(np.float64)
+        return {"reward_action": -self._weights["action"] * (clipped * clipped).sum(axis=1)}
 
     def compute(self, achieved: Any, desired: Any, info: Any) -> Any:
         """The reward of any goals, one or many, as hindsight needs it.
@@ -104,12 +108,29 @@ def diverged(achieved: Any, info: Any) -> Any:
 
     Returns:
         Shape (...); a bool for a single goal.
+
+    Raises:
+        ConfigError: Goals and infos do not fit each other.
     """
     shape = np.shape(achieved)[:-1]
-    one = isinstance(info, Mapping)
-    reasons = np.ravel(info.get("termination")) if one else [row.get("termination") for row in info]
+    if isinstance(info, Mapping):
+        reasons = np.ravel(np.asarray(info.get("termination"), dtype=object))
+    else:
+        reasons = np.array([row.get("termination") for row in _checked(info, shape)] or [None])
     flags = np.array([bool(reason) for reason in reasons])
+    if flags.size not in (1, math.prod(shape)):
+        raise ConfigError(f"{flags.size} reasons of termination for {math.prod(shape)} goals; give one each.")
     return bool(flags[0]) if not shape else np.broadcast_to(flags, (math.prod(shape),)).reshape(shape).copy()
+
+
+def _checked(info: Any, shape: tuple[int, ...]) -> Sequence[Mapping[str, Any]]:
+    """Infos, one per goal, or none at all."""
+    rows = list(np.ravel(info)) if isinstance(info, np.ndarray) else info
+    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+        raise ConfigError(f"info must be what step returned, or a sequence of that; got {info!r}.")
+    if rows and len(rows) != math.prod(shape):
+        raise ConfigError(f"{len(rows)} infos for {math.prod(shape)} goals; give one each, or {{}}.")
+    return rows
 
 
 def _costs(info: Any, shape: tuple[int, ...]) -> Any:
@@ -117,12 +138,11 @@ def _costs(info: Any, shape: tuple[int, ...]) -> Any:
     names = tuple(f"reward_{name}" for name in COSTS)
     if isinstance(info, Mapping):
         return sum(info.get(name, 0.0) for name in names)
-    if isinstance(info, (Sequence, np.ndarray)) and len(info):
-        if len(info) != math.prod(shape):
-            raise ConfigError(f"{len(info)} infos for {math.prod(shape)} goals; give one each, or {{}}.")
-        each = [sum(one.get(name, 0.0) for name in names) for one in info]
-        return np.asarray(each, dtype=np.float64).reshape(shape)
-    return 0.0
+    rows = _checked(info, shape)
+    if not rows:
+        return 0.0
+    each = [sum(one.get(name, 0.0) for name in names) for one in rows]
+    return np.asarray(each, dtype=np.float64).reshape(shape)
 
 
 @kernel

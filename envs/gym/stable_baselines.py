@@ -93,7 +93,16 @@ class NativeVecEnv(VecEnv):
         return [value for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """Set an attribute of the vector environment, for all arms: they are one object."""
+        """Set an attribute of the vector environment, for all arms: they are one object.
+
+        Raises:
+            ConfigError: It is to be set for some arms only.
+        """
+        if sorted(self._get_indices(indices)) != list(range(self.num_envs)):
+            raise ConfigError(
+                f"{attr_name} cannot be set for arms {indices!r} alone, all arms are one object; leave out "
+                "indices."
+            )
         setattr(self.env, attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> list[Any]:

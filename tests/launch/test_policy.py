@@ -127,3 +127,24 @@ def test_decision_forgets_the_one_before_once_settled(layers):
 def test_no_episode_is_refused(env, layers, run):
     with pytest.raises(ConfigError, match="n_episodes must be at least 1, not 0"):
         run(PerceptronAgent(layers), env, n_episodes=0)
+
+
+def test_agents_act_under_evaluate_policy(env, layers):
+    evaluate_policy = pytest.importorskip("stable_baselines3.common.evaluation").evaluate_policy
+    monitored = pytest.importorskip("stable_baselines3.common.monitor").Monitor(env)
+    network = spiking_policy(layers, collect_observations(PerceptronAgent(layers), env, n_episodes=1))
+    spiking = SpikingAgent(network, make_backend("reference"), steps_per_action=10, settle_steps=2)
+    for agent in (PerceptronAgent(layers), spiking):
+        returned, _ = evaluate_policy(agent, monitored, n_eval_episodes=1)
+        assert -100.0 <= returned <= 0.0
+    spiking.close()
+
+
+def test_batches_are_the_perceptrons_alone(env, layers):
+    observations = collect_observations(PerceptronAgent(layers), env, n_episodes=1)
+    actions, _ = PerceptronAgent(layers).predict(observations[:3])
+    np.testing.assert_array_equal(actions, layers(observations[:3]))
+    spiking = SpikingAgent(spiking_policy(layers, observations), make_backend("reference"))
+    with pytest.raises(ConfigError, match="a spiking policy decides for one arm at a time, not for 3"):
+        spiking.predict(observations[:3])
+    spiking.close()

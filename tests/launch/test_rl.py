@@ -6,12 +6,14 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.utils.env_checker import check_env
+from gymnasium.utils.env_checker import check_env, data_equivalence
 
 from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import ARMS
+from spikearm.envs.gym.datasheet import data_sheet
+from spikearm.envs.gym.registration import IDS
 from spikearm.envs.perturbation import Perturbation
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.launch.config import RunConfig
 from spikearm.launch.rl import make_env, modelled_latency_s
 
@@ -67,7 +69,7 @@ def rollout(env, n_steps=5, seed=4):
 def assert_same_rollouts(one, other):
     """Observations, rewards, ends and infos, to the last bit; closes the other one."""
     for a, b in zip(rollout(one), rollout(other), strict=True):
-        np.testing.assert_array_equal(a[0], b[0])
+        assert data_equivalence(a[0], b[0], exact=True)
         assert a[1:-1] == b[1:-1]
         assert a[-1].keys() == b[-1].keys()
         for name, value in a[-1].items():
@@ -128,7 +130,7 @@ def test_agent_sets_the_gains_of_the_law():
     env = make_env(config=RunConfig(gains=Gains(kp=100.0)), controller="osc", arm="planar2", action="gains")
     env.reset(seed=1)
     env.step(np.ones(1))
-    law = env.env._controller._law
+    law = env.unwrapped.controlled._controller._law
     assert law.gains == Gains(kp=400.0)
 
 
@@ -164,15 +166,53 @@ def test_any_tick_that_divides_the_step_will_do():
     env.close()
 
 
+def ticks(config, n=20, **arguments):
+    """Torques decided and sent, tick by tick, each of shape (n, n_joints) [N m]."""
+    env = make_env(config=config, arm="planar2", step_s=0.001, **arguments)
+    env.reset(seed=1)
+    infos = [env.step(np.array([(-1.0) ** k, 1.0]))[-1] for k in range(n)]
+    env.close()
+    return [np.array([info[name] for info in infos]) for name in ("torque_command_nm", "torque_sent_nm")]
+
+
+def test_torques_are_sent_as_they_are_decided():
+    decided, sent = ticks(RunConfig(controller="osc"))
+    np.testing.assert_array_equal(sent, decided)
+
+
 def test_modelled_latency_delays_every_tick():
-    """A substrate slower than a tick: the arm gets each torque later, and moves another way."""
-    ends = []
-    for delay in ("none", "modelled"):
-        env = make_env(config=RunConfig(actuation_delay=delay, backend="crossbar"), arm="planar2")
-        env.reset(seed=1)
-        ends.append(env.step(np.ones(2))[0])
-        env.close()
-    assert (ends[0] != ends[1]).any()
+    """A latency of less than a tick counts as a whole one."""
+    decided, sent = ticks(RunConfig(actuation_delay="modelled", backend="crossbar"))
+    np.testing.assert_array_equal(sent[1:], decided[:-1])
+    assert (sent[1:] != decided[1:]).any()
+
+
+@pytest.mark.parametrize("delay", ["none", "modelled"])
+def test_torque_changes_no_faster_than_it_may(delay):
+    decided, sent = ticks(RunConfig(backend="crossbar", actuation_delay=delay), torque_rate_nm_s=20.0)
+    assert np.abs(np.diff(decided, axis=0)).max() > 0.02
+    assert np.abs(np.diff(sent, axis=0)).max() == pytest.approx(0.02)
+
+
+def test_rate_of_the_torque_is_counted_anew_in_every_episode():
+    env = make_env(torque_rate_nm_s=0.1, controller="osc", arm="planar2", step_s=0.001)
+    for start in ([0.5, 1.0], [-0.5, 1.0]):
+        env.reset(seed=1, options={"start": start})
+        info = env.step(np.zeros(2))[-1]
+        np.testing.assert_array_equal(info["torque_sent_nm"], info["torque_command_nm"])
+    env.close()
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 3.0])
+def test_action_that_is_priced_is_the_agents(level):
+    arguments = {"arm": "planar2", "reward_weights": {"action": 0.01, "energy": 0.1}}
+    env = make_env(controller="osc", **arguments)
+    env.reset(seed=0)
+    _, reward, *_, info = env.step(np.array([level, 0.0]))
+    assert info["reward_action"] == pytest.approx(-0.01 * min(level, 1.0) ** 2)
+    assert info["reward_energy"] == pytest.approx(-0.1 * info["energy_j"])
+    assert reward == pytest.approx(info["reward_goal"] + info["reward_action"] + info["reward_energy"])
+    env.close()
 
 
 def test_latency_of_a_substrate_becomes_a_delay():
@@ -187,3 +227,104 @@ def test_latency_of_a_substrate_becomes_a_delay():
 def test_latency_without_a_network_is_refused():
     with pytest.raises(ConfigError, match="controller 'osc' has no network"):
         modelled_latency_s(RunConfig(controller="osc"))
+
+
+TASKS = [env_id for env_id in IDS if "PlantFamily" not in env_id]
+
+
+@pytest.fixture
+def made(request):
+    env = make_env(request.param, arm="planar2", controller="osc", config=RunConfig(control_dt_s=0.002))
+    yield env
+    env.close()
+
+
+@pytest.mark.parametrize("made", TASKS, indirect=True)
+@pytest.mark.filterwarnings("ignore:.*is different from the unwrapped version:UserWarning")
+def test_every_task_complies_with_a_controller_in_its_loop(made):
+    check_env(made, skip_render_check=True)
+    check = pytest.importorskip("stable_baselines3.common.env_checker").check_env
+    check(made.unwrapped, warn=False, skip_render_check=True)
+
+
+@pytest.mark.parametrize("made", TASKS, indirect=True)
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda env: gymnasium.make(EnvSpec.from_json(env.spec.to_json())),
+        lambda env: pickle.loads(pickle.dumps(env)),  # noqa: S301 (our own bytes)
+    ],
+    ids=["spec", "pickle"],
+)
+def test_every_task_is_made_again(made, copy):
+    twin = copy(made)
+    assert twin.unwrapped.config == made.unwrapped.config
+    assert twin.spec.max_episode_steps == made.spec.max_episode_steps
+    assert_same_rollouts(made, twin)
+
+
+@pytest.mark.parametrize("name", ["TrackGoal", "PayloadReachGoal"])
+def test_hindsight_finds_the_rewards_in_the_loop(name):
+    env = make_env(f"spikearm/{name}-v0", arm="planar2", controller="osc", reward_weights={"action": 0.1})
+    env.reset(seed=1)
+    observed, reward, *_, info = env.step(np.ones(2))
+    compute = env.get_wrapper_attr("compute_reward")
+    assert compute(observed["achieved_goal"], observed["desired_goal"], info) == reward
+    env.close()
+
+
+@pytest.mark.parametrize("name", ["target", "perturbation", "joint_state", "model", "data", "config"])
+def test_what_the_environment_inside_has_is_found(named, name):
+    named.reset(seed=1)
+    inside = getattr(named.unwrapped.arm_env, name)
+    assert type(named.get_wrapper_attr(name)) is type(inside)
+
+
+def test_what_it_has_not_is_not_found(named):
+    assert not hasattr(named.unwrapped, "compute_reward")
+    assert not hasattr(named.unwrapped, "_nothing")
+
+
+def test_sheet_is_of_the_agents_actions(named):
+    table = data_sheet(named)
+    observed, _ = named.reset(seed=1)
+    assert "| 0 | velocity of the set point along x | -0.5 | 0.5 | m/s |" in table
+    assert "| 1 | velocity of the set point along z | -0.5 | 0.5 | m/s |" in table
+    assert f"| {len(observed) - 1} | set point z less end effector |" in table
+    assert table.count("\n| ") == 2 + len(observed) + 1
+    assert data_sheet(named.unwrapped.controlled) == table
+
+
+def test_sheet_of_gains_has_their_factors():
+    env = make_env(arm="planar2", controller="osc", action="gains")
+    assert "| 0 | factor on the stiffness | 0.25 | 4 | times |" in data_sheet(env)
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"env_id": "CartPole-v1"}, UnknownNameError, "no environment of spikearm named 'CartPole-v1'"),
+        (
+            {"max_episode_steps": 0},
+            ConfigError,
+            "max_episode_steps must be a whole number of 1 or more",
+        ),
+        ({"config": 5}, ConfigError, "config must be a RunConfig, or settings of one by name; not 5"),
+        ({"config": {"tick": 1}}, UnknownNameError, "no key named 'tick'"),
+        ({"config": {"trials": 3}}, ConfigError, "trials of a run .* no effect on an environment"),
+        ({"config": {"torque_rate_nm_s": 5.0}}, ConfigError, "torque_rate_nm_s of a run .* as an argument"),
+        ({"torque_rate_nm_s": -1.0}, ConfigError, "torque_rate_nm_s must be a positive number, not -1.0"),
+        ({"step_s": "long"}, ConfigError, "step_s must be a positive number, not 'long'"),
+    ],
+)
+def test_make_env_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        make_env(**arguments)
+
+
+def test_limit_of_minus_one_is_none():
+    env = make_env(arm="planar2", controller="osc", max_episode_steps=-1)
+    env.reset(seed=1)
+    assert not any(env.step(np.zeros(2))[3] for _ in range(101))
+    env.close()

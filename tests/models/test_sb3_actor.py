@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import gymnasium
 import numpy as np
 import pytest
@@ -118,3 +120,71 @@ def test_memory_of_the_past_is_refused():
         WeightsError, match=r"PPO remembers the past \(it has lstm_actor\); train one that does not"
     ):
         actor_layers(agent)
+
+
+def normalised(name="Reach", **settings):
+    vec_env = pytest.importorskip("stable_baselines3.common.vec_env")
+    arms = vec_env.DummyVecEnv([lambda: gymnasium.make(f"spikearm/{name}-v0", arm="planar2")])
+    return vec_env.VecNormalize(arms, **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("Reach", {}),
+        ("Reach", {"norm_obs": False}),
+        ("ReachGoal", {}),
+        ("ReachGoal", {"norm_obs_keys": ["observation"]}),
+    ],
+)
+@pytest.mark.parametrize("shown_the_way", [False, True])
+def test_perceptron_takes_observations_before_they_are_normalised(name, settings, shown_the_way):
+    if shown_the_way and name == "Reach":
+        pytest.skip("there are no goals to show")
+    env = normalised(name, **settings)
+    extractor = {"features_extractor_class": GoalFeatures} if shown_the_way else {}
+    policy = "MultiInputPolicy" if name == "ReachGoal" else "MlpPolicy"
+    agent = sb3.PPO(policy, env, n_steps=128, policy_kwargs=SMALL | extractor, seed=1)
+    agent.learn(256)
+    env.training = False
+    layers = actor_layers(agent)
+    for _ in range(5):
+        env.step(np.random.default_rng(1).uniform(-1, 1, (1, 2)))
+        raw, shown = env.get_original_obs(), env.normalize_obs(env.get_original_obs())
+        wanted, _ = agent.predict(shown, deterministic=True)
+        np.testing.assert_allclose(layers(flat_observation(raw)), wanted, atol=1e-4)
+    env.close()
+
+
+def test_observations_that_are_cut_early_are_refused():
+    agent = sb3.PPO("MlpPolicy", normalised(clip_obs=1.0), policy_kwargs=dict(SMALL))
+    with pytest.raises(WeightsError, match="VecNormalize cuts observations at 1 standard deviations"):
+        actor_layers(agent)
+
+
+class Reordered(gymnasium.ObservationWrapper):
+    """A dictionary whose space is not in the order of its keys, which Gymnasium keeps for ordered ones."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        parts = env.observation_space.spaces if hasattr(env.observation_space, "spaces") else {}
+        spaces = dict(parts) or {"a": gymnasium.spaces.Box(-1, 1, (2,)), "z": env.observation_space}
+        self.observation_space = gymnasium.spaces.Dict(OrderedDict(reversed(spaces.items())))
+
+    def observation(self, observation):
+        return (
+            observation if isinstance(observation, dict) else {"a": np.array([0.3, -0.7]), "z": observation}
+        )
+
+
+@pytest.mark.parametrize("name", ["Reach", "ReachGoal"])
+@pytest.mark.parametrize("kind", ["SAC", "PPO"])
+def test_parts_are_taken_in_the_order_of_the_space(kind, name):
+    env = Reordered(gymnasium.make(f"spikearm/{name}-v0", arm="planar2"))
+    assert list(env.observation_space.spaces) == sorted(env.observation_space.spaces, reverse=True)
+    agent = getattr(sb3, kind)("MultiInputPolicy", env, policy_kwargs=dict(SMALL), seed=1)
+    layers = actor_layers(agent)
+    observed, _ = env.reset(seed=3)
+    wanted, _ = agent.predict(observed, deterministic=True)
+    np.testing.assert_allclose(layers(flat_observation(observed)[None])[0], wanted, atol=1e-5)
+    env.close()

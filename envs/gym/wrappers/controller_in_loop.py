@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict
 
-from spikearm.envs.gym.checks import check_number
+from spikearm.envs.gym.checks import check_number, floats
 from spikearm.envs.gym.single import ArmEnv
 from spikearm.envs.gym.wrappers.perturbation_schedule import PerturbationSchedule
 from spikearm.errors import ConfigError
@@ -87,6 +87,14 @@ class TorqueDelay(Protocol):
         ...
 
 
+class TorqueRate(Protocol):
+    """How fast the torque at the arm may change, tick by tick."""
+
+    def torque(self, wanted: FloatArray) -> FloatArray:
+        """Torque to send [N m], shape (n_joints,)."""
+        ...
+
+
 class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
     """The environment's steps become ticks of a controller; the agent acts once in many of them.
 
@@ -100,8 +108,13 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
     (modelled, bottom-up) and each of its terms, as ``energy_model_synapses_j``, ``energy_chip_j`` (scaled by
     a measured whole-chip figure, where there is one), ``latency_model_s`` (modelled) and ``deadlines_missed``
     (ticks that took longer than a tick, by that model). The reward's costs are summed too; its goal term
-    is that of the last tick. ``saturated`` tells of any tick, ``torque_nm`` and
-    ``torque_command_nm`` (before limits and perturbed drives) of the last one.
+    is that of the last tick, and what an action costs is asked of the agent's, once. ``saturated`` tells of
+    any tick. Of the last one there are ``torque_command_nm`` (what the controller decided),
+    ``torque_sent_nm`` (what reached the arm in that tick, late and no faster than it may change) and
+    ``torque_nm`` (what limits and perturbed drives left of it).
+
+    It has a live controller inside and cannot be made from a ``spec``; environments that can are those of
+    ``spikearm.launch.rl``.
 
     Args:
         env: An environment of this package in the mode "torque", without gravity compensation, whose step is
@@ -116,6 +129,7 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         forget: Whether a reset also resets the controller's network. Otherwise learned weights last from
             episode to episode, and an episode depends on those before it.
         make_delay: Makes, for each episode, what lets torques arrive late; None for at once.
+        make_rate: Makes, for each episode, what bounds how fast they change; None for no bound.
         timed: Whether ``info`` has the measured ``latency_law_s`` and ``latency_network_s`` too, which no
             seed repeats.
 
@@ -135,6 +149,7 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         set_stiffness: Callable[[float], None] | None = None,
         forget: bool = True,
         make_delay: Callable[[], TorqueDelay] | None = None,
+        make_rate: Callable[[], TorqueRate] | None = None,
         timed: bool = False,
     ) -> None:
         super().__init__(env)
@@ -149,7 +164,7 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         self._controller, self._make_target = controller, make_target
         self._set_stiffness = set_stiffness
         self._forget, self._by_gains = forget, action == "gains"
-        self._make_delay, self._timed = make_delay, timed
+        self._make_delay, self._make_rate, self._timed = make_delay, make_rate, timed
         batch = self._arm_env.episodes.batch
         self._limits = batch.limits[0].copy()
         self._base, self._reach_m = batch.reach
@@ -160,6 +175,7 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         self.observation_space = _widened(env.observation_space)
         self._set_point, self._quaternion = np.zeros(3), np.array((1.0, 0.0, 0.0, 0.0))
         self._delay: TorqueDelay | None = None
+        self._rate: TorqueRate | None = None
         self._begun = False
 
     def reset(
@@ -173,6 +189,7 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         else:
             self._controller.resume()
         self._delay = self._make_delay() if self._make_delay else None
+        self._rate = self._make_rate() if self._make_rate else None
         batch = self._arm_env.episodes.batch
         self._set_point = batch.position[0].copy()
         self._quaternion = batch.quaternion[0].copy()
@@ -184,16 +201,26 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         Raises:
             ConfigError: The action has the wrong shape or is not finite; nothing was applied.
         """
-        velocity = self._velocity(self._checked_action(action))
+        chosen = self._checked_action(action)
+        velocity = self._velocity(chosen)
         totals: dict[str, float] = {}
         terminated = truncated = False
         for _ in range(self._n_ticks):
             observed, terminated, truncated, info = self._tick(velocity, totals)
             if terminated or truncated:
                 break
+        paid = self._arm_env.episodes.rewards.of_action(chosen[None])
+        totals |= {name: float(term[0]) for name, term in paid.items()}
         info |= totals
         costs = sum(value for name, value in totals.items() if name.startswith("reward_"))
         return self._with_set_point(observed), info["reward_goal"] + costs, terminated, truncated, info
+
+    @property
+    def agents_actions(self) -> list[tuple[str, float, str]]:
+        """Of every number of an action: what it is, what 1 means, and its unit."""
+        if self._by_gains:
+            return [("factor on the stiffness", GAIN_SPAN, "times")]
+        return [(f"velocity of the set point along {'xyz'[a]}", SPEED_M_S, "m/s") for a in self._axes]
 
     def close(self) -> None:
         """Release controller and environment."""
@@ -207,12 +234,14 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         )
         command = self._controller.update(self._arm_env.joint_state, target)
         sent = command.torque if self._delay is None else self._delay.torque(command)
+        if self._rate is not None:
+            sent = self._rate.torque(sent)
         observed, _, terminated, truncated, info = self.env.step(sent / self._limits)
         applied = np.minimum(np.maximum(sent, -self._limits), self._limits)
         self._controller.notify_applied(sent, applied)
         _add(totals, _costs_of(command, self._tick_s, timed=self._timed))
         _add(totals, {name: info[name] for name in _SUMMED if name in info})
-        info["torque_command_nm"] = sent
+        info |= {"torque_command_nm": command.torque.copy(), "torque_sent_nm": sent.copy()}
         info["saturated"] = totals["saturated"] = bool(info["saturated"] or totals.get("saturated", False))
         return observed, terminated, truncated, info
 
@@ -240,7 +269,7 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         return towards
 
     def _checked_action(self, action: Any) -> FloatArray:
-        values = np.asarray(action, dtype=np.float64)
+        values = floats("action", action)
         if values.shape != (self._n_actions,) or not np.isfinite(values).all():
             raise ConfigError(f"action must be {self._n_actions} finite numbers in [-1, 1]; got {action!r}.")
         cut: FloatArray = np.minimum(np.maximum(values, -1.0), 1.0)
@@ -253,7 +282,7 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         return {**observed, "observation": wider} if isinstance(observed, dict) else wider
 
 
-_SUMMED = ("energy_j", "reward_action", "reward_energy", "reward_diverged")
+_SUMMED = ("energy_j", "reward_energy", "reward_diverged")
 
 
 _INSIDE = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
 from spikearm.envs.gym.checks import check_number
@@ -47,12 +48,19 @@ class EnergyCost(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
         Raises:
             UnknownNameError: ``info`` has no such entry.
+            ConfigError: The entry is not one number.
         """
         observed, reward, terminated, truncated, info = self.env.step(action)
         cost = 0.0
         for name, weight in self._weights.items():
             if name not in info:
                 raise UnknownNameError("entry of info", name, info)
-            cost += weight * float(info[name])
+            cost += weight * _number(name, info[name])
         paid = info.get("reward_cost", 0.0) - cost  # this wrapper may stand around another one
         return observed, float(reward) - cost, terminated, truncated, info | {"reward_cost": paid}
+
+
+def _number(name: str, value: Any) -> float:
+    if np.ndim(value) or not isinstance(value, (float, int, np.number, np.bool_)):
+        raise ConfigError(f"{name} of info is not one number and has no price: {value!r}.")
+    return float(value)

@@ -10,6 +10,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 from spikearm.envs.gym.options import parse_faults
 from spikearm.envs.perturbation import NO_PERTURBATION
+from spikearm.errors import ConfigError
 
 
 class PerturbationSchedule(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
@@ -40,7 +41,15 @@ class PerturbationSchedule(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstruc
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode."""
+        """Begin an episode.
+
+        Raises:
+            SpikearmError: An option is unknown or out of its range.
+        """
+        if not isinstance(options, Mapping | None):
+            raise ConfigError(f"options of reset must be a dictionary, not {options!r}.")
         given = dict(options or {})
-        given["faults"] = [*self._faults, *given.get("faults", ())]
+        more = given.get("faults", ())
+        parse_faults(more, NO_PERTURBATION)
+        given["faults"] = [*self._faults, *more]
         return self.env.reset(seed=seed, options=given)

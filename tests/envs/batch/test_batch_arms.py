@@ -90,13 +90,46 @@ def test_company_and_threads_change_nothing(arm, rng):
     np.testing.assert_array_equal(steps(crowd, torques)[:, 2], alone)
 
 
-def test_force_on_one_arm_leaves_another_as_it_was(arm, rng):
-    """With a force in the batch all arms take physics steps one by one; they still end in the same state."""
+@pytest.mark.parametrize("other", ["none", "friction"])
+def test_force_on_one_arm_leaves_another_as_it_was(arm, rng, other):
+    """Friction shows how often the constraint solver starts cold."""
+    torques = rng.uniform(-5, 5, (20, arm.n_joints))
+    perturbation = Perturbation(joint_friction=2.0) if other == "friction" else NO_PERTURBATION
+    single = batch_of(arm)
+    single.perturb(0, perturbation)
+    alone = steps(single, torques)[:, 0]
+    trio = batch_of(arm, 3, n_threads=2)
+    trio.perturb(1, perturbation)
+    trio.perturb(0, PERTURBATIONS["field"])
+    np.testing.assert_array_equal(steps(trio, torques)[:, 1], alone)
+
+
+def test_forced_arm_moves_as_it_does_alone(arm, rng):
     torques = rng.uniform(-5, 5, (10, arm.n_joints))
-    alone = steps(batch_of(arm), torques)[:, 0]
-    pair = batch_of(arm, 2)
-    pair.perturb(0, PERTURBATIONS["field"])
-    np.testing.assert_allclose(steps(pair, torques)[:, 1], alone, atol=1e-5 if arm.name == "fr3" else 1e-12)
+    perturbation = dataclasses.replace(PERTURBATIONS["field"], joint_friction=2.0)
+    single, pair = batch_of(arm), batch_of(arm, 2)
+    single.perturb(0, perturbation)
+    pair.perturb(1, perturbation)
+    np.testing.assert_array_equal(steps(pair, torques)[:, 1], steps(single, torques)[:, 0])
+
+
+def test_forced_arm_that_diverges_takes_no_further_step(rng, monkeypatch):
+    arm = ARMS["planar2"]
+    torques = rng.uniform(-5, 5, (3, arm.n_joints))
+    single, pair = batch_of(arm), batch_of(arm, 2)
+    single.perturb(0, PERTURBATIONS["force"])
+    for e in range(2):
+        pair.perturb(e, PERTURBATIONS["force"])
+    pair.dq[0] = 1e9
+    rolled, roll = [], pair._roll
+    monkeypatch.setattr(
+        pair, "_roll", lambda models, *rest: rolled.append(len(models)) or roll(models, *rest)
+    )
+    q = steps(pair, torques[:1])
+    assert pair.sane.tolist() == [False, True]
+    assert rolled[0] == 2
+    assert rolled[1:] == [1] * (pair.n_substeps - 1)
+    np.testing.assert_array_equal(q[0, 1], steps(single, torques[:1])[0, 0])
 
 
 def test_copy_by_pickle_goes_the_same_way(arm, rng):

@@ -1,5 +1,10 @@
 """Pictures, where this machine can draw any."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import gymnasium
 import mujoco
 import numpy as np
@@ -133,3 +138,28 @@ def test_machine_without_graphics_is_told_what_to_set(make, monkeypatch):
     env.reset(seed=1)
     with pytest.raises(ConfigError, match=r"no picture can be drawn here \(no display\).*MUJOCO_GL=egl"):
         env.render()
+
+
+def test_display_that_does_not_answer_is_told_before_a_window_opens(tmp_path):
+    """MuJoCo's window would end the process, and leave a log."""
+    program = (
+        "from spikearm.envs.gym.rendering import MODES, check_mode\n"
+        "from spikearm.errors import ConfigError\n"
+        "try:\n    check_mode('human', MODES)\n"
+        "except ConfigError as error:\n    print(error)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "WAYLAND_DISPLAY"}
+    root = str(Path(__file__).parents[3])
+    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(  # noqa: S603 (our own program)
+        [sys.executable, "-c", program],
+        env=environment | {"DISPLAY": ":97", "PYTHONPATH": paths},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "the display (DISPLAY=:97) does not answer; choose rgb_array" in done.stdout
+    assert done.returncode == 0
+    assert not list(tmp_path.iterdir())

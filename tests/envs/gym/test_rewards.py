@@ -116,3 +116,16 @@ def test_ends_are_told_row_by_row(make):
     assert env.compute_terminated(rows, rows, infos).tolist() == [False, True, False]
     assert env.compute_terminated(rows, rows, {}).tolist() == [False] * 3
     assert env.compute_truncated(rows, rows, infos).tolist() == [False] * 3
+
+
+@pytest.mark.parametrize("name", ["compute_reward", "compute_terminated"])
+@pytest.mark.parametrize("info", [None, 5, [{}, {}], [None] * 3])
+def test_infos_that_do_not_fit_are_refused(make, name, info):
+    compute = make("ReachGoal", arm="planar2").get_wrapper_attr(name)
+    with pytest.raises(ConfigError, match="info"):
+        compute(np.zeros((3, 3)), np.zeros((3, 3)), info)
+
+
+def test_no_infos_say_that_nothing_diverged(make):
+    compute = make("ReachGoal", arm="planar2").get_wrapper_attr("compute_terminated")
+    np.testing.assert_array_equal(compute(np.zeros((3, 3)), np.zeros((3, 3)), []), np.zeros(3, dtype=bool))

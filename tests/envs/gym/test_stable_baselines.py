@@ -129,3 +129,13 @@ def test_hindsight_learns_from_arms_in_threads(native):
     sample = buffer.sample(64)
     assert (sample.rewards < 0.0).all()  # the energy that was paid for stays in relabelled rewards
     assert agent.ep_success_buffer
+
+
+def test_attribute_of_some_arms_only_is_refused(native):
+    env = native()
+    with pytest.raises(
+        ConfigError, match=r"render_mode cannot be set for arms \[0\] alone, all arms are one"
+    ):
+        env.set_attr("render_mode", None, indices=[0])
+    env.set_attr("render_mode", "rgb_array", indices=range(N))
+    assert env.get_attr("render_mode") == ["rgb_array"] * N

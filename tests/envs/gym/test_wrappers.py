@@ -388,3 +388,31 @@ def test_wrapped_environment_is_made_again_from_its_spec(make):
         a, b = env.step(np.ones(2, np.float32)), twin.step(np.ones(2, np.float32))
         np.testing.assert_array_equal(a[0], b[0])
         assert a[1] == b[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (5, "options of reset must be a dictionary, not 5"),
+        ({"faults": None}, "faults"),
+        ({"faults": 5}, "faults"),
+    ],
+)
+def test_options_that_are_none_are_refused_by_a_schedule(make, options, message):
+    env = PerturbationSchedule(make(arm="planar2"), [(0.06, {"payload_kg": 0.5})])
+    with pytest.raises(ConfigError, match=message):
+        env.reset(options=options)
+
+
+def test_entry_of_info_that_is_no_number_has_no_price(make):
+    env = EnergyCost(make(arm="planar2"), {"torque_nm": 1.0})
+    env.reset(seed=1)
+    with pytest.raises(ConfigError, match="torque_nm of info is not one number and has no price"):
+        env.step(np.zeros(2))
+
+
+def test_text_is_no_action(make):
+    env = controlled(make)
+    env.reset(seed=1)
+    with pytest.raises(ConfigError, match="action must be numbers, not 'ab'"):
+        env.step("ab")
