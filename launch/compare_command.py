@@ -79,7 +79,7 @@ def _compare(argv: Sequence[str]) -> int:
         common=_COMMON,
     )
     console.print(
-        "preparing all runs; on a new machine, kernels are compiled once, for half a minute or so",
+        "preparing all runs; on a new machine, kernels are compiled once, half a minute",
         style="dim",
     )
     document = compare(

@@ -65,7 +65,9 @@ class LivePanel:
         preparing = f"{self._title}: {'starts' if self._prepared else 'preparing'}"
         compiles = self._config.controller in NETWORKED and self._config.backend != "reference"
         if compiles and not self._prepared:
-            preparing += f" {self._config.backend}; on a new machine, kernels are compiled once, for half a minute or so"
+            preparing += (
+                f" {self._config.backend}; on a new machine, kernels are compiled once, half a minute"
+            )
         if self._live is None:
             self._console.print(preparing, highlight=False, soft_wrap=True)
         else:
