@@ -116,11 +116,11 @@ def check_mode(mode: str | None, modes: Sequence[str]) -> None:
 
 def _opens_windows() -> bool:
     """Whether the library of MuJoCo's window can start."""
-    import glfw
+    from mujoco import viewer
 
     with warnings.catch_warnings():  # it warns of what it also returns
         warnings.simplefilter("ignore")
-        return bool(glfw.init())
+        return bool(viewer.glfw.init())
 
 
 def _has_camera(model: Any, name: str) -> bool:
