@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from spikearm.controller.ticklog import read_ticks
-from spikearm.errors import JournalError
+from spikearm.errors import LinkError
 from spikearm.hardware.link.conversation import Conversation
 from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.wire import Mode, Stop
@@ -181,7 +181,7 @@ def test_ctrl_c_before_the_first_tick(short_path, monkeypatch, method, number, n
     monkeypatch.setattr(RemotePlant, "arm", lambda plant: (armed.append(1), arm(plant)))
     at_call(monkeypatch, Conversation, method, number)
     with served(short_path) as robot:
-        with pytest.raises(JournalError, match="interrupted before the first"):
+        with pytest.raises(LinkError, match="interrupted before the robot was joined"):
             run_on(robot, short_path)
         assert_left_to_its_hold(robot)
     assert len(armed) == n_armed
