@@ -207,3 +207,40 @@ def wait_until(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def at_connection(monkeypatch, number: int) -> None:
+    """Ctrl-C when the robot is joined: first for its kind, then by the first loop, then by its recovery."""
+    connect, joined = hardware_run.connect, []
+
+    def interrupted(*args):
+        joined.append(args)
+        if len(joined) == number:
+            ctrl_c()
+        return connect(*args)
+
+    monkeypatch.setattr(hardware_run, "connect", interrupted)
+
+
+def test_robot_is_not_armed_after_it(short_path, monkeypatch):
+    at_connection(monkeypatch, 2)
+    with served(short_path) as robot:
+        with pytest.raises(LinkError, match="interrupted before the robot was joined"):
+            run_on(robot, short_path)
+        assert robot.session.mode is Mode.IDLE
+
+
+def test_robot_is_not_recovered_after_it(short_path, monkeypatch):
+    on_tick = hardware_run._Outcome.on_tick
+    at_connection(monkeypatch, 3)
+    with served(short_path) as robot:
+
+        def stopped(outcome, record):
+            on_tick(outcome, record)
+            if outcome.n_ticks == 50:
+                robot.session.protect(Stop.MISSED_IN_A_ROW)
+
+        monkeypatch.setattr(hardware_run._Outcome, "on_tick", stopped)
+        summary, _ = run_on(robot, short_path, recoveries=5)
+        assert (summary["link"]["ended"], summary["interrupted"]) == ("interrupted", True)
+        assert robot.session.stop == Stop.MISSED_IN_A_ROW
