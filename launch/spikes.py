@@ -71,8 +71,8 @@ class SpikeRecorder:
 
 
 def spike_recorder(program: Program | None, n_ticks: int) -> SpikeRecorder | None:
-    """A recorder for a program that shows its spikes; None for any other."""
-    if not isinstance(program, ShowsSpikes):
+    """A recorder for a program that shows its spikes; None for any other, and where nothing spikes."""
+    if not isinstance(program, ShowsSpikes) or not program.populations:
         return None
     return SpikeRecorder(program.populations, n_ticks, program.dt_s)
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -116,11 +117,17 @@ def _ended(future: Future[tuple[dict[str, Any] | None, str]]) -> tuple[dict[str,
 
 
 def _work(config: RunConfig) -> tuple[dict[str, Any] | None, str]:
-    """One job, in its own process; errors travel as text, whatever their class needs to be made."""
+    """One job, in its own process; errors travel as text, whatever their class needs to be made.
+
+    Not even a mistake in our own code may take the results of other jobs with it; it says where it happened.
+    """
     try:
         result = measure(config)
     except (SpikearmError, OSError) as error:
         return None, f"{type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        return None, f"{type(error).__name__}: {error} ({at.filename}, line {at.lineno}); please report this."
     return result, "interrupted" if result is None else ""
 
 

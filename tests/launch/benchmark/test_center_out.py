@@ -9,6 +9,7 @@ from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.host_cost import GPU_COST, HOST_COST
 from spikearm.launch.benchmark import center_out
 from spikearm.launch.benchmark.center_out import ANALYTIC, CenterOut, jobs, summarise, variants
+from spikearm.launch.benchmark.measure import measure
 from spikearm.launch.benchmark.rows import Variant
 from spikearm.launch.compose import compose
 from spikearm.launch.config import RunConfig
@@ -81,6 +82,14 @@ def test_devices_of_the_second_crossbar_were_written_a_day_before_and_are_else_t
     *_, fresh, drifted = (variant.config for variant in variants(CenterOut(), "published"))
     assert drifted.crossbar.programmed_s == 86_400.0
     assert dataclasses.replace(drifted, crossbar=fresh.crossbar) == fresh
+
+
+@pytest.mark.parametrize("label", [ANALYTIC, "nodes", "rate", "spiking"])
+def test_every_row_on_the_reference_can_be_measured(label):
+    settings = CenterOut(distance_m=0.01, turn_rad=0.02, reach_s=0.2)
+    (row,) = (row for row in variants(settings, "feedforward") if row.label == label)
+    measured = measure(dataclasses.replace(row.config, trials=1))
+    assert measured["trials"]["rms_m"][0] < 1.5e-3
 
 
 @pytest.mark.parametrize("setting", ["stages", "backends"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 
 import pytest
 
@@ -56,6 +57,13 @@ def test_failed_job_keeps_no_other_from_running_and_is_tried_again(store):
     assert second.ended == ["a/b/1"]
     assert again.results["a/a/1"] == outcome.results["a/a/1"]
     assert again.results["a/b/1"]["trials"] != outcome.results["a/b/1"]["trials"]
+
+
+def test_mistake_of_our_own_fails_one_job_and_says_where(monkeypatch):
+    monkeypatch.setattr(runner, "measure", lambda config: next(iter(())))
+    result, reason = runner._work(SHORT)
+    assert result is None
+    assert re.fullmatch(r"StopIteration:  \(.*test_runner.py, line \d+\); please report this.", reason)
 
 
 def test_nothing_to_do_starts_no_process(store, monkeypatch):
