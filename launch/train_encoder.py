@@ -104,7 +104,7 @@ def _train(argv: Sequence[str]) -> int:
     require_writable(command.out)
     trained = train(command, arm)
     path = command.out / f"encoder-{arm.name}.npz"
-    save_encoder(path, trained.encoder)
+    save_encoder(path, dataclasses.replace(trained.encoder, held_out=HELD_OUT))
     checks = _check(command, arm, path)
     card = path.with_suffix(".md")
     card.write_text(_card(command, arm, trained, checks, path), encoding="utf-8")

@@ -36,6 +36,7 @@ class StateEncoder:
         active_area: Part of the features' space that the neurons behind it should be active in: lower end,
             mode and upper end; what it was trained with.
         learning_rate: PES learning rate at which these neurons learn best in the loop.
+        held_out: Families of perturbation that its training never saw.
     """
 
     arm: str
@@ -47,6 +48,7 @@ class StateEncoder:
     w3: FloatArray
     active_area: tuple[float, float, float] = (0.35, 0.45, 0.55)
     learning_rate: float = 1e-2
+    held_out: tuple[str, ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -113,7 +115,7 @@ def load_encoder(path: Path) -> StateEncoder:
         raise WeightsError(f"no encoder weights at {path}; `spikearm train encoder` makes them.")
     try:
         with path.open("rb") as file:
-            data, arm = _read(file)
+            data, arm, held_out = _read(file)
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise WeightsError(
             f"encoder weights {path} cannot be read ({error}); make them anew with `spikearm train encoder`."
@@ -122,17 +124,24 @@ def load_encoder(path: Path) -> StateEncoder:
     scaling = StateScaling(tuple(data.pop("center").tolist()), tuple(data.pop("half_range").tolist()))
     low, mode, high = (float(edge) for edge in data.pop("active_area"))
     rate = float(data.pop("learning_rate"))
-    return StateEncoder(arm=arm, scaling=scaling, active_area=(low, mode, high), learning_rate=rate, **data)
+    return StateEncoder(
+        arm=arm,
+        scaling=scaling,
+        active_area=(low, mode, high),
+        learning_rate=rate,
+        held_out=held_out,
+        **data,
+    )
 
 
-def _read(file: IO[bytes]) -> tuple[dict[str, FloatArray], str]:
-    """All arrays of an archive and the arm's name, as yet unchecked."""
+def _read(file: IO[bytes]) -> tuple[dict[str, FloatArray], str, tuple[str, ...]]:
+    """All arrays of an archive, the arm's name, and the families held out, as yet unchecked."""
     if not zipfile.is_zipfile(file):
         raise ValueError("it is no archive, or not a whole one")
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
         data = {name: np.asarray(archive[name], dtype=np.float64) for name in _ARRAYS}
-        return data, str(archive["arm"])
+        return data, str(archive["arm"]), tuple(map(str, archive["held_out"]))
 
 
 def save_encoder(path: Path, encoder: StateEncoder) -> None:
@@ -150,7 +159,9 @@ def save_encoder(path: Path, encoder: StateEncoder) -> None:
         for name in _ARRAYS
     }
     try:
-        np.savez(path, arm=np.array(encoder.arm), **arrays)
+        np.savez(
+            path, arm=np.array(encoder.arm), held_out=np.array(encoder.held_out, dtype=np.str_), **arrays
+        )
     except OSError as error:
         raise WeightsError(
             f"cannot write weights to {path}: {error.strerror}; choose another place."

@@ -24,6 +24,7 @@ from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.benchmark.jobs import Job
 from spikearm.launch.benchmark.rows import Variant, job_key
+from spikearm.launch.compose import adaptive_network
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.reaches import Targets
 from spikearm.models.rules import LEARNING_RULES
@@ -107,6 +108,12 @@ class AdaptivePayload:
 
 QUICK = AdaptivePayload(sessions=2, trials=8, last=4, targets=2, neurons=(1000,))
 """A first impression, two rounds of two targets; too few trials for the published claim."""
+
+
+def families_held_out(settings: AdaptivePayload) -> tuple[str, ...]:
+    """Families of perturbation that training of the arm's encoder never saw, by the encoder's own record."""
+    encoder = adaptive_network(NetworkConfig(), load_arm(settings.arm)).encoder
+    return () if encoder is None else encoder.held_out
 
 
 def unperturbed(settings: AdaptivePayload) -> Variant:

@@ -16,14 +16,15 @@ from spikearm.launch.benchmark.adaptive_payload import QUICK, AdaptivePayload, j
 from spikearm.launch.benchmark.adaptive_payload_summary import summarise
 from spikearm.launch.benchmark.conduct import Place, conduct, ending
 from spikearm.launch.benchmark.figures import draw_learning
-from spikearm.launch.benchmark.table import micro, numbers_table
+from spikearm.launch.benchmark.statistics import MIN_VALUES
+from spikearm.launch.benchmark.table import interval, micro, numbers_table, print_legend
 from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console
 
 _LEGEND = (
     "last, all, 1st: mean error of these trials, 0 PD unperturbed, 1 PD. mm: of the last ones. ms: median "
-    "tick, measured here. model, chip: energy per tick [µJ] from counted operations and from a measured "
-    "chip, two kinds of evidence never to be added."
+    "tick, measured here with as many runs at a time as --processes says. model, chip: energy per tick [µJ] "
+    "from counted operations and from a measured chip, two kinds of evidence never to be added; chip:"
 )
 
 
@@ -75,7 +76,7 @@ def _benchmark(argv: Sequence[str]) -> int:
         for line in _verdicts(block):
             console.print(line, highlight=False)
     if shown:
-        console.print(_LEGEND, style="dim")
+        print_legend(_LEGEND, shown)
         console.print(f"figure: {draw_learning(document, place.folder)}", highlight=False, soft_wrap=True)
     code = ending(document, len(todo))
     if command.json:
@@ -84,20 +85,23 @@ def _benchmark(argv: Sequence[str]) -> int:
 
 
 def _heading(block: Mapping[str, Any]) -> str:
-    held_out = ", of a family held out from encoder training" if block["held_out"] else ""
+    held_out = ", a family the encoder was not trained on" if block["held_out"] else ""
     return str(block["perturbation"]) + held_out
 
 
 def _verdicts(block: Mapping[str, Any]) -> list[str]:
     """What the intervals say of PID and of the encoder."""
     tested = [row for row in block["rows"] if row["backend"] is not None and row["minus_pid"] is not None]
-    better = [row["label"] for row in tested if row["minus_pid"]["high"] < 0.0]
-    lines = [f"better than PID in the last trials (95 %): {', '.join(better) or 'none'}"] if tested else []
+    decided = [row for row in tested if row["minus_pid"]["high"] is not None]
+    better = [row["label"] for row in decided if row["minus_pid"]["high"] < 0.0]
+    lines = [f"better than PID in the last trials (95 %): {', '.join(better) or 'none'}"] if decided else []
+    if tested and not decided:
+        lines.append(f"no verdict on PID and no intervals: they take {MIN_VALUES} sessions at least")
     for pair in block["encoder"]:
         more = pair["percent_more"]
         lines.append(
             f"{pair['label']} against {pair['against']}: {more['mean']:+.0f} % error "
-            f"({more['low']:+.0f}..{more['high']:+.0f} %)"
+            f"({interval(more, '{:+.0f}'.format)} %)"
         )
     return lines
 
@@ -111,7 +115,7 @@ def _table(block: Mapping[str, Any]) -> Table:
         table.add_row(
             row["label"],
             _mean(last),
-            "-" if last is None else f"{last['low']:.3f}..{last['high']:.3f}",
+            interval(last, "{:.3f}".format),
             _mean(normalised.get("all")),
             _mean(normalised.get("first")),
             f"{1e3 * row['error_m']['last']['mean']:.2f}",

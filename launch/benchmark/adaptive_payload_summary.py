@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from spikearm.envs.families import HELD_OUT
 from spikearm.launch.benchmark.adaptive_payload import (
     FREE,
     FREE_BLOCK,
@@ -16,6 +15,7 @@ from spikearm.launch.benchmark.adaptive_payload import (
     PID,
     SEEN,
     AdaptivePayload,
+    families_held_out,
     network_label,
     unperturbed,
     variants,
@@ -58,7 +58,7 @@ class _Block:
         """As JSON."""
         return {
             "perturbation": self._perturbation,
-            "held_out": self._perturbation in HELD_OUT,
+            "held_out": self._perturbation in families_held_out(self._settings),
             "rows": [self._row(label) for label in self._runs],
             "encoder": self._encoder(),
         }
@@ -72,7 +72,7 @@ class _Block:
             "normalised": {n: self._estimate(e) for n, e in normalised.items() if e is not None},
             "minus_pid": self._minus_pid(normalised["last"]),
             "error_m_by_trial": [self._estimate(trial) for trial in _errors_m(runs).T],
-            **costs(runs),
+            **costs(variant, runs),
         }
 
     def _errors(self, label: str, window: str) -> FloatArray:
@@ -87,7 +87,7 @@ class _Block:
         values, zero, one = (self._errors(of, window) for of in (label, FREE, PD))
         return normalised_error(values, zero, one) if (one > zero).all() else None
 
-    def _minus_pid(self, normalised: FloatArray | None) -> dict[str, float] | None:
+    def _minus_pid(self, normalised: FloatArray | None) -> dict[str, float | None] | None:
         """Difference to PID in the last trials, session by session; below 0 is better."""
         pid = self._normalised(PID, "last")
         if normalised is None or pid is None:
@@ -111,7 +111,7 @@ class _Block:
             comparisons.append({"label": label, "against": raw, "percent_more": more.document()})
         return comparisons
 
-    def _estimate(self, values: FloatArray) -> dict[str, float]:
+    def _estimate(self, values: FloatArray) -> dict[str, float | None]:
         return bootstrap_mean(values, self._rng()).document()
 
     def _rng(self) -> np.random.Generator:

@@ -15,15 +15,16 @@ from rich.table import Table
 
 from spikearm.launch.benchmark.center_out import QUICK, CenterOut, jobs, summarise
 from spikearm.launch.benchmark.conduct import Place, conduct, ending
-from spikearm.launch.benchmark.table import micro, numbers_table
+from spikearm.launch.benchmark.table import interval, micro, numbers_table, print_legend
 from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console
 
 _LEGEND = (
     "mm, max, deg: root mean square and largest distance from where the hand should be at that moment, and "
-    "rms angle. line: rms distance from the straight line. more: rms distance, percent more than analytic. "
-    "µs: latency of the substrate, modelled. model, chip: energy per tick [µJ] from counted operations and "
-    "from a measured chip, two kinds of evidence never to be added."
+    "rms angle. line: rms distance from the straight line. more: rms distance, percent more than analytic, "
+    "with the 95 % interval over sessions. µs: latency of the substrate, modelled, without the host. model, "
+    "chip: energy per tick [µJ] from counted operations and from a measured chip, two kinds of evidence "
+    "never to be added; chip:"
 )
 
 
@@ -61,7 +62,7 @@ def _benchmark(argv: Sequence[str]) -> int:
         default=default,
         examples=(
             "spikearm benchmark center-out --quick",
-            "spikearm benchmark center-out --sessions 3 --out runs/center-out",
+            "spikearm benchmark center-out --forms feedforward --out runs/center-out",
         ),
     )
     place = Place("center-out", command.out, command.quick, command.processes)
@@ -74,7 +75,7 @@ def _benchmark(argv: Sequence[str]) -> int:
         console.print(heading, style="bold")
         console.print(_table(block))
     if shown:
-        console.print(_LEGEND, style="dim")
+        print_legend(_LEGEND, shown)
     code = ending(document, len(todo))
     if command.json:
         print_json(document)
@@ -93,13 +94,13 @@ def _table(block: Mapping[str, Any]) -> Table:
             f"{1e3 * row['off_line_rms_m']:.2f}",
             f"{math.degrees(row['turn_rms_rad']):.2f}",
             "-" if more is None else _percent(more["mean"]),
-            "-" if more is None else f"{_percent(more['low'])}..{_percent(more['high'])}",
+            "-" if more is None else interval(more, _percent),
             micro(row["latency_model_s"]),
             micro(row["energy_model_j"]),
             micro(row["energy_chip_j"]),
         )
     for row in block["processors"]:
-        table.add_row(f"on a {row['label'].split(' (')[0]}", *[""] * 7, micro(row["energy_model_j"]), "-")
+        table.add_row(f"on {row['label'].split(' (')[0]}", *[""] * 6, "-", micro(row["energy_model_j"]), "-")
     return table
 
 

@@ -17,7 +17,7 @@ _OTHER = "#c92a2a"
 
 
 def draw_learning(document: Mapping[str, Any], folder: Path) -> Path:
-    """Error over trials, one panel per perturbation, with the confidence band of every row."""
+    """Error over trials, one panel per perturbation, and its confidence band if there are enough sessions."""
     blocks = [block for block in document["blocks"] if block["rows"]]
     figure = Figure(figsize=(7.5, 3.2 * len(blocks) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -36,9 +36,11 @@ def _draw_block(axes: Axes, block: Mapping[str, Any]) -> None:
     for i, row in enumerate(block["rows"]):
         trials = row["error_m_by_trial"]
         numbers = range(1, len(trials) + 1)
-        low, mean, high = ([1e3 * trial[end] for trial in trials] for end in ("low", "mean", "high"))
+        mean = [1e3 * trial["mean"] for trial in trials]
         colour = _colour(row, i)
-        axes.fill_between(numbers, low, high, color=colour, alpha=0.12, linewidth=0)
+        if trials[0]["low"] is not None:
+            low, high = ([1e3 * trial[end] for trial in trials] for end in ("low", "high"))
+            axes.fill_between(numbers, low, high, color=colour, alpha=0.12, linewidth=0)
         style = "--" if row["encoder"] == "none" else "-"
         width = 1.4 if (row["n_neurons"] or 0) == _largest(block) else 0.7
         axes.plot(numbers, mean, style, color=colour, linewidth=width, label=row["label"])

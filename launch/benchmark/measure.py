@@ -22,6 +22,7 @@ _KEPT = (
     "energy_model_j_per_tick",
     "energy_chip_j_per_tick",
     "energy_chip_scope",
+    "energy_measured_j_per_tick",
     "spikes_per_tick",
     "saturated_ticks",
     "saturated_weights_per_tick",

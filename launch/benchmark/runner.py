@@ -10,7 +10,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,15 +90,34 @@ def run_jobs(jobs: Sequence[Job], store: JobStore, *, n_processes: int, progress
 def _run_all(
     todo: Sequence[Job], store: JobStore, outcome: Outcome, *, n_processes: int, progress: Progress
 ) -> None:
-    with _one_thread_each(), _pool(min(n_processes, len(todo))) as pool:
+    """All jobs. If a process is killed, what it took with it is begun again, as long as others end."""
+    with _one_thread_each():
+        while todo and not outcome.interrupted:
+            lost = _run_in_pool(todo, store, outcome, n_processes=n_processes, progress=progress)
+            if len(lost) == len(todo):
+                for job in lost:
+                    _fail(job, "its process was killed from outside; out of memory?", outcome, progress)
+                return
+            todo = lost
+
+
+def _run_in_pool(
+    todo: Sequence[Job], store: JobStore, outcome: Outcome, *, n_processes: int, progress: Progress
+) -> list[Job]:
+    """Jobs until all have ended, or one process is killed, which ends the others; returns those lost."""
+    lost: list[Job] = []
+    with _pool(min(n_processes, len(todo))) as pool:
         try:
             futures = {pool.submit(_work, job.config): job for job in todo}
             for future in as_completed(futures):
                 job = futures[future]
-                result, reason = _ended(future)
+                try:
+                    result, reason = future.result()
+                except BrokenProcessPool:
+                    lost.append(job)
+                    continue
                 if result is None:
-                    outcome.failures[job.key] = reason
-                    progress.failed(job, reason)
+                    _fail(job, reason, outcome, progress)
                 else:
                     store.save(job, result)
                     outcome.results[job.key] = result
@@ -106,14 +125,12 @@ def _run_all(
         except KeyboardInterrupt:
             outcome.interrupted = True
             _stop(pool)
+    return lost
 
 
-def _ended(future: Future[tuple[dict[str, Any] | None, str]]) -> tuple[dict[str, Any] | None, str]:
-    """Result of a job, or None and the reason."""
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return None, "its process was killed from outside; out of memory?"
+def _fail(job: Job, reason: str, outcome: Outcome, progress: Progress) -> None:
+    outcome.failures[job.key] = reason
+    progress.failed(job, reason)
 
 
 def _work(config: RunConfig) -> tuple[dict[str, Any] | None, str]:

@@ -15,6 +15,10 @@ N_RESAMPLES = 3000
 
 LEVEL = 0.95
 
+MIN_VALUES = 4
+"""Fewer values have no interval: of one it has no width, of two or three it is all that was seen. Of five,
+as many as are published, it covers the mean of Gaussian values in 84 % of cases, not in 95 %."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -22,15 +26,15 @@ class Estimate:
 
     Attributes:
         mean: Of the values themselves.
-        low: Lower end of the interval.
-        high: Upper end.
+        low: Lower end of the interval; None where there are too few values for one.
+        high: Upper end, or None.
     """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
-    def document(self) -> dict[str, float]:
+    def document(self) -> dict[str, float | None]:
         """As JSON."""
         return asdict(self)
 
@@ -53,9 +57,7 @@ def bootstrap_mean(
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
         raise ConfigError(f"a bootstrap needs at least one finite value per session; got {values.tolist()}.")
     drawn = rng.integers(values.size, size=(n_resamples, values.size))
-    tail = 50.0 * (1.0 - level)
-    low, high = np.percentile(values[drawn].mean(axis=1), (tail, 100.0 - tail))
-    return Estimate(float(values.mean()), float(low), float(high))
+    return _estimate(float(values.mean()), values[drawn].mean(axis=1), values.size, level)
 
 
 def bootstrap_paired(
@@ -69,12 +71,12 @@ def bootstrap_paired(
 ) -> Estimate:
     """Percentile bootstrap of a comparison of two means, in pairs.
 
-    Both controllers' values of a session (or a reach) are drawn together: what makes it hard for both is no
-    evidence of a difference.
+    Both controllers' values of a session are drawn together: what makes it hard for both is no evidence of a
+    difference. The reaches of a session are no values of their own: they share network and devices.
 
     Args:
-        values: One per session or reach, shape (n,).
-        baseline: Those of the controller it is compared to, in the same sessions or reaches, shape (n,).
+        values: One per session, shape (n,).
+        baseline: Those of the controller it is compared to, in the same sessions, shape (n,).
         compare: From the means of both, arrays of one shape, to what is estimated.
         rng: Draws the samples, with replacement.
         n_resamples: Number of samples.
@@ -85,15 +87,20 @@ def bootstrap_paired(
     """
     if not len(values) or len(values) != len(baseline):
         raise ConfigError(
-            f"a comparison needs the same sessions or reaches of both controllers; got {len(values)} and "
-            f"{len(baseline)}."
+            f"a comparison needs the same sessions of both; got {len(values)} and {len(baseline)}."
         )
     drawn = rng.integers(len(values), size=(n_resamples, len(values)))
     compared = compare(values[drawn].mean(axis=1), baseline[drawn].mean(axis=1))
-    tail = 50.0 * (1.0 - level)
-    low, high = np.percentile(compared, (tail, 100.0 - tail))
     mean = compare(values.mean(keepdims=True), baseline.mean(keepdims=True))
-    return Estimate(float(mean[0]), float(low), float(high))
+    return _estimate(float(mean[0]), compared, len(values), level)
+
+
+def _estimate(mean: float, resampled: FloatArray, n_values: int, level: float) -> Estimate:
+    if n_values < MIN_VALUES:
+        return Estimate(mean, None, None)
+    tail = 50.0 * (1.0 - level)
+    low, high = np.percentile(resampled, (tail, 100.0 - tail))
+    return Estimate(mean, float(low), float(high))
 
 
 def percent_more(value: FloatArray, baseline: FloatArray) -> FloatArray:

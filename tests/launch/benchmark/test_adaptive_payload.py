@@ -27,7 +27,7 @@ from spikearm.launch.benchmark.adaptive_payload_summary import summarise
 from spikearm.launch.compose import compose
 from spikearm.launch.config import RunConfig
 
-SMALL = AdaptivePayload(sessions=2, trials=4, last=2, targets=2)
+SMALL = AdaptivePayload(sessions=4, trials=4, last=2, targets=2)
 
 
 def result(errors_m: list[float]) -> dict:
@@ -38,6 +38,8 @@ def result(errors_m: list[float]) -> dict:
         "energy_model_j_per_tick": {"total": None},
         "energy_chip_j_per_tick": None,
         "energy_chip_scope": None,
+        "energy_measured_j_per_tick": None,
+        "counts_per_tick": {"neuron_updates": 378.0},
         "saturated_ticks": 0,
     }
 
@@ -155,7 +157,7 @@ def test_references_are_exactly_zero_and_one():
 
 def test_windows_are_the_first_all_and_the_last_trials():
     results = made_up(SMALL)
-    for session in (1, 2):
+    for session in range(1, 5):
         results[f"weight/pid/session-{session}"] = result([9.0, 5.0, 2.0, 1.0])
     block = summarise(SMALL, results)[0]
     (pid,) = (row for row in block["rows"] if row["label"] == PID)
@@ -173,7 +175,7 @@ def test_rows_are_compared_to_pid_session_by_session():
 
 def test_encoder_is_compared_to_the_full_size_network_on_the_state_itself():
     results = made_up(SMALL)
-    for session in (1, 2):
+    for session in range(1, 5):
         results[f"weight/encoded-250-reference/session-{session}"] = result(
             [1.5e-3 + 1e-4 * session] * SMALL.trials
         )
@@ -182,9 +184,33 @@ def test_encoder_is_compared_to_the_full_size_network_on_the_state_itself():
     assert (full["label"], full["against"]) == ("encoded 1000 reference", "raw 1000 reference")
     assert full["percent_more"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert quarter["label"] == "encoded 250 reference"
-    assert quarter["percent_more"]["mean"] == pytest.approx(-50.0)
+    assert quarter["percent_more"]["mean"] == pytest.approx(-50.0, abs=6.0)
     assert [pair["label"] for pair in mixed] == ["mixed 1000 reference", "mixed 250 reference"]
     assert {pair["against"] for pair in mixed} == {"raw 1000 reference"}
+
+
+def test_few_sessions_have_no_intervals():
+    settings = dataclasses.replace(SMALL, sessions=3)
+    rows = {row["label"]: row for row in summarise(settings, made_up(settings))[0]["rows"]}
+    assert rows[PID]["normalised"]["last"] == {"mean": pytest.approx(0.2), "low": None, "high": None}
+    assert rows["raw 1000 reference"]["minus_pid"]["high"] is None
+
+
+def test_row_says_what_was_run():
+    rows = {row["label"]: row for row in summarise(SMALL, made_up(SMALL))[0]["rows"]}
+    quarter = rows["encoded 250 reference"]
+    assert (quarter["n_neurons"], quarter["neurons_in_all"]) == (250, 378)
+    assert quarter["learning_rate"] == pytest.approx(0.0846, abs=1e-4)
+    assert quarter["config"]["network"]["n_neurons"] == 250
+    assert rows[PID]["config"]["gains"]["ki"] == 1500.0
+    assert (rows[PID]["neurons_in_all"], rows[PID]["learning_rate"]) == (None, None)
+
+
+@pytest.mark.parametrize(("arm", "held_out"), [("iiwa14", True), ("planar2", False)])
+def test_held_out_is_what_the_encoder_of_the_arm_was_not_trained_on(arm, held_out):
+    settings = dataclasses.replace(SMALL, arm=arm)
+    blocks = {block["perturbation"]: block["held_out"] for block in summarise(settings, made_up(settings))}
+    assert blocks == {WEIGHT: False, **dict.fromkeys(HELD_OUT, held_out)}
 
 
 def test_row_with_a_missing_session_is_left_out():

@@ -15,7 +15,7 @@ from spikearm.launch.compose import compose
 from spikearm.launch.config import RunConfig
 from spikearm.records import OpCounts
 
-SMALL = CenterOut(sessions=2, stages=(), backends=())
+SMALL = CenterOut(sessions=4, stages=(), backends=())
 
 
 def result(rms_m: float, *, counts: OpCounts | None = None) -> dict:
@@ -27,6 +27,7 @@ def result(rms_m: float, *, counts: OpCounts | None = None) -> dict:
         "energy_model_j_per_tick": {"total": 1e-6},
         "energy_chip_j_per_tick": None,
         "energy_chip_scope": None,
+        "energy_measured_j_per_tick": None,
         "saturated_ticks": 0,
         "counts_per_tick": dataclasses.asdict(counts or OpCounts()),
         "control_dt_s": 0.001,
@@ -62,7 +63,7 @@ def test_targets_are_eight_around_one_centre_with_a_turn_each():
 def test_sessions_turn_the_targets():
     first, second = (
         compose(job.config).control.schedule.targets[999].pose.position
-        for job in jobs(dataclasses.replace(SMALL, forms=("published",)))
+        for job in jobs(dataclasses.replace(SMALL, sessions=2, forms=("published",)))
     )
     assert np.linalg.norm(first - second) > 1e-3
 
@@ -104,6 +105,7 @@ def test_analytic_controller_is_not_worse_than_itself():
         (row,) = block["rows"]
         assert (row["label"], row["rmse_m"]) == (ANALYTIC, pytest.approx(2e-3))
         assert row["more_percent"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+        assert row["more_percent_by_session"] == [0.0] * 4
         assert block["processors"] == []
 
 
@@ -118,6 +120,31 @@ def test_network_is_compared_reach_by_reach_and_priced_on_processors(with_networ
         cpu, gpu = block["processors"]
         assert cpu == {"label": HOST_COST.name, "energy_model_j": pytest.approx(1100 * 8.6e-9)}
         assert gpu == {"label": GPU_COST.name, "energy_model_j": pytest.approx(1100 * 0.3e-9)}
+
+
+def test_interval_is_over_sessions_however_alike_their_reaches_are(with_network):
+    """Networks and devices are drawn by session: no number of reaches in one tells of another."""
+    more = {1: 1.00, 2: 1.02, 3: 0.98, 4: 1.08}
+    results = {
+        job.key: result(2e-3 * more[int(job.key[-1])] if "spiking" in job.key else 2e-3)
+        for job in jobs(SMALL)
+    }
+    row = summarise(SMALL, results)[0]["rows"][1]
+    assert row["more_percent_by_session"] == pytest.approx([0.0, 2.0, -2.0, 8.0])
+    assert row["more_percent"]["low"] < 0.0 < 4.0 < row["more_percent"]["high"]
+
+
+def test_stage_of_functions_has_no_price():
+    settings = dataclasses.replace(SMALL, stages=("nodes", "rate"), forms=("published",))
+    counts = OpCounts(synaptic_ops_dense=1000.0, neuron_updates=100.0)
+    block = summarise(settings, {job.key: result(2e-3, counts=counts) for job in jobs(settings)})[0]
+    _, nodes, rate = block["rows"]
+    assert (nodes["energy_model_j"], nodes["neurons_in_all"]) == (None, None)
+    assert (rate["energy_model_j"], rate["neurons_in_all"]) == (1e-6, 100.0)
+    assert [row["energy_model_j"] for row in block["processors"]] == [
+        pytest.approx(1100 * 8.6e-9),
+        pytest.approx(1100 * 0.3e-9),
+    ]
 
 
 def test_row_without_its_baseline_has_no_percentage(with_network):

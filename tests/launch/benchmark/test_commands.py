@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import time
 from pathlib import Path
@@ -48,6 +49,10 @@ def wait_for_jobs(folder: Path, n_jobs: int) -> None:
 def children(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def wait_until_gone(pids: list[int]) -> None:
@@ -107,6 +112,16 @@ def test_killed_benchmark_goes_on_to_the_same_table(process, spikearm, finished,
     assert resumed.code == 0
     assert f"{kept} of {N_JOBS} runs are done already" in resumed.err
     assert outcome_of(resumed.document) == outcome_of(json.loads((finished / "results.json").read_text()))
+
+
+def test_killed_worker_costs_no_result(process, finished, tmp_path):
+    with process(*TINY, "--out", tmp_path) as running:
+        wait_for_jobs(tmp_path, 2)
+        (worker,) = (pid for pid in children(running.pid) if "spawn_main" in command_of(pid))
+        os.kill(worker, signal.SIGKILL)
+        out, err = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0, err
+    assert outcome_of(json.loads(out)) == outcome_of(json.loads((finished / "results.json").read_text()))
 
 
 def test_interrupted_benchmark_says_how_to_go_on(process, tmp_path):

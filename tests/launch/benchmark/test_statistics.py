@@ -18,13 +18,17 @@ def test_bootstrap_of_equal_values_has_no_width(rng):
     assert bootstrap_mean(np.full(5, 2.5), rng) == Estimate(2.5, 2.5, 2.5)
 
 
-def test_bootstrap_of_one_value_is_that_value(rng):
-    assert bootstrap_mean(np.array([3.0]), rng) == Estimate(3.0, 3.0, 3.0)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_few_values_have_a_mean_and_no_interval(rng, n):
+    values = np.arange(1.0, n + 1.0)
+    assert bootstrap_mean(values, rng) == Estimate(values.mean(), None, None)
+    assert bootstrap_paired(values, values, percent_more, rng) == Estimate(0.0, None, None)
 
 
-def test_bootstrap_of_two_values_reaches_from_one_to_the_other(rng):
-    """Each end comes up in a quarter of the samples, far more than the 2.5 % beyond the interval."""
-    assert bootstrap_mean(np.array([1.0, 2.0]), rng) == Estimate(1.5, 1.0, 2.0)
+def test_interval_of_five_values_covers_less_than_it_says(rng):
+    """What MIN_VALUES tells: the percentile bootstrap is narrow where there are few values."""
+    found = [bootstrap_mean(rng.normal(0.0, 1.0, 5), rng, n_resamples=400) for _ in range(1000)]
+    assert np.mean([e.low <= 0.0 <= e.high for e in found]) == pytest.approx(0.84, abs=0.03)
 
 
 def test_bootstrap_agrees_with_the_normal_theory_where_it_holds(rng):
@@ -65,7 +69,7 @@ def test_rms_twice_as_large_is_a_hundred_percent_more_in_every_sample(rng):
 
 
 def test_comparison_is_in_pairs(rng):
-    """Reaches differ a millionfold, the two controllers by one percent in each: no doubt about it."""
+    """Sessions differ a millionfold, the two controllers by one percent in each: no doubt about it."""
     values = np.geomspace(1e-6, 1.0, 30)
     more = bootstrap_paired(1.01 * values, values, percent_more, rng)
     np.testing.assert_allclose((more.mean, more.low, more.high), 1.0)
@@ -78,8 +82,8 @@ def test_difference_of_pairs_has_the_width_of_the_differences_alone(rng):
 
 
 @pytest.mark.parametrize(("n", "m"), [(2, 3), (0, 0)])
-def test_comparison_of_different_reaches_is_refused(rng, n, m):
-    with pytest.raises(ConfigError, match=f"same sessions or reaches of both controllers; got {n} and {m}"):
+def test_comparison_of_different_sessions_is_refused(rng, n, m):
+    with pytest.raises(ConfigError, match=f"same sessions of both; got {n} and {m}"):
         bootstrap_paired(np.ones(n), np.ones(m), percent_more, rng)
 
 
