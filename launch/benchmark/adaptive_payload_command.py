@@ -99,10 +99,8 @@ def _verdicts(block: Mapping[str, Any]) -> list[str]:
         lines.append(f"no verdict on PID and no intervals: they take {MIN_VALUES} sessions at least")
     for pair in block["encoder"]:
         more = pair["percent_more"]
-        lines.append(
-            f"{pair['label']} against {pair['against']}: {more['mean']:+.0f} % error "
-            f"({interval(more, '{:+.0f}'.format)} %)"
-        )
+        between = "" if more["low"] is None else f" ({interval(more, '{:+.0f}'.format)} %)"
+        lines.append(f"{pair['label']} against {pair['against']}: {more['mean']:+.0f} % error{between}")
     return lines
 
 
