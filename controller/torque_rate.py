@@ -8,12 +8,17 @@ from spikearm.errors import ConfigError
 from spikearm.records import FloatArray
 
 
+_LAG_TICKS = 5
+"""Ticks that a torque may take to arrive before it lags. Spikes that sum up by chance take up to two."""
+
+
 class TorqueRate:
     """Keeps each torque within a bound of the one sent in the tick before, as libfranka's ``limitRate`` does.
 
     The sum of many spikes jumps now and then by more than an arm lets through. What is held back then arrives
-    in the next tick, which is no saturation: learning goes on. A torque that would take longer to arrive
-    ``lags``: its controller has to be told, or it learns from what the arm has not done yet, and swings.
+    in the ticks that follow, which is no saturation: learning goes on. A torque that takes longer than five
+    ticks to arrive ``lags``: its controller has to be told, or it learns from what the arm has not been told
+    yet, and swings.
 
     It is counted from what was sent and not from what the arm applied: a push of the arm's own limits would
     be added to the command, tick after tick.
@@ -23,7 +28,7 @@ class TorqueRate:
         dt_s: Time of a tick [s].
 
     Attributes:
-        lags: Whether more of the last torque is held back, in any joint, than the next tick makes up for.
+        lags: Whether the last torque, in any joint, is farther off than five more ticks come.
 
     Raises:
         ConfigError: The rate is not positive.
@@ -44,5 +49,5 @@ class TorqueRate:
             self._sent = wanted
         low, high = self._sent - self._rate_nm, self._sent + self._rate_nm
         self._sent = np.minimum(np.maximum(wanted, low), high)
-        self.lags = bool((np.abs(wanted - self._sent) > self._rate_nm).any())
+        self.lags = bool((np.abs(wanted - self._sent) > _LAG_TICKS * self._rate_nm).any())
         return self._sent

@@ -92,7 +92,7 @@ class TorqueRate(Protocol):
 
     @property
     def lags(self) -> bool:
-        """Whether more of the last torque is held back than the next tick makes up for."""
+        """Whether so much of the last torque is held back that the controller must be told."""
         ...
 
     def torque(self, wanted: FloatArray) -> FloatArray:
