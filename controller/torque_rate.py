@@ -7,7 +7,6 @@ import numpy as np
 from spikearm.errors import ConfigError
 from spikearm.records import FloatArray
 
-
 _LAG_TICKS = 5
 """Ticks that a torque may take to arrive before it lags. Spikes that sum up by chance take up to two."""
 

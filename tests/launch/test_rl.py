@@ -195,7 +195,10 @@ def test_torque_changes_no_faster_than_it_may(delay):
 
 
 def test_torque_changes_no_faster_than_in_runs_unless_it_is_said():
-    by_default, sent = ticks(RunConfig(controller="osc")), ticks(RunConfig(controller="osc"), torque_rate_nm_s=1000.0)
+    by_default, sent = (
+        ticks(RunConfig(controller="osc")),
+        ticks(RunConfig(controller="osc"), torque_rate_nm_s=1000.0),
+    )
     np.testing.assert_array_equal(by_default[1], sent[1])
     assert np.abs(np.diff(sent[1], axis=0)).max() == pytest.approx(1.0)
     named, given = ticks(RunConfig(torque_rate_nm_s=20.0)), ticks(RunConfig(), torque_rate_nm_s=20.0)
