@@ -34,6 +34,8 @@ from spikearm.launch.config import RunConfig
 from spikearm.launch.mapping import from_mapping, to_mapping
 
 REACH = "spikearm/Reach-v0"
+TASKS = tuple(env_id for env_id in IDS if "PlantFamily" not in env_id)
+"""Environments whose end effector a controller can steer."""
 CONTROLLED_REACH = "spikearm/ControlledReach-v0"
 STEP_S = 0.02
 """Time between two actions unless it is said [s]."""
@@ -196,8 +198,7 @@ def make_env(
     Raises:
         SpikearmError: A name is not known, or a setting does not fit.
     """
-    if env_id not in IDS:
-        raise UnknownNameError("environment of spikearm", env_id, IDS)
+    _check_task(env_id)
     if max_episode_steps is None:
         max_episode_steps = _steps_of(env_id, arguments.get("step_s", STEP_S))
     elif max_episode_steps != -1:
@@ -224,6 +225,7 @@ def _controlled(
     **arguments: Any,
 ) -> gymnasium.Env[Any, Any]:
     """An environment with its controller, without a limit of time; see :func:`make_env`."""
+    _check_task(env_id)
     given = {
         "backend": backend,
         "arm": arm,
@@ -235,6 +237,9 @@ def _controlled(
         check_number("torque_rate_nm_s", torque_rate_nm_s, zero=False)
     if seed is not None:
         check_whole("seed", seed, least=0)
+    for name in ("backend", "controller"):
+        if not isinstance(given[name], str | None):
+            raise ConfigError(f"{name} must be a name, not {given[name]!r}.")
     wanted = {name: value for name, value in given.items() if value is not None}
     settings = dataclasses.replace(_config_of(config), **wanted)  # type: ignore[arg-type]
     _check_settings(settings)
@@ -289,6 +294,11 @@ def _inside(
         raise ConfigError(f"{name} is set by the controller; leave it out, or set control_dt_s in config.")
     # Counted in ticks the registered limit of time would end too early.
     return gymnasium.make(env_id, max_episode_steps=-1, arm=settings.arm, **fixed, **arguments)
+
+
+def _check_task(env_id: Any) -> None:
+    if env_id not in TASKS:
+        raise UnknownNameError("environment of spikearm with an end effector", str(env_id), TASKS)
 
 
 def _check_settings(settings: RunConfig) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from spikearm.envs.batch.arms import ArmBatch
-from spikearm.envs.gym.checks import check_number
+from spikearm.envs.gym.checks import check_number, floats
 from spikearm.errors import ConfigError, UnreachableError
 from spikearm.records import FloatArray
 
@@ -307,10 +307,7 @@ def _no_target(target: Any) -> None:
 
 
 def _reachable(target: Any, batch: ArmBatch) -> FloatArray:
-    try:
-        point = np.asarray(target, dtype=np.float64)
-    except (TypeError, ValueError):
-        point = np.full(0, np.nan)
+    point = floats("target", target)
     if point.shape != (3,) or not np.isfinite(point).all():
         raise ConfigError(f"target must be three finite numbers of metres, not {target!r}.")
     base, reach_m = batch.reach

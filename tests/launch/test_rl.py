@@ -11,11 +11,10 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import ARMS
 from spikearm.envs.gym.datasheet import data_sheet
-from spikearm.envs.gym.registration import IDS
 from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.launch.config import RunConfig
-from spikearm.launch.rl import make_env, modelled_latency_s
+from spikearm.launch.rl import TASKS, make_env, modelled_latency_s
 
 # Gymnasium's checks advise against unbounded observations, which physical units are.
 pytestmark = pytest.mark.filterwarnings("ignore:.*A Box observation space:UserWarning")
@@ -255,9 +254,6 @@ def test_latency_without_a_network_is_refused():
         modelled_latency_s(RunConfig(controller="osc"))
 
 
-TASKS = [env_id for env_id in IDS if "PlantFamily" not in env_id]
-
-
 @pytest.fixture
 def made(request):
     env = make_env(request.param, arm="planar2", controller="osc", config=RunConfig(control_dt_s=0.002))
@@ -330,7 +326,10 @@ def test_sheet_of_gains_has_their_factors():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"env_id": "CartPole-v1"}, UnknownNameError, "no environment of spikearm named 'CartPole-v1'"),
+        ({"env_id": "CartPole-v1"}, UnknownNameError, "no environment of spikearm .* named 'CartPole-v1'"),
+        ({"env_id": "spikearm/PlantFamily-v0"}, UnknownNameError, "with an end effector named"),
+        ({"backend": 5}, ConfigError, "backend must be a name, not 5"),
+        ({"forget": "no"}, ConfigError, "forget must be True or False, not 'no'"),
         (
             {"max_episode_steps": 0},
             ConfigError,

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict
 
-from spikearm.envs.gym.checks import check_number, floats
+from spikearm.envs.gym.checks import check_choice, check_number, floats
 from spikearm.envs.gym.single import ArmEnv
 from spikearm.envs.gym.wrappers.perturbation_schedule import PerturbationSchedule
 from spikearm.errors import ConfigError
@@ -163,6 +163,8 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
             raise ConfigError(f"action must be 'target' or 'gains', not {action!r}.")
         if action == "gains" and set_stiffness is None:
             raise ConfigError("action 'gains' needs set_stiffness, which tells the controller.")
+        for name, value in (("forget", forget), ("timed", timed)):
+            check_choice(name, value)
         self._tick_s = self._arm_env.config.control_dt_s
         check_number("step_s", step_s, zero=False)
         self._n_ticks = n_steps(step_s, self._tick_s, outer="step of the agent", inner="tick")
