@@ -63,7 +63,8 @@ def _check_agent(agent: Any) -> None:
             )
     if getattr(agent, "use_sde", False) and hasattr(getattr(agent, "actor", None), "latent_pi"):
         raise WeightsError(
-            "the actor explores by its state and cuts its actions (use_sde=True); train it with use_sde=False."
+            "the actor explores by its state and cuts its actions (use_sde=True); train it with "
+            "use_sde=False."
         )
     space = getattr(agent, "action_space", None)
     low, high = (np.asarray(getattr(space, name, np.nan)) for name in ("low", "high"))

@@ -114,7 +114,7 @@ def test_other_ranges_of_actions_are_refused(kind):
 
 
 def test_exploration_by_state_that_cuts_actions_is_refused():
-    with pytest.raises(WeightsError, match="cuts its actions .*; train it with use_sde=False"):
+    with pytest.raises(WeightsError, match=r"cuts its actions .*; train it with use_sde=False"):
         actor_layers(agent_of("SAC", use_sde=True))
 
 
