@@ -181,13 +181,14 @@ class Loop:
         command = self._controller.update(state, target)
         self._require_finite("the commanded torque", command.torque)
         ee = None if self._measure is None else _copied(self._measure())
-        sent = self._rate.torque(command.torque if self._delay is None else self._delay.torque(command))
+        due = command.torque if self._delay is None else self._delay.torque(command)
+        sent = self._rate.torque(due)
 
         before_write = perf_counter()
         applied = self._plant.write(sent)
         after_write = perf_counter()
         self._require_finite("the applied torque", applied)
-        self._controller.notify_applied(sent, applied)
+        self._controller.notify_applied(due if self._rate.lags else sent, applied)
 
         before_log = perf_counter()
         tick_s = after_write - start

@@ -191,7 +191,8 @@ class Controller(Protocol):
 
         Both are torques [N m], shape (n_joints,).
 
-        With a modelled actuation delay, ``sent`` is the torque of an earlier tick.
+        With a modelled actuation delay, ``sent`` is the torque of an earlier tick. Where a torque may not
+        change as fast as it was to and lags, ``sent`` is what should have been sent.
         """
         ...
 

@@ -7,18 +7,27 @@ import numpy as np
 from spikearm.errors import ConfigError
 from spikearm.records import FloatArray
 
+_LAG_TICKS = 5
+"""Ticks that a torque may take to arrive before it lags. Spikes that sum up by chance take up to two."""
+
 
 class TorqueRate:
     """Keeps each torque within a bound of the one sent in the tick before, as libfranka's ``limitRate`` does.
 
-    The sum of many spikes jumps now and then by more than an arm lets through. What is held back arrives in
-    the ticks that follow, so this is a lag of few ticks, and no saturation: learning goes on. It is counted
-    from what was sent and not from what the arm applied: a push of the arm's own limits would be added to
-    the command, tick after tick.
+    The sum of many spikes jumps now and then by more than an arm lets through. What is held back then arrives
+    in the ticks that follow, which is no saturation: learning goes on. A torque that takes longer than five
+    ticks to arrive ``lags``: its controller has to be told, or it learns from what the arm has not been told
+    yet, and swings.
+
+    It is counted from what was sent and not from what the arm applied: a push of the arm's own limits would
+    be added to the command, tick after tick.
 
     Args:
         rate_nm_s: Fastest change [N m/s]; infinite for no bound.
         dt_s: Time of a tick [s].
+
+    Attributes:
+        lags: Whether the last torque, in any joint, is farther off than five more ticks come.
 
     Raises:
         ConfigError: The rate is not positive.
@@ -31,11 +40,13 @@ class TorqueRate:
             )
         self._rate_nm = rate_nm_s * dt_s
         self._sent: FloatArray | None = None
+        self.lags = False
 
     def torque(self, wanted: FloatArray) -> FloatArray:
         """The torque to send [N m], shape (n_joints,); the first one is as it is."""
-        if self._sent is not None:
-            low, high = self._sent - self._rate_nm, self._sent + self._rate_nm
-            wanted = np.minimum(np.maximum(wanted, low), high)
-        self._sent = wanted
-        return wanted
+        if self._sent is None:
+            self._sent = wanted
+        low, high = self._sent - self._rate_nm, self._sent + self._rate_nm
+        self._sent = np.minimum(np.maximum(wanted, low), high)
+        self.lags = bool((np.abs(wanted - self._sent) > _LAG_TICKS * self._rate_nm).any())
+        return self._sent

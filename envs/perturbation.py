@@ -104,9 +104,12 @@ class Perturbation:
 
 def _as_array(field: str, value: object) -> FloatArray:
     try:
-        return np.asarray(value, dtype=np.float64)
+        given = np.asarray(value)
     except (TypeError, ValueError):
-        raise ConfigError(f"{field} must be a number or a list of numbers, not {value!r}.") from None
+        given = np.asarray(None)
+    if given.dtype.kind not in "fiu":  # text and truth values are mistakes
+        raise ConfigError(f"{field} must be a number or a list of numbers, not {value!r}.")
+    return given.astype(np.float64)
 
 
 def _check(field: str, value: FloatArray) -> None:

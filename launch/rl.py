@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,8 @@ from spikearm.launch.config import RunConfig
 from spikearm.launch.mapping import from_mapping, to_mapping
 
 REACH = "spikearm/Reach-v0"
+TASKS = tuple(env_id for env_id in IDS if "PlantFamily" not in env_id)
+"""Environments whose end effector a controller can steer."""
 CONTROLLED_REACH = "spikearm/ControlledReach-v0"
 STEP_S = 0.02
 """Time between two actions unless it is said [s]."""
@@ -96,7 +98,7 @@ class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
 
     ``info`` has what ``ReachEnv`` says, ``torque_command_nm`` (what the controller decided last),
     ``torque_sent_nm`` (what then reached the arm: late with ``actuation_delay="modelled"``, and never
-    changing faster than ``torque_rate_nm_s``, if that is given), and summed over the ticks of the step, by
+    changing faster than ``torque_rate_nm_s``), and summed over the ticks of the step, by
     the network's substrate: ``spikes``, ``synaptic_ops``, ``energy_model_j`` [J] and each of its terms
     (``energy_model_synapses_j``), ``energy_chip_j`` where a chip was measured, ``latency_model_s`` [s] and
     ``deadlines_missed``; with ``timed=True`` also the measured ``latency_law_s`` and ``latency_network_s``.
@@ -186,19 +188,17 @@ def make_env(
         config: Controller, network, substrate, gains, tick and actuation delay, or some of these
             settings by name: ``{"control_dt_s": 0.002, "network": {"n_neurons": 500}}``.
         arguments: ``backend``, ``arm``, ``controller`` ("adaptive" or "osc") and ``seed`` (draws the network
-            and the substrate's devices) replace the configuration's.
+            and the substrate's devices) and ``torque_rate_nm_s`` (fastest change of a torque, 1000 N m/s as
+            in runs; 1e9 bounds nothing) replace the configuration's.
             ``step_s`` (0.02), ``action`` ("target" or "gains"), ``forget`` (True) and ``timed`` (False) as of
-            :class:`~spikearm.envs.gym.wrappers.controller_in_loop.ControllerInLoop`. ``torque_rate_nm_s``:
-            fastest change of a torque [N m/s], as runs have it (1000); None for no bound, because the set
-            point of an agent changes its velocity at once, which no run's does. ``energy_cost``: weights
-            for :class:`~spikearm.envs.gym.wrappers.energy_cost.EnergyCost`; None for no cost. All others are
-            those of the environment inside.
+            :class:`~spikearm.envs.gym.wrappers.controller_in_loop.ControllerInLoop`. ``energy_cost``:
+            weights for :class:`~spikearm.envs.gym.wrappers.energy_cost.EnergyCost`; None for no cost. All
+            others are those of the environment inside.
 
     Raises:
         SpikearmError: A name is not known, or a setting does not fit.
     """
-    if env_id not in IDS:
-        raise UnknownNameError("environment of spikearm", env_id, IDS)
+    _check_task(env_id)
     if max_episode_steps is None:
         max_episode_steps = _steps_of(env_id, arguments.get("step_s", STEP_S))
     elif max_episode_steps != -1:
@@ -225,12 +225,24 @@ def _controlled(
     **arguments: Any,
 ) -> gymnasium.Env[Any, Any]:
     """An environment with its controller, without a limit of time; see :func:`make_env`."""
-    given = {"backend": backend, "arm": arm, "controller": controller, "seed": seed}
+    _check_task(env_id)
+    given = {
+        "backend": backend,
+        "arm": arm,
+        "controller": controller,
+        "seed": seed,
+        "torque_rate_nm_s": torque_rate_nm_s,
+    }
+    if torque_rate_nm_s is not None:
+        check_number("torque_rate_nm_s", torque_rate_nm_s, zero=False)
+    if seed is not None:
+        check_whole("seed", seed, least=0)
+    for name in ("backend", "controller"):
+        if not isinstance(given[name], str | None):
+            raise ConfigError(f"{name} must be a name, not {given[name]!r}.")
     wanted = {name: value for name, value in given.items() if value is not None}
     settings = dataclasses.replace(_config_of(config), **wanted)  # type: ignore[arg-type]
     _check_settings(settings)
-    if torque_rate_nm_s is not None:
-        check_number("torque_rate_nm_s", torque_rate_nm_s, zero=False)
     spec = load_arm(settings.arm)
     dynamics = MujocoDynamics(spec)
     inside = _inside(env_id, settings, dynamics, arguments)
@@ -248,7 +260,7 @@ def _controlled(
             set_stiffness=_stiffness_of(law),
             forget=forget,
             make_delay=partial(ModelledDelay, settings.control_dt_s) if late else None,
-            make_rate=_rate_of(torque_rate_nm_s, settings.control_dt_s),
+            make_rate=partial(TorqueRate, settings.torque_rate_nm_s, settings.control_dt_s),
             timed=timed,
         )
         return env if energy_cost is None else EnergyCost(env, energy_cost)
@@ -284,6 +296,11 @@ def _inside(
     return gymnasium.make(env_id, max_episode_steps=-1, arm=settings.arm, **fixed, **arguments)
 
 
+def _check_task(env_id: Any) -> None:
+    if env_id not in TASKS:
+        raise UnknownNameError("environment of spikearm with an end effector", str(env_id), TASKS)
+
+
 def _check_settings(settings: RunConfig) -> None:
     """Refuse what cannot be had in an environment, and what would have no effect."""
     if settings.controller not in ("adaptive", "osc"):
@@ -292,11 +309,6 @@ def _check_settings(settings: RunConfig) -> None:
             "point of the end effector; choose 'adaptive' or 'osc'."
         )
     nominal = RunConfig()
-    if settings.torque_rate_nm_s != nominal.torque_rate_nm_s:
-        raise ConfigError(
-            "torque_rate_nm_s of a run has no effect on an environment; give it to the environment as an "
-            "argument of its own."
-        )
     for name in _OF_RUNS:
         if getattr(settings, name) != getattr(nominal, name):
             raise ConfigError(
@@ -327,11 +339,6 @@ def modelled_latency_s(config: RunConfig) -> float:
     ticks = [adaptation.tick(inputs) for _ in range(_N_WARM_UP + _N_MEASURED)]
     adaptation.close()
     return float(np.mean([tick.cost.latency_s for tick in ticks[_N_WARM_UP:] if not tick.held_s]))
-
-
-def _rate_of(rate_nm_s: float | None, tick_s: float) -> Callable[[], TorqueRate] | None:
-    """What makes the bound on a torque's change for each episode."""
-    return None if rate_nm_s is None else partial(TorqueRate, rate_nm_s, tick_s)
 
 
 def _stiffness_of(law: Any) -> Any:

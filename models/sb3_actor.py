@@ -61,6 +61,11 @@ def _check_agent(agent: Any) -> None:
             raise WeightsError(
                 f"{type(agent).__name__} remembers the past (it has {memory}); train one that does not."
             )
+    if getattr(agent, "use_sde", False) and hasattr(getattr(agent, "actor", None), "latent_pi"):
+        raise WeightsError(
+            "the actor explores by its state and cuts its actions (use_sde=True); train it with "
+            "use_sde=False."
+        )
     space = getattr(agent, "action_space", None)
     low, high = (np.asarray(getattr(space, name, np.nan)) for name in ("low", "high"))
     if space is not None and not ((low == -1.0).all() and (high == 1.0).all()):

@@ -117,9 +117,10 @@ def place(segments, tree, e, q, frames, hinges):  # type: ignore[no-untyped-def]
             ox, oy, oz = row[_ANCHOR], row[_ANCHOR + 1], row[_ANCHOR + 2]
             ux, uy, uz = row[_AXIS], row[_AXIS + 1], row[_AXIS + 2]
             dx, dy, dz = rotate(w, x, y, z, ox, oy, oz)
-            h = hinges[joint]
-            h[0], h[1], h[2] = px + dx, py + dy, pz + dz
-            h[3], h[4], h[5] = rotate(w, x, y, z, ux, uy, uz)
+            if hinges is not None:
+                h = hinges[joint]
+                h[0], h[1], h[2] = px + dx, py + dy, pz + dz
+                h[3], h[4], h[5] = rotate(w, x, y, z, ux, uy, uz)
             half = 0.5 * (q[e, joint] - row[_ZERO])
             c, d = np.cos(half), np.sin(half)
             w, x, y, z = multiply(w, x, y, z, c, d * ux, d * uy, d * uz)
@@ -154,7 +155,7 @@ def locate(segments, tree, tools, tool_segment, q, position, quaternion, jacobia
         q: Joint angles [rad], shape (n_arms, n_joints).
         position: Out: [m], shape (n_arms, 3).
         quaternion: Out: w x y z, shape (n_arms, 4).
-        jacobian: Out: linear rows first, in the world frame, shape (n_arms, 6, n_joints).
+        jacobian: Out: linear rows first, in the world frame, shape (n_arms, 6, n_joints); None leaves it out.
     """
     n_joints = q.shape[1]
     frames, hinges = np.empty((tree.shape[0], 7)), np.empty((n_joints, 6))
@@ -168,13 +169,20 @@ def locate(segments, tree, tools, tool_segment, q, position, quaternion, jacobia
         position[e, 0], position[e, 1], position[e, 2] = px, py, pz
         w, x, y, z = multiply(f[3], f[4], f[5], f[6], t[3], t[4], t[5], t[6])
         quaternion[e, 0], quaternion[e, 1], quaternion[e, 2], quaternion[e, 3] = w, x, y, z
-        for j in range(n_joints):
-            if not moving[j]:
-                jacobian[e, :, j] = 0.0
-                continue
-            h = hinges[j]
-            ax, ay, az = px - h[0], py - h[1], pz - h[2]
-            jacobian[e, 0, j] = h[4] * az - h[5] * ay
-            jacobian[e, 1, j] = h[5] * ax - h[3] * az
-            jacobian[e, 2, j] = h[3] * ay - h[4] * ax
-            jacobian[e, 3, j], jacobian[e, 4, j], jacobian[e, 5, j] = h[3], h[4], h[5]
+        if jacobian is not None:
+            _differentiate(hinges, moving, position[e], jacobian[e])
+
+
+@kernel
+def _differentiate(hinges, moving, position, jacobian):  # type: ignore[no-untyped-def]
+    """How one end effector moves with the hinges: ``axis x (position - point on it)``, and ``axis``."""
+    for j in range(hinges.shape[0]):
+        if not moving[j]:
+            jacobian[:, j] = 0.0
+            continue
+        h = hinges[j]
+        ax, ay, az = position[0] - h[0], position[1] - h[1], position[2] - h[2]
+        jacobian[0, j] = h[4] * az - h[5] * ay
+        jacobian[1, j] = h[5] * ax - h[3] * az
+        jacobian[2, j] = h[3] * ay - h[4] * ax
+        jacobian[3, j], jacobian[4, j], jacobian[5, j] = h[3], h[4], h[5]

@@ -75,7 +75,8 @@ class Commands:
         self._delay = math.ceil(config.action_delay_s / config.physics_dt_s - 1e-6)
         depth = 2 + math.ceil(self._delay / batch.n_substeps) + 1
         self._history = np.zeros((batch.n_arms, depth, batch.n_joints))
-        self._at = (np.zeros((batch.n_arms, 3)), np.zeros((batch.n_arms, 4)), np.zeros_like(batch.jacobian))
+        e, n = batch.n_arms, batch.n_joints
+        self._at = (np.zeros((e, 3)), np.zeros((e, 4)), np.zeros((e, 6, n)))
 
     @property
     def current(self) -> FloatArray:

@@ -52,10 +52,22 @@ def floats(name: str, values: Any) -> FloatArray:
     """Numbers as an array.
 
     Raises:
-        ConfigError: They are none, or are rows of different lengths.
+        ConfigError: They are none (text and truth values are none), or are rows of different lengths.
     """
     try:
-        array: FloatArray = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name} must be numbers, not {values!r}.") from error
-    return array
+        given = np.asarray(values)
+    except (TypeError, ValueError):
+        given = np.asarray(None)
+    if given.dtype.kind not in "fiu":
+        raise ConfigError(f"{name} must be numbers, not {values!r}.")
+    return given.astype(np.float64)
+
+
+def check_choice(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ConfigError(f"{name} must be True or False, not {value!r}.")

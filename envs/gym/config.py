@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spikearm.envs.batch.commands import POSE, POSITION, TORQUE
-from spikearm.envs.gym.checks import check_number
+from spikearm.envs.gym.checks import check_choice, check_number
 from spikearm.envs.perturbation_range import PerturbationRange, perturbation_of
 from spikearm.errors import ConfigError, UnknownNameError
 from spikearm.timesteps import n_steps
@@ -87,10 +87,7 @@ class EnvConfig:
             check_number(name, getattr(self, name))
         check_number("action_delay_s", self.action_delay_s, most=MAX_DELAY_S)
         n_steps(self.control_dt_s, self.physics_dt_s, outer="control step", inner="physics step")
-        if not isinstance(self.gravity_compensation, (bool, np.bool_)):
-            raise ConfigError(
-                f"gravity_compensation must be True or False, not {self.gravity_compensation!r}."
-            )
+        check_choice("gravity_compensation", self.gravity_compensation)
         if np.shape(self.observation_noise) != (2,):
             raise ConfigError(
                 f"observation_noise is two deviations, of angles [rad] and velocities [rad/s]; "

@@ -70,7 +70,7 @@ class Episodes:
         self._sensors = [JointSensors(np.random.default_rng(0)) for _ in range(self.n_arms)]
         self._imperfect, self._any_imperfect = np.zeros(self.n_arms, dtype=np.bool_), False
         self._measured = (np.zeros_like(batch.q), np.zeros_like(batch.q))
-        self._seen = (np.zeros((self.n_arms, 3)), np.zeros((self.n_arms, 4)), np.zeros_like(batch.jacobian))
+        self._seen = (np.zeros((self.n_arms, 3)), np.zeros((self.n_arms, 4)))
         for e in range(self.n_arms):
             batch.place(e, home)
 
@@ -213,12 +213,13 @@ class Episodes:
                 self._n_faults -= 1
 
     def _perturb(self, e: int, perturbation: Perturbation) -> None:
-        if perturbation != self.perturbation[e] or self._on_reset is not None:
-            self.batch.perturb(e, perturbation)
-            for name, value in self._told_of(perturbation).items():
-                self._told[name][e] = value
-        self.perturbation[e] = perturbation
+        if perturbation == self.perturbation[e] and self._on_reset is None:
+            return
         delay_ticks = self._check_fit(perturbation)
+        self.batch.perturb(e, perturbation)
+        for name, value in self._told_of(perturbation).items():
+            self._told[name][e] = value
+        self.perturbation[e] = perturbation
         noise = perturbation.sensor_noise_q_rad, perturbation.sensor_noise_dq_rad_s
         self._imperfect[e] = bool(delay_ticks or any(noise))
         self._any_imperfect = bool(self._imperfect.any())

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spikearm.envs.gym.checks import check_number
+from spikearm.envs.gym.checks import check_number, floats
 from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
 from spikearm.envs.perturbation_range import FIELDS
 from spikearm.errors import ConfigError, UnknownNameError
@@ -123,10 +123,7 @@ def changed(perturbation: Perturbation, settings: Mapping[str, Any]) -> Perturba
 
 
 def _start(start: Any, ranges: FloatArray) -> FloatArray:
-    try:
-        q = np.asarray(start, dtype=np.float64)
-    except (TypeError, ValueError):
-        q = np.full(0, np.nan)
+    q = floats("start", start)
     if q.shape != (len(ranges),) or not np.isfinite(q).all():
         raise ConfigError(f"start must be {len(ranges)} finite joint angles [rad], not {start!r}.")
     outside = (q < ranges[:, 0]) | (q > ranges[:, 1])

@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
+from spikearm.envs.gym.attributes import PER_ARM
 from spikearm.envs.gym.vector import ArmVectorEnv
 from spikearm.errors import ConfigError
 
@@ -88,9 +89,10 @@ class NativeVecEnv(VecEnv):
         return pictures
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
-        """An attribute of the vector environment, the same for every arm."""
-        value = getattr(self.env, attr_name)
-        return [value for _ in self._get_indices(indices)]
+        """An attribute of the arms if each has its own (``target``), else of the vector environment."""
+        own = attr_name in PER_ARM
+        values = self.env.get_attr(attr_name) if own else (getattr(self.env, attr_name),) * self.num_envs
+        return [values[e] for e in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
         """Set an attribute of the vector environment, for all arms: they are one object.

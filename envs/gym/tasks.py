@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from spikearm.envs.batch.arms import ArmBatch
-from spikearm.envs.gym.checks import check_number
+from spikearm.envs.gym.checks import check_number, floats
 from spikearm.errors import ConfigError, UnreachableError
 from spikearm.records import FloatArray
 
@@ -77,7 +77,8 @@ class _EndEffectorTask:
         self._batch, self._draw = batch, draw
         self.goal, self.goal_rate = np.zeros((batch.n_arms, 3)), np.zeros((batch.n_arms, 3))
         self._q = np.zeros((batch.n_arms, batch.n_joints))
-        self._at = (np.zeros((batch.n_arms, 3)), np.zeros((batch.n_arms, 4)), np.zeros_like(batch.jacobian))
+        e, n = batch.n_arms, batch.n_joints
+        self._at = (np.zeros((e, 3)), np.zeros((e, 4)), np.zeros((e, 6, n)))
 
     @property
     def achieved(self) -> FloatArray:
@@ -121,8 +122,8 @@ class ReachTask(_EndEffectorTask):
         """Draw the point; or take the one given [m], shape (3,)."""
         own = np.random.default_rng(rng.integers(2**63))  # however many draws it takes, what follows stays
         for _ in range(self.MOST_DRAWS):
-            self._q[e] = self._draw(own)
-            self.goal[e] = self._points()[e]
+            posture = self._draw(own)[None]
+            self._batch.locate_at(posture, self.goal[e : e + 1], self._at[1], first=e)
             if self.goal[e, 2] >= self._floor_m:
                 break
         if target is not None:
@@ -306,10 +307,7 @@ def _no_target(target: Any) -> None:
 
 
 def _reachable(target: Any, batch: ArmBatch) -> FloatArray:
-    try:
-        point = np.asarray(target, dtype=np.float64)
-    except (TypeError, ValueError):
-        point = np.full(0, np.nan)
+    point = floats("target", target)
     if point.shape != (3,) or not np.isfinite(point).all():
         raise ConfigError(f"target must be three finite numbers of metres, not {target!r}.")
     base, reach_m = batch.reach

@@ -15,6 +15,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from spikearm.envs.gym.actions import as_array
+from spikearm.envs.gym.attributes import attribute, set_generators
 from spikearm.envs.gym.checks import check_whole
 from spikearm.envs.gym.config import EnvConfig
 from spikearm.envs.gym.episodes import DIVERGED, Episodes
@@ -181,6 +182,37 @@ class ArmVectorEnv(VectorEnv[Any, Any, Any]):
             return None
         self._close_renderers([self._episodes.batch.model(e) for e in range(self.num_envs)])
         return tuple(self._picture(e) for e in range(self.num_envs))
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method of every arm, as ``SyncVectorEnv`` does: ``render``, ``compute_reward`` ...
+
+        What is no method is returned as it is.
+
+        Raises:
+            ConfigError: Arms do not have it one by one.
+            UnknownNameError: Single environments do not have it either.
+        """
+        if name == "render":
+            return self.render() or (None,) * self.num_envs
+        found = attribute(self, name)
+        return tuple(one(*args, **kwargs) if callable(one) else one for one in found)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """An attribute of every arm: ``target``, ``perturbation``, ``joint_state``, ``model``, ``config`` ...
+
+        Raises:
+            ConfigError: Arms do not have it one by one.
+            UnknownNameError: Single environments do not have it either.
+        """
+        return attribute(self, name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Give every arm a generator of its own; nothing else can be set of arms that are one object.
+
+        Raises:
+            ConfigError: It is something else, or not one generator for each arm.
+        """
+        self._rngs, self._seeds = [*set_generators(self, name, values)], [-1] * self.num_envs
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads and release the graphics."""

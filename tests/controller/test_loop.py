@@ -186,7 +186,16 @@ def test_torque_changes_no_faster_than_allowed_and_catches_up(tmp_path):
     assert np.abs(np.diff(applied, axis=0)).max() <= 0.5 + 1e-12
     np.testing.assert_array_equal(applied[0], commanded[0])
     np.testing.assert_array_equal(applied[35:40], commanded[35:40])
-    assert all(np.array_equal(sent, applied) for sent, applied in controller.notified)
+
+
+def test_controller_is_told_of_a_torque_that_lags(tmp_path):
+    controller = FakeController()
+    controller.torque_at = {0: np.zeros(2)}
+    controller.torque_at |= dict.fromkeys(range(1, 20), np.array((8.5, -0.3)))
+    run(tmp_path, controller=controller, torque_rate_nm_s=1000.0, n=11)
+    told, applied = np.array(controller.notified)[:, :, 0].T
+    np.testing.assert_array_equal(applied, [0, 1, 2, 3, 4, 5, 6, 7, 8, 8.5, 8.5])
+    np.testing.assert_array_equal(told, [0, 8.5, 8.5, 8.5, 4, 5, 6, 7, 8, 8.5, 8.5])  # 4.5 come in five ticks
 
 
 def test_rate_is_counted_from_what_was_sent_not_from_what_the_arm_made_of_it(tmp_path):

@@ -113,6 +113,11 @@ def test_other_ranges_of_actions_are_refused(kind):
         actor_layers(agent)
 
 
+def test_exploration_by_state_that_cuts_actions_is_refused():
+    with pytest.raises(WeightsError, match=r"cuts its actions .*; train it with use_sde=False"):
+        actor_layers(agent_of("SAC", use_sde=True))
+
+
 def test_memory_of_the_past_is_refused():
     agent = agent_of("PPO")
     agent.policy.lstm_actor = torch.nn.LSTM(8, 16)

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict
 
-from spikearm.envs.gym.checks import check_number, floats
+from spikearm.envs.gym.checks import check_choice, check_number, floats
 from spikearm.envs.gym.single import ArmEnv
 from spikearm.envs.gym.wrappers.perturbation_schedule import PerturbationSchedule
 from spikearm.errors import ConfigError
@@ -71,7 +71,7 @@ class TickController(Protocol[TargetT_contra]):
         ...
 
     def notify_applied(self, sent: FloatArray, applied: FloatArray) -> None:
-        """Told what was sent to the arm and what its limits left [N m]."""
+        """Told what was sent to the arm, or should have been where that lags, and what arrived [N m]."""
         ...
 
     def close(self) -> None:
@@ -89,6 +89,11 @@ class TorqueDelay(Protocol):
 
 class TorqueRate(Protocol):
     """How fast the torque at the arm may change, tick by tick."""
+
+    @property
+    def lags(self) -> bool:
+        """Whether so much of the last torque is held back that the controller must be told."""
+        ...
 
     def torque(self, wanted: FloatArray) -> FloatArray:
         """Torque to send [N m], shape (n_joints,)."""
@@ -158,6 +163,8 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
             raise ConfigError(f"action must be 'target' or 'gains', not {action!r}.")
         if action == "gains" and set_stiffness is None:
             raise ConfigError("action 'gains' needs set_stiffness, which tells the controller.")
+        for name, value in (("forget", forget), ("timed", timed)):
+            check_choice(name, value)
         self._tick_s = self._arm_env.config.control_dt_s
         check_number("step_s", step_s, zero=False)
         self._n_ticks = n_steps(step_s, self._tick_s, outer="step of the agent", inner="tick")
@@ -233,12 +240,12 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
             Pose(self._set_point, self._quaternion), np.concatenate((velocity, np.zeros(3))), np.zeros(6)
         )
         command = self._controller.update(self._arm_env.joint_state, target)
-        sent = command.torque if self._delay is None else self._delay.torque(command)
-        if self._rate is not None:
-            sent = self._rate.torque(sent)
+        due = command.torque if self._delay is None else self._delay.torque(command)
+        sent = due if self._rate is None else self._rate.torque(due)
         observed, _, terminated, truncated, info = self.env.step(sent / self._limits)
         applied = np.minimum(np.maximum(sent, -self._limits), self._limits)
-        self._controller.notify_applied(sent, applied)
+        lags = self._rate is not None and self._rate.lags
+        self._controller.notify_applied(due if lags else sent, applied)
         _add(totals, _costs_of(command, self._tick_s, timed=self._timed))
         _add(totals, {name: info[name] for name in _SUMMED if name in info})
         info |= {"torque_command_nm": command.torque.copy(), "torque_sent_nm": sent.copy()}

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 from gymnasium.utils import RecordConstructorArgs
 
+from spikearm.envs.gym.episodes import Episodes
 from spikearm.envs.gym.options import parse_faults
 from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.errors import ConfigError
@@ -20,20 +21,26 @@ class PerturbationSchedule(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstruc
     which no such wrapper fits around, gives it the argument ``faults``.
 
     Args:
-        env: An environment of this package.
+        env: An environment of this package, with other wrappers around it or without.
         faults: Pairs of a time since the episode began [s] and settings of
             :class:`~spikearm.envs.perturbation.Perturbation` by name: ``[(0.5, {"payload_kg": 0.9})]``. Each
             changes what the one before left.
 
     Raises:
-        ConfigError: A fault is no such pair.
+        ConfigError: A fault is no such pair or does not fit the arm, or the environment is another.
         UnknownNameError: There is no such perturbation.
+        TimeStepError: A sensor's delay is not a whole number of control steps.
     """
 
     def __init__(
         self, env: gymnasium.Env[Any, Any], faults: Sequence[tuple[float, Mapping[str, Any]]]
     ) -> None:
         parse_faults(faults, NO_PERTURBATION)
+        try:
+            episodes: Episodes = env.get_wrapper_attr("episodes")
+        except AttributeError as error:
+            raise ConfigError(f"PerturbationSchedule wraps environments of spikearm, not {env!r}.") from error
+        episodes.check({"faults": faults})
         RecordConstructorArgs.__init__(self, faults=[(t, dict(settings)) for t, settings in faults])
         gymnasium.Wrapper.__init__(self, env)
         self._faults = tuple((float(t), dict(settings)) for t, settings in faults)
@@ -49,7 +56,7 @@ class PerturbationSchedule(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstruc
         if not isinstance(options, Mapping | None):
             raise ConfigError(f"options of reset must be a dictionary, not {options!r}.")
         given = dict(options or {})
-        more = given.get("faults", ())
+        more = () if given.get("faults") is None else given["faults"]
         parse_faults(more, NO_PERTURBATION)
         given["faults"] = [*self._faults, *more]
         return self.env.reset(seed=seed, options=given)

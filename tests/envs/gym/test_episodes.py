@@ -135,7 +135,10 @@ def test_refused_option_uses_up_nothing(make, options):
         ({"start": [0.0]}, ConfigError, r"start must be 2 finite joint angles \[rad\], not \[0\.0\]"),
         ({"start": [0.0, 9.0]}, ConfigError, r"start of joint 1 is 9 rad, its range is -2\.6 to 2\.6 rad"),
         ({"target": [0.3, 0.6]}, ConfigError, "target must be three finite numbers of metres"),
-        ({"target": "there"}, ConfigError, "target must be three finite numbers of metres, not 'there'"),
+        ({"target": "there"}, ConfigError, "target must be numbers, not 'there'"),
+        ({"payload_kg": "1"}, ConfigError, "payload_kg must be a number or a list of numbers, not '1'"),
+        ({"payload_kg": True}, ConfigError, "payload_kg must be a number or a list of numbers, not True"),
+        ({"start": [True, False]}, ConfigError, r"start must be numbers, not \[True, False\]"),
         (
             {"target": [2.0, 0.0, 0.5]},
             UnreachableError,

@@ -236,3 +236,71 @@ def test_schedule_strikes_in_every_episode_of_every_arm(vector):
     ]
     # Steps 1 to 3 begin before the fault; step 6 is the reset.
     assert seen == [0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5]
+
+
+PAYLOADS = {"perturbation_range": {"payload_kg": [0.0, 0.9]}, "observation_noise": (1e-3, 0.0)}
+
+
+@pytest.mark.parametrize(
+    "name", ["target", "perturbation", "np_random_seed", "action_space", "observation_space"]
+)
+def test_attributes_of_arms_are_those_of_single_environments(name):
+    arms, singles = (
+        gymnasium.make_vec("spikearm/Reach-v0", 3, mode, arm="planar2", **PAYLOADS)
+        for mode in ("vector_entry_point", "sync")
+    )
+    for env in (arms, singles):
+        env.reset(seed=4)
+    assert_same(arms.get_attr(name), singles.get_attr(name))
+    assert len(arms.get_attr("model")) == 3
+    for env in (arms, singles):
+        env.close()
+
+
+def test_methods_are_called_for_every_arm():
+    arms, singles = (
+        gymnasium.make_vec("spikearm/ReachGoal-v0", 2, mode, arm="planar2")
+        for mode in ("vector_entry_point", "sync")
+    )
+    goals = np.zeros((4, 3)), np.eye(4, 3)
+    assert_same(arms.call("compute_reward", *goals, {}), singles.call("compute_reward", *goals, {}))
+    for env in (arms, singles):
+        env.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("step", ConfigError, "step is not to be had of single arms of a native vector environment"),
+        ("data", ConfigError, "make it with vectorization_mode='sync'"),
+        ("targt", UnknownNameError, r"no attribute of single arms named 'targt'.*Did you mean 'target'"),
+    ],
+)
+def test_attribute_that_arms_do_not_have_is_an_error(vector, name, error, message):
+    for ask in (vector().call, vector().get_attr):
+        with pytest.raises(error, match=message):
+            ask(name)
+
+
+def test_arms_can_be_given_generators():
+    arms, singles = (
+        gymnasium.make_vec("spikearm/Reach-v0", 2, mode, arm="planar2")
+        for mode in ("vector_entry_point", "sync")
+    )
+    for env in (arms, singles):
+        env.set_attr("np_random", [np.random.default_rng(e) for e in range(2)])
+    assert_same(arms.reset()[0], singles.reset()[0])
+    for env in (arms, singles):
+        env.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("config", None, "config cannot be set of arms of a native vector environment.*Only np_random can"),
+        ("np_random", 3, "np_random is one Generator for each of 3 arms; got 3"),
+    ],
+)
+def test_what_cannot_be_set_is_an_error(vector, name, values, message):
+    with pytest.raises(ConfigError, match=message):
+        vector().set_attr(name, values)

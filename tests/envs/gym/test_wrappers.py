@@ -378,6 +378,27 @@ def test_schedule_is_checked_when_it_is_made(make):
         PerturbationSchedule(make(arm="planar2"), [(0.1, {"payload": 1.0})])
 
 
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        (
+            {"joint_friction": [1.0, 2.0, 3.0]},
+            ConfigError,
+            "joint_friction has 3 values, the arm has 2 joints",
+        ),
+        ({"delay_s": 0.03}, TimeStepError, "sensor delay 0.03 s is not a multiple of control step 0.02 s"),
+    ],
+)
+def test_faults_that_do_not_fit_the_arm_are_refused_when_the_schedule_is_made(make, settings, error, message):
+    with pytest.raises(error, match=message):
+        PerturbationSchedule(make(arm="planar2"), [(0.1, settings)])
+
+
+def test_schedule_of_another_environment_is_refused():
+    with pytest.raises(ConfigError, match="PerturbationSchedule wraps environments of spikearm, not"):
+        PerturbationSchedule(gymnasium.make("CartPole-v1"), [(0.1, {"payload_kg": 0.5})])
+
+
 def test_wrapped_environment_is_made_again_from_its_spec(make):
     faulty = PerturbationSchedule(make(arm="planar2"), [(0.1, {"payload_kg": 0.5})])
     env = EnergyCost(faulty, {"energy_j": 1.0})
@@ -394,7 +415,6 @@ def test_wrapped_environment_is_made_again_from_its_spec(make):
     ("options", "message"),
     [
         (5, "options of reset must be a dictionary, not 5"),
-        ({"faults": None}, "faults"),
         ({"faults": 5}, "faults"),
     ],
 )
