@@ -20,8 +20,9 @@ from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.server import MeasuresTorque, RobotServer, ServedPlant
-from spikearm.hardware.link.session import RobotSession
+from spikearm.hardware.link.served_plant import MeasuresTorque, ServedPlant
+from spikearm.hardware.link.server import RobotServer
+from spikearm.hardware.link.session import AT_REST_RAD_S, RobotSession
 from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Codec, Stop, Trait
 from spikearm.launch.robot_config import RobotConfig
@@ -132,6 +133,8 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
     dynamics = MujocoDynamics(arm)
     limits = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges, dt_s=plant.dt_s, real=real)
     first = plant.read()
+    if real:
+        _require_at_rest(first)
     _require_inside(dynamics.joint_ranges, first)
     _require_carried(dynamics, limits, first)
     session = RobotSession(
@@ -141,6 +144,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         first,
         dt_s=plant.dt_s,
         given=_given(plant, arm.n_joints) if real else None,
+        real=real,
     )
     codec = Codec(arm.n_joints, key, arm=arm_identity(arm))
     channel: Channel = listen(address)
@@ -184,6 +188,20 @@ def _require_allowed(config: RobotConfig, traits: Trait) -> None:
         raise ConfigError(
             "this arm is real, and will be held by torque as soon as it is served. Clear its surroundings, "
             "keep a hand on its emergency stop, read docs/safety.md, and say so with --acknowledge-real-arm."
+        )
+
+
+def _require_at_rest(reading: JointState) -> None:
+    """An arm that somebody else moves, or that falls, would be taken over in motion.
+
+    Raises:
+        ConfigError: It moves.
+    """
+    speed_rad_s = float(np.abs(reading.dq).max())
+    if speed_rad_s > AT_REST_RAD_S:
+        raise ConfigError(
+            f"this arm is real and moves, by up to {speed_rad_s:.2f} rad/s. End what moves it, wait until it "
+            f"is at rest (below {AT_REST_RAD_S:g} rad/s), and serve it again."
         )
 
 

@@ -62,6 +62,22 @@ def test_arm_that_reads_outside_its_range_is_not_served(short_path, name, joint,
     assert plant.closed
 
 
+@pytest.mark.parametrize("traits", [Trait.REAL, Trait.RESETTABLE])
+def test_real_arm_that_moves_is_not_taken_over(short_path, traits):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = MisHomed(make_arm(config, arm), 0, 0.0)
+    read = plant.read
+    plant.read = lambda: dataclasses.replace(read(), dq=np.array((0.0, -0.3)))
+    if traits is Trait.RESETTABLE:
+        with robot_around(plant, arm, config, traits) as robot:
+            assert robot.session.mode is Mode.IDLE
+        return
+    with pytest.raises(ConfigError, match=r"real and moves, by up to 0\.30 rad/s.*at rest \(below 0\.1"):
+        robot_around(plant, arm, config, traits)
+    assert plant.closed
+
+
 @pytest.mark.parametrize(("lock_step", "trait"), [(True, Trait(0)), (False, Trait.LOCK_STEP)])
 def test_real_arm_is_not_served_in_lock_step(short_path, lock_step, trait):
     config = settings(short_path, arm="planar2", lock_step=lock_step)

@@ -11,7 +11,8 @@ from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.hold import Hold, HoldGains
 from spikearm.hardware.link.limits import LimitRules, Limits
 from spikearm.hardware.link.remote_plant import RemotePlant
-from spikearm.hardware.link.server import RobotServer, ServedPlant
+from spikearm.hardware.link.served_plant import ServedPlant
+from spikearm.hardware.link.server import RobotServer
 from spikearm.hardware.link.session import RobotSession, SessionRules
 from spikearm.hardware.link.wire import Codec, CommandFrame, Flag, Trait
 from spikearm.records import FloatArray, JointState
@@ -123,6 +124,7 @@ class Rig:
             Hold(self.dynamics, HoldGains(), q_range, dt_s=self.plant.dt_s),
             self.plant.read(),
             dt_s=self.plant.dt_s,
+            real=bool(traits & Trait.REAL),
             **({} if new_session is None else {"new_session": new_session}),
         )
         self.lock_step = lock_step
