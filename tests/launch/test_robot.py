@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 
 import numpy as np
 import pytest
@@ -86,45 +85,34 @@ def test_real_arm_is_not_served_in_lock_step(short_path, lock_step, trait):
         robot_around(make_arm(config, arm), arm, config, Trait.REAL | trait)
 
 
-@pytest.mark.parametrize(("served", "believed"), [("fr3", "iiwa14"), ("iiwa14", "gen3"), ("gen3", "fr3")])
-def test_client_of_another_arm_does_not_join(short_path, served, believed):
-    config = settings(short_path, arm=served)
-    arm, done = load_arm(served), threading.Event()
-    with robot_around(make_arm(config, arm), arm, config, Trait.RESETTABLE) as robot:
-        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
-        thread.start()
-        try:
-            with pytest.raises(LinkError, match=r"another arm than the one this run is for.*--arm"):
-                connect(LinkConfig(robot=config.listen), load_arm(believed))
-            with connect(LinkConfig(robot=config.listen), arm) as plant:
-                assert plant.mode is Mode.MONITOR
-        finally:
-            done.set()
-            thread.join()
+@pytest.mark.parametrize(("true", "believed"), [("fr3", "iiwa14"), ("iiwa14", "gen3"), ("gen3", "fr3")])
+def test_client_of_another_arm_does_not_join(served, short_path, true, believed):
+    config = settings(short_path, arm=true)
+    arm = load_arm(true)
+    with served(robot_around(make_arm(config, arm), arm, config, Trait.RESETTABLE)):
+        with pytest.raises(LinkError, match=r"another arm than the one this run is for.*--arm"):
+            connect(LinkConfig(robot=config.listen), load_arm(believed))
+        with connect(LinkConfig(robot=config.listen), arm) as plant:
+            assert plant.mode is Mode.MONITOR
 
 
 @pytest.mark.parametrize("monitor", [False, True])
-def test_real_arm_far_from_its_start_is_looked_at_but_not_moved(short_path, monitor):
+def test_real_arm_far_from_its_start_is_looked_at_but_not_moved(served, short_path, monitor):
     run = RunConfig(controller="osc", trials=1, duration_s=0.05, distance_m=0.02, out=short_path / "runs")
     config = settings(short_path)
-    arm, done = load_arm(config.arm), threading.Event()
+    arm = load_arm(config.arm)
     plant = make_arm(config, arm)
     plant._q0 = plant._q0 + 0.12
     start = plant.reset().q
     link = LinkConfig(robot=config.listen, acknowledge_real_arm=True, monitor=monitor)
-    with robot_around(plant, arm, config, Trait.REAL) as robot:
-        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
-        thread.start()
-        try:
-            if monitor:
-                summary, _ = execute_on_robot(run, link)
-                assert summary["link"]["monitor_only"] is True
-            else:
-                with pytest.raises(ConfigError, match=r"real and stands .*--lead-in"):
-                    execute_on_robot(run, link)
-        finally:
-            done.set()
-            thread.join()
+    with served(robot_around(plant, arm, config, Trait.REAL)):
+        if monitor:
+            summary, _ = execute_on_robot(run, link)
+            assert summary["link"]["monitor_only"] is True
+        else:
+            with pytest.raises(ConfigError, match=r"real and stands .*--lead-in"):
+                execute_on_robot(run, link)
+            assert list((short_path / "runs").iterdir()) == []
         # Its drives were off: it sinks a little until its own hold has its torque.
         np.testing.assert_allclose(plant.read().q, start, atol=0.06)
 
