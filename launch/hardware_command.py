@@ -16,7 +16,7 @@ from spikearm.launch.config import RunConfig
 from spikearm.launch.display import ReachLines, say, show_summary
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
-from spikearm.launch.realtime import prioritise
+from spikearm.launch.realtime import prioritised
 from spikearm.launch.run_command import base_config
 from spikearm.launch.teller import Teller
 
@@ -81,12 +81,12 @@ def _run(argv: Sequence[str]) -> int:
         common=_COMMON,
     )
     _require_nothing_of_the_robots(command.run, default.run)
-    for note in prioritise(_PRIORITY):
-        say(f"warning: {note}", "yellow")
     title = f"{command.run.controller} on {command.run.arm}"
-    say(f"{title} at {command.link.robot}: {command.run.n_ticks} ticks")
     # A line per reach, by somebody else: a picture of the run, or a terminal that is full, would cost ticks.
-    with Teller(say) as teller:
+    with prioritised(_PRIORITY) as notes, Teller(say) as teller:
+        for note in notes:
+            teller.tell(f"warning: {note}", "yellow")
+        teller.tell(f"{title} at {command.link.robot}: {command.run.n_ticks} ticks")
         lines = ReachLines(command.run, title, teller.tell)
         summary, folder = execute_on_robot(command.run, command.link, on_tick=lines.on_tick)
         lines.end_reach()

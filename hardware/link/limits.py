@@ -138,7 +138,8 @@ class Limits:
             n_ticks: So many ticks before.
         """
         furthest = _LEAP_RAD + n_ticks * self._dt_s * self._fastest
-        return _outside(q - before, -furthest, furthest)
+        outside: bool = _outside(q - before, -furthest, furthest)
+        return outside
 
     def push_back(self, state: JointState) -> FloatArray | None:
         """Torque of the soft margins [N m], shape (n_joints,); None if the state is in none of them."""

@@ -113,7 +113,7 @@ class Rig:
         q_range = np.tile((-np.inf, np.inf), (n, 1)) if q_range is None else q_range
         torque_limits = np.full(n, 100.0) if torque_limits is None else torque_limits
         self.codec = Codec(n, key)
-        self.now_ns = 0
+        self.now_ns = self.client_skew_ns = 0
         self.frozen = False
         self.inwards: deque[tuple[bytes, object]] = deque(maxlen=1000)
         self.outwards: dict[object, deque[bytes]] = {}
@@ -148,7 +148,7 @@ class Rig:
             _ClientEnd(self, peer=f"client {len(self.plants)}"),
             codec,
             rules=rules,
-            now_ns=lambda: self.now_ns,
+            now_ns=lambda: self.now_ns + self.client_skew_ns,
             interrupted=interrupted,
         )
         self.plants.append(plant)

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import PERIOD_NS, MassDynamics, Masses
+from rig import KEY, PERIOD_NS, MassDynamics, Masses
 
+from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.elapsed import elapsed_ns
+from spikearm.hardware.link.key import TAG_BYTES, tag_of
 from spikearm.hardware.link.limits import LimitRules
-from spikearm.hardware.link.wire import Cause, Flag, Mode, Stop
+from spikearm.hardware.link.wire import Cause, Codec, Flag, Mode, Stop, Trait
 
 STRANGER = "stranger"
 
@@ -149,6 +151,52 @@ def test_command_without_a_number_is_counted_and_not_passed_on(rig):
     offered(robot, robot.codec.pack_command(robot.command((np.nan, 0.0))), "client 0")
     assert robot.server.refused[Cause.NOT_FINITE] == 1
     assert np.isfinite(robot.plant.applied).all()
+
+
+def spoilt(packet: bytes) -> bytes:
+    return packet[:-1] + bytes((packet[-1] ^ 1,))
+
+
+def of_version(version: int, packet: bytes) -> bytes:
+    body = packet[:4] + bytes((version,)) + packet[5:-TAG_BYTES]
+    return body + tag_of(body, KEY)
+
+
+REFUSED = {
+    Cause.SIZE: {"damage": lambda packet: packet[:-1]},
+    Cause.TAG: {"damage": spoilt},
+    Cause.HEADER: {"damage": lambda packet: of_version(9, packet)},
+    Cause.JOINTS: {"codec": Codec(3, KEY), "torque": np.zeros(3)},
+    Cause.SESSION: {"session": 7},
+    Cause.PEER: {"peer": STRANGER},
+    Cause.SEQUENCE: {"sequence": 1},
+    Cause.STALE: {"answers": 1},
+    Cause.NOT_FINITE: {"torque": np.array((0.0, np.inf))},
+    Cause.FIRST_TORQUE: {"flags": Flag.ARM},
+    Cause.FLAGS: {"flags": Flag.ARM | Flag.RECOVER, "torque": np.zeros(2)},
+    Cause.UNACKNOWLEDGED: {"flags": Flag.RECOVER, "torque": np.zeros(2)},
+}
+"""What is wrong with an else genuine command, by the cause that it is refused for."""
+
+
+@pytest.mark.parametrize("cause", REFUSED, ids=str)
+def test_each_cause_of_refusal_is_counted_and_moves_nothing(rig, cause):
+    robot = rig(traits=Trait.REAL)
+    plant = robot.armed(rules=ClientRules(acknowledged=True))
+    for _ in range(5):
+        plant.next_state()
+        plant.write(np.array((0.2, 0.2)))
+    robot.period()
+    wrong = {"torque": np.array((0.9, 0.9)), **REFUSED[cause]}
+    codec, damage = wrong.pop("codec", robot.codec), wrong.pop("damage", bytes)
+    peer = wrong.pop("peer", "client 0")
+    packet = damage(codec.pack_command(robot.command(**wrong)))
+    accepted, before = robot.server.n_accepted, robot.server.refused[cause]
+    offered(robot, packet, peer)
+    assert robot.server.n_accepted == accepted
+    assert robot.server.refused[cause] == before + 1
+    np.testing.assert_array_equal(robot.plant.applied[-1], (0.2, 0.2))
+    assert robot.session.mode is Mode.COMMAND_ACTIVE
 
 
 def test_request_to_stop_is_obeyed_though_its_torque_is_no_number(rig):
