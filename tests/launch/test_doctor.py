@@ -66,6 +66,13 @@ def test_remedies_with_brackets_are_shown_whole(spikearm, monkeypatch):
     assert "pip install 'y[z]'" in spikearm("doctor").err
 
 
+def test_remedy_is_a_line_that_can_be_copied(spikearm, monkeypatch):
+    remedy = "`sudo chmod a+r " + "/sys/class/powercap/intel-rapl:*/energy_uj " * 3 + "`"
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(doctor, "examine", lambda: [Finding("meter", "note", "none", remedy)])
+    assert f"meter: {remedy}" in spikearm("doctor").err.splitlines()
+
+
 def test_link_is_measured_on_a_robot_served_here():
     found = {f.subject: f for f in examine_link(n_ticks=250)}
     assert set(found) >= {"SCHED_FIFO", "mlockall", "cores for a link", "round trip", "period error"}
