@@ -57,7 +57,7 @@ def test_servos_are_read_and_never_given_torque(look, bus):
     assert document["joints_outside_their_range"] == []
     assert enabled
     assert not any(enabled)
-    assert ended.err.count("weight\n") == 2  # at once, and after a second
+    assert ended.err.count("┃ weight") == 2  # at once, and after a second
 
 
 def test_arm_that_may_sink_is_opened_only_if_somebody_says_so(look):
