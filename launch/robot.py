@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,10 +25,16 @@ from spikearm.hardware.link.served_plant import MeasuresTorque, ServedPlant
 from spikearm.hardware.link.server import RobotServer
 from spikearm.hardware.link.session import AT_REST_RAD_S, RobotSession
 from spikearm.hardware.link.stops import describe
-from spikearm.hardware.link.wire import Codec, Stop, Trait
+from spikearm.hardware.link.wire import Codec, Mode, Stop, Trait
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
 from spikearm.records import FloatArray, JointState
+from spikearm.timesteps import ticks_in
+
+_STILL_RAD_S = 0.02
+"""Joint speed below which an arm is let go without braking it [rad/s]."""
+_TELLING_S, _BRAKING_S = 0.005, 1.0
+"""Shortest and longest time between the wish to end and the end of torque [s]."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Robot:
         self.channel.close()
 
     def serve(self, wanted: Callable[[], bool], *, on_stop: Callable[[Stop], None]) -> None:
-        """Serve as long as ``wanted()`` is true, and tell of every stop."""
+        """Serve as long as ``wanted()`` is true, and tell of every stop; then bring the arm to rest."""
         told = Stop(0)
 
         def go_on() -> bool:
@@ -70,6 +77,22 @@ class Robot:
             return wanted()
 
         self.server.run(go_on)
+        if not self.config.lock_step:
+            self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
+        """Brake before the torque ends, and tell whoever commands: a moving arm would be let go in motion."""
+        session = self.session
+        if session.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
+            session.protect(Stop.ENDED)
+        told, enough = ticks_in(_TELLING_S, self.plant.dt_s), ticks_in(_BRAKING_S, self.plant.dt_s)
+        ticks = itertools.count()  # in which something was done: those slept through brake nothing
+
+        def moves() -> bool:
+            tick, fast = next(ticks), bool((np.abs(self.server.reading.dq) > _STILL_RAD_S).any())
+            return tick < told or (fast and tick < enough and not session.stop & Stop.TORQUE_OFF)
+
+        self.server.run(moves)
 
     def document(self) -> dict[str, Any]:
         """What happened to it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -74,6 +74,7 @@ def _serve(argv: Sequence[str]) -> int:
         common=_COMMON,
     )
     with Teller(_say) as teller:
+        in_time: AbstractContextManager[list[str]]
         in_time = nullcontext([]) if command.robot.lock_step else prioritised(_PRIORITY)
         with StopRequest() as stop, make_robot(command.robot) as robot, in_time as notes:
             for note in notes:

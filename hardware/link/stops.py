@@ -13,6 +13,7 @@ _REASONS = {
     Stop.SENSOR: "a sensor gave no number, or leapt",
     Stop.PLANT: "its drive or simulation failed",
     Stop.STALLED: "the robot's own program stood still for too long",
+    Stop.ENDED: "the robot's own program was told to end",
     Stop.TORQUE_OFF: "it could not hold its arm, whose torque is off",
 }
 

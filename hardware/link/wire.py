@@ -75,6 +75,7 @@ class Stop(enum.IntFlag):
     PLANT = 64
     STALLED = 128
     TORQUE_OFF = 256
+    ENDED = 512
 
 
 class Cause(enum.StrEnum):

@@ -10,10 +10,10 @@ import pytest
 from spikearm.envs.arms import load_arm
 from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, LinkError
-from spikearm.hardware.link.wire import Mode, Trait
+from spikearm.hardware.link.wire import Mode, Stop, Trait
 from spikearm.launch.config import RunConfig
 from spikearm.launch.hardware_run import LinkConfig, connect, execute_on_robot
-from spikearm.launch.robot import robot_around
+from spikearm.launch.robot import make_robot, robot_around
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
 
@@ -75,6 +75,32 @@ def test_real_arm_that_moves_is_not_taken_over(short_path, traits):
     with pytest.raises(ConfigError, match=r"real and moves, by up to 0\.30 rad/s.*at rest \(below 0\.1"):
         robot_around(plant, arm, config, traits)
     assert plant.closed
+
+
+@pytest.mark.parametrize("commanded", [False, True])
+def test_arm_comes_to_rest_before_its_robot_ends(short_path, commanded):
+    with make_robot(settings(short_path)) as robot:
+        robot.plant._data.qvel[:] = 0.4
+        robot.server.reading = robot.plant.read()
+        if commanded:
+            robot.session.mode = Mode.COMMAND_ACTIVE
+        robot.serve(lambda: False, on_stop=id)
+        assert np.abs(robot.plant.read().dq).max() <= 0.02
+        assert robot.session.tick_number >= 5
+        assert robot.session.stop == (Stop.ENDED if commanded else Stop(0))
+
+
+def test_arm_that_does_not_come_to_rest_is_not_waited_for(short_path):
+    with make_robot(settings(short_path, arm="planar2")) as robot:
+        look = robot.server._look
+
+        def restless():
+            look()
+            robot.server.reading = dataclasses.replace(robot.server.reading, dq=np.full(2, 0.5))
+
+        robot.server._look = restless
+        robot.serve(lambda: False, on_stop=id)
+        assert robot.session.tick_number >= 1000
 
 
 @pytest.mark.parametrize(("lock_step", "trait"), [(True, Trait(0)), (False, Trait.LOCK_STEP)])
