@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,6 +34,59 @@ _CHIP_LIMITS = (
 """Row, name in the summary and remedy of what happens at the limits of a substrate's registers."""
 
 
+class ReachLines:
+    """Follows a run with a line at the end of each reach.
+
+    Args:
+        config: The run's configuration.
+        title: What each line begins with.
+        say: Shows a line.
+
+    Attributes:
+        n_ticks: Ticks so far.
+        reach: Number of the present reach, from 0.
+        rmse_m: Tracking error of each reach that has ended [m].
+    """
+
+    def __init__(self, config: RunConfig, title: str, say: Callable[[str], None]) -> None:
+        self._config = config
+        self._title = title
+        self._say = say
+        self.n_ticks = self.reach = 0
+        self.rmse_m: list[float] = []
+        self._square_sum, self._n_in_reach = 0.0, 0
+        self._begun_s = math.nan
+
+    def on_tick(self, record: TickRecord) -> None:
+        """Take note of a tick."""
+        if not self.n_ticks:
+            self._begun_s = time.monotonic()
+        if record.reach != self.reach:
+            self.end_reach()
+            self.reach = record.reach
+        if record.ee is not None:
+            self._square_sum += math.dist(record.ee.position, record.target.pose.position) ** 2
+        self._n_in_reach += 1
+        self.n_ticks += 1
+
+    def end_reach(self) -> None:
+        """The last tick was the last of its reach; without any since, nothing is said."""
+        if not self._n_in_reach:
+            return
+        self.rmse_m.append(math.sqrt(self._square_sum / self._n_in_reach))
+        self._square_sum, self._n_in_reach = 0.0, 0
+        left = f", {self.left()}" if self.n_ticks < self._config.n_ticks else ""
+        self._say(
+            f"{self._title}: reach {len(self.rmse_m)}/{self._config.n_trials}, "
+            f"rmse {1e3 * self.rmse_m[-1]:.2f} mm{left}"
+        )
+
+    def left(self) -> str:
+        """Time that the run will still take, at its rate so far."""
+        per_tick_s = (time.monotonic() - self._begun_s) / self.n_ticks
+        return f"{duration(per_tick_s * max(0, self._config.n_ticks - self.n_ticks))} left"
+
+
 class LivePanel:
     """Follows a run: a panel on a terminal, a line per reach elsewhere.
 
@@ -53,13 +107,9 @@ class LivePanel:
         self._live = (
             Live(console=terminal, auto_refresh=False, transient=True) if terminal.is_terminal else None
         )
-        self._n_ticks = 0
+        self._lines = ReachLines(config, title, self._say_line)
         self._misses = 0
-        self._rmse_m: list[float] = []
-        self._reach = 0
-        self._square_sum, self._n_in_reach = 0.0, 0
         self._shown_s = -math.inf
-        self._begun_s = math.nan
 
     def __enter__(self) -> Self:
         preparing = f"{self._title}: {'starts' if self._prepared else 'preparing'}"
@@ -80,56 +130,34 @@ class LivePanel:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-        if self._n_in_reach:
-            self._end_reach()
+        self._lines.end_reach()
 
     def on_tick(self, record: TickRecord) -> None:
         """Take note of a tick; now and then, show it."""
-        if not self._n_ticks:
-            self._begun_s = time.monotonic()
-        if record.reach != self._reach:
-            self._end_reach()
-            self._reach = record.reach
-        if record.ee is not None:
-            self._square_sum += math.dist(record.ee.position, record.target.pose.position) ** 2
-        self._n_in_reach += 1
-        self._n_ticks += 1
+        self._lines.on_tick(record)
         self._misses += record.deadline_missed
         if self._live is not None and time.monotonic() - self._shown_s > _REFRESH_S:
             self._shown_s = time.monotonic()
             self._live.update(self._panel(record), refresh=True)
 
-    def _end_reach(self) -> None:
-        rmse_m = math.sqrt(self._square_sum / max(1, self._n_in_reach))
-        self._rmse_m.append(rmse_m)
-        self._square_sum, self._n_in_reach = 0.0, 0
+    def _say_line(self, line: str) -> None:
         if self._live is None:
-            left = f", {self._left()}" if self._n_ticks < self._config.n_ticks else ""
-            self._console.print(
-                f"{self._title}: reach {len(self._rmse_m)}/{self._config.n_trials}, "
-                f"rmse {1e3 * rmse_m:.2f} mm{left}",
-                highlight=False,
-            )
-
-    def _left(self) -> str:
-        """Time that the run will still take, at its rate so far."""
-        per_tick_s = (time.monotonic() - self._begun_s) / self._n_ticks
-        return f"{duration(per_tick_s * (self._config.n_ticks - self._n_ticks))} left"
+            self._console.print(line, highlight=False)
 
     def _panel(self, record: TickRecord) -> Panel:
-        command = record.command
+        command, lines = record.command, self._lines
         grid = Table.grid()
-        grid.add_row(ProgressBar(total=self._config.n_ticks, completed=self._n_ticks, width=60))
+        grid.add_row(ProgressBar(total=self._config.n_ticks, completed=lines.n_ticks, width=60))
         grid.add_row(
-            f"t {record.state.t_s:6.2f} s   reach {self._reach + 1}/{self._config.n_trials}   "
-            f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed   {self._left()}"
+            f"t {record.state.t_s:6.2f} s   reach {lines.reach + 1}/{self._config.n_trials}   "
+            f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed   {lines.left()}"
         )
         if self._config.controller in NETWORKED:
             grid.add_row(
                 f"{command.counts.spikes:4.0f} spikes   "
                 f"{si(command.cost.total_j, 'J')} in this tick by the bottom-up model"
             )
-        grid.add_row(error_bars(self._rmse_m[-12:], first=max(0, len(self._rmse_m) - 12)))
+        grid.add_row(error_bars(lines.rmse_m[-12:], first=max(0, len(lines.rmse_m) - 12)))
         return Panel(grid, title=self._title, expand=False)
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from spikearm.hardware.meter import make_meter
 from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
-from spikearm.launch.display import console
+from spikearm.launch.display import console, say
 from spikearm.launch.doctor_link import examine_link
 from spikearm.launch.finding import Finding
 from spikearm.launch.realtime import usable_cpus
@@ -49,13 +49,14 @@ def _doctor(argv: Sequence[str]) -> int:
     findings = examine()
     if command.link:
         findings += examine_link()
-    table = Table(
-        "", "", Column("found", overflow="fold"), Column("remedy", overflow="fold"), show_edge=False
-    )
+    table = Table("", "", Column("found", overflow="fold"), show_edge=False)
     for finding in findings:
         verdict = Text(finding.verdict, style=_STYLES[finding.verdict])
-        table.add_row(verdict, finding.subject, finding.found, finding.remedy)
+        table.add_row(verdict, finding.subject, finding.found)
     console.print(table)
+    for finding in findings:
+        if finding.remedy:  # below, and never wrapped: it may be a command to copy
+            say(f"{finding.subject}: {finding.remedy}")
     if command.json:
         print_json({"findings": [vars(finding) for finding in findings]})
     return FAILED if any(finding.verdict == "bad" for finding in findings) else DONE

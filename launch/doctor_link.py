@@ -21,7 +21,7 @@ from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.statistics import LinkStatistics
 from spikearm.hardware.link.wire import Codec
 from spikearm.launch.finding import Finding
-from spikearm.launch.realtime import no_collections, prioritise, relax, usable_cpus
+from spikearm.launch.realtime import no_collections, prioritised, usable_cpus
 
 _N_TICKS = 2000
 _START_S = 30.0
@@ -38,11 +38,8 @@ def examine_link(n_ticks: int = _N_TICKS) -> list[Finding]:
         n_ticks: For so many ticks, rounded up to a whole hundred.
     """
     n_ticks = 100 * max(1, math.ceil(n_ticks / 100))
-    refused = prioritise(50)
-    try:
+    with prioritised(50) as refused:
         return [*_permissions(refused), _cores(), *_measured(n_ticks)]
-    finally:
-        relax()
 
 
 def _permissions(refused: list[str]) -> list[Finding]:

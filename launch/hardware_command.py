@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
+from spikearm.errors import ConfigError
 from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
 from spikearm.launch.config import RunConfig
-from spikearm.launch.display import say, show_summary
+from spikearm.launch.display import ReachLines, say, show_summary
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
-from spikearm.launch.realtime import prioritise
+from spikearm.launch.realtime import prioritised
 from spikearm.launch.run_command import base_config
+from spikearm.launch.teller import Teller
 
 _PRIORITY = 50
 _COMMON = (
@@ -28,7 +31,6 @@ _COMMON = (
     "backend",
     "arm",
     "controller",
-    "payload_kg",
     "trials",
     "duration_s",
     "seed",
@@ -52,6 +54,7 @@ class HardwareCommand:
         json: Print the summary as one JSON document on stdout.
     """
 
+    HIDDEN: ClassVar = ("perturbation",)
     run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=RunConfig)
     link: Annotated[LinkConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=LinkConfig)
     config: str | None = None
@@ -77,11 +80,16 @@ def _run(argv: Sequence[str]) -> int:
         ),
         common=_COMMON,
     )
-    for note in prioritise(_PRIORITY):
-        say(f"warning: {note}", "yellow")
-    # Nothing is shown while it runs: a picture of the run would cost ticks of it.
-    say(f"{command.run.controller} on {command.run.arm} at {command.link.robot}: {command.run.n_ticks} ticks")
-    summary, folder = execute_on_robot(command.run, command.link)
+    _require_nothing_of_the_robots(command.run, default.run)
+    title = f"{command.run.controller} on {command.run.arm}"
+    # A line per reach, by somebody else: a picture of the run, or a terminal that is full, would cost ticks.
+    with prioritised(_PRIORITY) as notes, Teller(say) as teller:
+        for note in notes:
+            teller.tell(f"warning: {note}", "yellow")
+        teller.tell(f"{title} at {command.link.robot}: {command.run.n_ticks} ticks")
+        lines = ReachLines(command.run, title, teller.tell)
+        summary, folder = execute_on_robot(command.run, command.link, on_tick=lines.on_tick)
+        lines.end_reach()
     show_summary(summary)
     show_link(summary["link"])
     for path in draw_figures(folder, summary):
@@ -93,6 +101,22 @@ def _run(argv: Sequence[str]) -> int:
         say(f"ended early: {summary['link']['ended']}", "red")
         return FAILED
     return DONE
+
+
+def _require_nothing_of_the_robots(run: RunConfig, base: RunConfig) -> None:
+    """What an arm carries and suffers is decided where it is; from a file, it may be known here as well.
+
+    Raises:
+        ConfigError: It was given on this command line.
+    """
+    mine, its = run.perturbation, base.perturbation
+    given = [f.name for f in dataclasses.fields(its) if getattr(mine, f.name) != getattr(its, f.name)]
+    if given:
+        option = "--" + given[0].replace("_", "-")
+        raise ConfigError(
+            f"{option} is the robot's, not this end's: give it to `spikearm robot serve {option} ...`. "
+            "This end drives whatever the robot is."
+        )
 
 
 def show_link(link: dict[str, Any]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,7 @@ class _Outcome:
     network_age: Histogram = field(default_factory=Histogram)
     interrupted: bool = False
     spikes: SpikeRecorder | None = None
+    watch: Callable[[TickRecord], None] | None = None
 
     def on_tick(self, record: TickRecord) -> None:
         """Count; the results of loops that end by an error are not returned."""
@@ -113,6 +116,8 @@ class _Outcome:
         self.state_delay.add(record.lateness_s)
         if math.isfinite(record.command.network_age_s):
             self.network_age.add(record.command.network_age_s)
+        if self.watch is not None:
+            self.watch(record)
 
 
 def connect(
@@ -136,18 +141,22 @@ def connect(
     return RemotePlant(dial(address), codec, rules=link.rules, statistics=statistics, interrupted=interrupted)
 
 
-def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any], Path]:
+def execute_on_robot(
+    config: RunConfig, link: LinkConfig, *, on_tick: Callable[[TickRecord], None] | None = None
+) -> tuple[dict[str, Any], Path]:
     """Carry out a run on a robot.
 
     Args:
         config: What to run; its perturbation is only what one believes the arm to carry.
         link: How to reach the robot.
+        on_tick: Called with every tick's record, for a display; in real time, it delays the next tick.
 
     Returns:
         The summary, and the run folder. A run that ended early says why under ``link.ended``.
 
     Raises:
-        SpikearmError: The configuration cannot be composed, the robot cannot be reached or armed.
+        SpikearmError: The configuration cannot be composed, the robot cannot be reached or armed. A run
+            that ended before its first tick leaves no run folder.
     """
     with connect(link, load_arm(config.arm)) as plant:
         lock_step = plant.lock_step
@@ -158,14 +167,19 @@ def execute_on_robot(config: RunConfig, link: LinkConfig) -> tuple[dict[str, Any
             with connect(link, control.arm) as plant:
                 plant.recover()
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
-        outcome = _Outcome(control.schedule)
+        outcome = _Outcome(control.schedule, watch=on_tick)
 
         def drive(log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None) -> LoopResult:
             outcome.spikes = spikes
             with StopRequest() as stop:
                 return _drive(config, link, control, outcome, log, meter, stop)
 
-        summary = record_run(folder, config, control, drive)
+        try:
+            summary = record_run(folder, config, control, drive)
+        except BaseException:
+            if not outcome.n_ticks:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
     finally:
         control.close()
     summary["link"] = {

@@ -98,15 +98,25 @@ def help_text(
 
 
 def option_groups(command: Any) -> list[Group]:
-    """All options, those of the command itself first, then one group per nested dataclass."""
+    """All options, those of the command itself first, then one group per nested dataclass.
+
+    A nested dataclass that the command's ``HIDDEN`` names is left out: its values come from a file only.
+    """
+    return _groups(command, ())
+
+
+def _groups(command: Any, hidden: tuple[str, ...]) -> list[Group]:
     kind = command if isinstance(command, type) else type(command)
+    hidden = (*hidden, *getattr(kind, "HIDDEN", ()))
     about, hints = _attributes(kind), get_type_hints(kind, include_extras=True)
     own: list[Option] = []
     nested: list[Group] = []
     for field in dataclasses.fields(kind):
         value = _default(command, field)
         if dataclasses.is_dataclass(value) and not isinstance(value, Device | type):
-            first, *others = option_groups(value)
+            if field.name in hidden:
+                continue
+            first, *others = _groups(value, hidden)
             nested += [Group(plain(about[field.name]).rstrip("."), first.options), *others]
         else:
             own.append(_make_option(field.name, hints[field.name], about[field.name], value))

@@ -27,7 +27,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train osc": ("train_osc", "train an arm's spiking operational-space controller from scratch"),
     "report": ("report.command", "one HTML page about a run, or several side by side"),
     "video": ("video", "a run as a film, drawn from its log without a display"),
-    "robot serve": ("robot_serve", "an arm behind the wire protocol, simulated, in a process of its own"),
+    "robot look": ("robot_look", "what a real arm says, before it is given any torque"),
+    "robot serve": (
+        "robot_serve",
+        "an arm behind the wire protocol, simulated or real, in a process of its own",
+    ),
     "robot key": ("robot_key", "a new key for a link between two machines"),
     "backend serve": ("backend_serve", "the network of a run on this machine, for a loop elsewhere"),
     "hardware run": ("hardware_command", "the controller, driving an arm across the wire"),

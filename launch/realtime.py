@@ -31,24 +31,24 @@ def usable_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def prioritise(priority: int) -> list[str]:
-    """Ask for the SCHED_FIFO scheduler and for memory that is never swapped out.
+@contextmanager
+def prioritised(priority: int) -> Iterator[list[str]]:
+    """Ask for the SCHED_FIFO scheduler and for memory that is never swapped out, and give both back.
 
     Args:
         priority: Of SCHED_FIFO, from 1 to 99.
 
-    Returns:
+    Yields:
         What was not permitted, and what to do about it; empty if all was.
     """
-    return [note for note in (_schedule_first(priority), _lock_memory()) if note]
-
-
-def relax() -> None:
-    """Give back what :func:`prioritise` was given."""
-    if hasattr(os, "sched_setscheduler"):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).munlockall()
+    before = (os.sched_getscheduler(0), os.sched_getparam(0)) if hasattr(os, "sched_getscheduler") else None
+    try:
+        yield [note for note in (_schedule_first(priority), _lock_memory()) if note]
+    finally:
+        with suppress(OSError, AttributeError):
+            if before is not None:
+                os.sched_setscheduler(0, *before)
+            ctypes.CDLL(None, use_errno=True).munlockall()
 
 
 def _schedule_first(priority: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,13 +21,20 @@ from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.server import MeasuresTorque, RobotServer, ServedPlant
-from spikearm.hardware.link.session import RobotSession
+from spikearm.hardware.link.served_plant import MeasuresTorque, ServedPlant
+from spikearm.hardware.link.server import RobotServer
+from spikearm.hardware.link.session import AT_REST_RAD_S, RobotSession
 from spikearm.hardware.link.stops import describe
-from spikearm.hardware.link.wire import Codec, Stop, Trait
+from spikearm.hardware.link.wire import Codec, Mode, Stop, Trait
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
 from spikearm.records import FloatArray, JointState
+from spikearm.timesteps import ticks_in
+
+_STILL_RAD_S = 0.02
+"""Joint speed below which an arm is let go without braking it [rad/s]."""
+_TELLING_S, _BRAKING_S = 0.005, 1.0
+"""Shortest and longest time between the wish to end and the end of torque [s]."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Robot:
         self.channel.close()
 
     def serve(self, wanted: Callable[[], bool], *, on_stop: Callable[[Stop], None]) -> None:
-        """Serve as long as ``wanted()`` is true, and tell of every stop."""
+        """Serve as long as ``wanted()`` is true, and tell of every stop; then bring the arm to rest."""
         told = Stop(0)
 
         def go_on() -> bool:
@@ -69,6 +77,22 @@ class Robot:
             return wanted()
 
         self.server.run(go_on)
+        if not self.config.lock_step:
+            self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
+        """Brake before the torque ends, and tell whoever commands: a moving arm would be let go in motion."""
+        session = self.session
+        if session.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
+            session.protect(Stop.ENDED)
+        told, enough = ticks_in(_TELLING_S, self.plant.dt_s), ticks_in(_BRAKING_S, self.plant.dt_s)
+        ticks = itertools.count()  # in which something was done: those slept through brake nothing
+
+        def moves() -> bool:
+            tick, fast = next(ticks), bool((np.abs(self.server.reading.dq) > _STILL_RAD_S).any())
+            return tick < told or (fast and tick < enough and not session.stop & Stop.TORQUE_OFF)
+
+        self.server.run(moves)
 
     def document(self) -> dict[str, Any]:
         """What happened to it."""
@@ -132,6 +156,8 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
     dynamics = MujocoDynamics(arm)
     limits = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges, dt_s=plant.dt_s, real=real)
     first = plant.read()
+    if real:
+        _require_at_rest(first)
     _require_inside(dynamics.joint_ranges, first)
     _require_carried(dynamics, limits, first)
     session = RobotSession(
@@ -141,6 +167,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         first,
         dt_s=plant.dt_s,
         given=_given(plant, arm.n_joints) if real else None,
+        real=real,
     )
     codec = Codec(arm.n_joints, key, arm=arm_identity(arm))
     channel: Channel = listen(address)
@@ -184,6 +211,20 @@ def _require_allowed(config: RobotConfig, traits: Trait) -> None:
         raise ConfigError(
             "this arm is real, and will be held by torque as soon as it is served. Clear its surroundings, "
             "keep a hand on its emergency stop, read docs/safety.md, and say so with --acknowledge-real-arm."
+        )
+
+
+def _require_at_rest(reading: JointState) -> None:
+    """An arm that somebody else moves, or that falls, would be taken over in motion.
+
+    Raises:
+        ConfigError: It moves.
+    """
+    speed_rad_s = float(np.abs(reading.dq).max())
+    if speed_rad_s > AT_REST_RAD_S:
+        raise ConfigError(
+            f"this arm is real and moves, by up to {speed_rad_s:.2f} rad/s. End what moves it, wait until it "
+            f"is at rest (below {AT_REST_RAD_S:g} rad/s), and serve it again."
         )
 
 

@@ -10,7 +10,7 @@ from spikearm.errors import ConfigError
 from spikearm.hardware.adapters.franka import N_JOINTS, FrankaPlant
 from spikearm.hardware.adapters.franka_config import FRANKA_DT_S
 from spikearm.hardware.adapters.lerobot import LeRobotNames, LeRobotPlant
-from spikearm.hardware.link.server import ServedPlant
+from spikearm.hardware.link.served_plant import ServedPlant
 from spikearm.launch.compose import simulated_arm
 from spikearm.launch.robot_config import RobotConfig
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Stop
 from spikearm.launch.cli import DONE, guarded, option, parse, print_json
 from spikearm.launch.config import RunConfig, load_config
-from spikearm.launch.realtime import no_collections, prioritise
+from spikearm.launch.realtime import no_collections, prioritised
 from spikearm.launch.robot import Robot, make_robot
 from spikearm.launch.robot_config import RobotConfig, robot_of
 from spikearm.launch.teller import Teller
@@ -73,13 +74,16 @@ def _serve(argv: Sequence[str]) -> int:
         common=_COMMON,
     )
     with Teller(_say) as teller:
-        with StopRequest() as stop, make_robot(command.robot) as robot:
-            for note in [] if command.robot.lock_step else prioritise(_PRIORITY):
+        in_time: AbstractContextManager[list[str]]
+        in_time = nullcontext([]) if command.robot.lock_step else prioritised(_PRIORITY)
+        with StopRequest() as stop, make_robot(command.robot) as robot, in_time as notes:
+            for note in notes:
                 teller.tell(f"warning: {note}", "yellow")
             teller.tell(_announcement(robot))
             with no_collections():
                 robot.serve(
-                    lambda: not stop.requested, on_stop=lambda why: teller.tell(_explained(why), "red")
+                    lambda: not stop.requested,
+                    on_stop=lambda why: teller.tell(_explained(why, command.robot), "red"),
                 )
             document = robot.document()
         teller.tell(f"served {document['ticks']} ticks, {document['commands_accepted']} commands.")
@@ -94,8 +98,14 @@ def _announcement(robot: Robot) -> str:
     return f"robot {config.arm} ready {pace} at {config.listen}; Ctrl-C ends it."
 
 
-def _explained(why: Stop) -> str:
-    return f"protective stop: {describe(why)}. Recover it with `spikearm hardware run --recover`."
+def _explained(why: Stop, config: RobotConfig) -> str:
+    words = [f"--robot {config.listen}", f"--arm {config.arm}"]
+    words += [f"--key-file {config.key_file}"] if config.key_file else []
+    words += ["--recover"] + (["--acknowledge-real-arm"] if config.drive != "mujoco" else [])
+    return (
+        f"protective stop: {describe(why)}. Look at the arm; then `spikearm hardware run {' '.join(words)}` "
+        "recovers it, and runs."
+    )
 
 
 def _say(text: str, style: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from spikearm.errors import ConfigError
 from spikearm.hardware.link.channel import Channel, Peer
-from spikearm.hardware.link.server import ServedPlant
+from spikearm.hardware.link.served_plant import ServedPlant
 from spikearm.hardware.link.wire import Codec, Refused
 from spikearm.records import FloatArray, JointState
 

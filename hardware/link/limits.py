@@ -17,6 +17,11 @@ _REAL_SPEED_RAD_S, _REAL_TORQUE_SHARE = 1.0, 0.5
 """Of an arm that can hurt, unless somebody says otherwise; half the torque carries any shipped arm."""
 _REAL_RATE_NM_S = 1000.0
 """Fastest change of torque that an arm which can hurt may be given [N m/s], as in libfranka."""
+_LEAP_RAD = 0.05
+"""Beyond what the speed limit allows in the time, a joint's reading has not moved but leapt [rad].
+
+At 1 kHz that is 50 rad/s, which no arm does, and more than the noise of any encoder; an arm that is twice as
+fast as it may be leaps after 17 ms without a reading, by which time it has been stopped."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Limits:
                 f"not {rules.torque_rate_nm_s:g}."
             )
         self._rules = rules
+        self._dt_s = dt_s
         self._rate_nm = rules.torque_rate_nm_s * dt_s
         self.torque: FloatArray = rules.share(real=real) * np.asarray(torque_limits, dtype=np.float64)
         self._low, self._high = np.asarray(q_range, dtype=np.float64).T.copy()
@@ -119,6 +125,21 @@ class Limits:
         if _outside(state.dq, self._slowest, self._fastest):
             stop |= Stop.SPEED_LIMIT
         return stop
+
+    def leapt(self, q: FloatArray, before: FloatArray, n_ticks: int) -> bool:
+        """Whether no motion leads from one reading to another.
+
+        An encoder that lost its count, a servo a turn off, an arm moved while nobody looked: what the
+        controller would do about such a difference is not what anybody meant.
+
+        Args:
+            q: Joint angles now [rad], shape (n_joints,).
+            before: At an earlier reading [rad], shape (n_joints,).
+            n_ticks: So many ticks before.
+        """
+        furthest = _LEAP_RAD + n_ticks * self._dt_s * self._fastest
+        outside: bool = _outside(q - before, -furthest, furthest)
+        return outside
 
     def push_back(self, state: JointState) -> FloatArray | None:
         """Torque of the soft margins [N m], shape (n_joints,); None if the state is in none of them."""

@@ -178,9 +178,10 @@ class RemotePlant:
         """
         self._require_open()
         self._robot.require_no_stop()
-        self._require_acknowledged()
         self._robot.until(
-            Flag.HOLD | Flag.ARM, lambda state: state.mode is Mode.COMMAND_ACTIVE, "did not become active"
+            self._acknowledged(Flag.ARM),
+            lambda state: state.mode is Mode.COMMAND_ACTIVE,
+            "did not become active",
         )
         self._armed = True
 
@@ -194,9 +195,8 @@ class RemotePlant:
         self._require_open()
         self._armed = False
         if self.mode is Mode.STOPPED:
-            self._require_acknowledged()
             self._robot.until(
-                Flag.HOLD | Flag.RECOVER,
+                self._acknowledged(Flag.RECOVER),
                 lambda state: state.mode is not Mode.STOPPED,
                 "did not recover: it still moves, or stands outside its limits",
                 allow_stop=True,
@@ -221,12 +221,16 @@ class RemotePlant:
         known: FloatArray = torque + cut
         return known
 
-    def _require_acknowledged(self) -> None:
-        if self.traits & Trait.REAL and not self._robot.rules.acknowledged:
+    def _acknowledged(self, start: Flag) -> Flag:
+        """The flags with which a robot is asked for what may move it."""
+        if self._robot.rules.acknowledged:
+            return Flag.HOLD | start | Flag.ACKNOWLEDGED
+        if self.traits & Trait.REAL:
             raise ConfigError(
                 "this robot is real. Clear its surroundings, keep a hand on its emergency stop, read "
                 "docs/safety.md, and say so with --acknowledge-real-arm; without it, use --monitor."
             )
+        return Flag.HOLD | start
 
     def _require_open(self) -> None:
         if self._closed:

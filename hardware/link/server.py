@@ -6,11 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import numpy as np
 
 from spikearm.hardware.link.channel import Channel, Peer
+from spikearm.hardware.link.elapsed import elapsed_ns
+from spikearm.hardware.link.served_plant import KeepsTime, LetsGo, MeasuresTorque, Recovers, ServedPlant
 from spikearm.hardware.link.session import RobotSession
 from spikearm.hardware.link.wire import (
     Cause,
@@ -23,77 +25,16 @@ from spikearm.hardware.link.wire import (
     Stop,
     Trait,
 )
-from spikearm.records import FloatArray, JointState
+from spikearm.records import FloatArray
 
 _T = TypeVar("_T")
 _PACKETS_PER_TICK = 64
 """Packets looked at in one tick: a flood costs its own packets, not the tick."""
 _HELLOS_PER_TICK = 4
+_STEP_WAIT_S, _STEP_SILENCE_S = 0.1, 5.0
+"""In lock step: time between two looks at whether to go on, and after which a silent client is forgotten."""
 _SPIN_S = 1.5e-4
 """Last part of a wait that is spent awake: a wait that ends by itself ends some 50 us late."""
-
-
-class ServedPlant(Protocol):
-    """What the server needs of an arm; every ``Plant`` of the controller has it."""
-
-    @property
-    def dt_s(self) -> float:
-        """Period [s]."""
-        ...
-
-    def reset(self, *, seed: int | None = None) -> JointState:
-        """Bring the arm to its starting state."""
-        ...
-
-    def read(self) -> JointState:
-        """What the arm's sensors say now."""
-        ...
-
-    def write(self, torque: FloatArray) -> FloatArray:
-        """Apply a torque [N m] for one period; returns what was applied."""
-        ...
-
-    def close(self) -> None:
-        """Torque off."""
-        ...
-
-
-@runtime_checkable
-class MeasuresTorque(Protocol):
-    """An arm whose joints measure their torque."""
-
-    @property
-    def torque_measured(self) -> FloatArray:
-        """At the last reading [N m], shape (n_joints,)."""
-        ...
-
-
-@runtime_checkable
-class KeepsTime(Protocol):
-    """An arm with a clock of its own."""
-
-    @property
-    def paces(self) -> bool:
-        """Whether ``read`` returns when the arm's next period begins, and not before."""
-        ...
-
-
-@runtime_checkable
-class Recovers(Protocol):
-    """An arm that stops by itself, and has to be told when that is over."""
-
-    def recover(self) -> None:
-        """Take torque again."""
-        ...
-
-
-@runtime_checkable
-class LetsGo(Protocol):
-    """An arm with brakes, a controller or a switch of its own, that torque 0 is not the end of."""
-
-    def let_go(self) -> None:
-        """No torque of ours any more, until the next ``write``."""
-        ...
 
 
 class RobotServer:
@@ -112,7 +53,7 @@ class RobotServer:
         channel: The wire.
         codec: Packs and unpacks.
         traits: What kind of robot this is.
-        now_ns: Monotonic clock [ns].
+        now_ns: Monotonic clock, on which a suspended machine stood still [ns].
         sleep: Sleeps for some seconds.
 
     Attributes:
@@ -134,7 +75,7 @@ class RobotServer:
         codec: Codec,
         *,
         traits: Trait,
-        now_ns: Callable[[], int] = time.monotonic_ns,
+        now_ns: Callable[[], int] = elapsed_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._plant = plant
@@ -145,7 +86,7 @@ class RobotServer:
         self._now_ns = now_ns
         self._sleep = sleep
         self._period_ns = round(1e9 * plant.dt_s)
-        self.reading = plant.read()
+        self.reading, self._read_at = plant.read(), session.tick_number
         self._applied = np.zeros_like(self.reading.q)
         self._before: FloatArray | None = None
         self.largest, self.largest_step = np.zeros_like(self._applied), np.zeros_like(self._applied)
@@ -236,13 +177,13 @@ class RobotServer:
     # -- lock step -----------------------------------------------------------------------------------
 
     def _serve_lock_step(self, wanted: Callable[[], bool]) -> None:
-        silence_ns, heard_ns = 5_000_000_000, self._now_ns()
+        n_in_vain = 0  # and no clock: a client on this machine slept as long
         while wanted():
-            came = self._channel.receive(0.1)
+            came = self._channel.receive(_STEP_WAIT_S)
+            n_in_vain = n_in_vain + 1 if came is None else 0
             if came is not None:
-                heard_ns = self._now_ns()
                 self.handle_in_step(*came)
-            elif self._session.peer is not None and self._now_ns() - heard_ns > silence_ns:
+            elif self._session.peer is not None and n_in_vain * _STEP_WAIT_S > _STEP_SILENCE_S:
                 self._session.end_session()
 
     def handle_in_step(self, packet: bytes, peer: Peer) -> None:
@@ -285,17 +226,18 @@ class RobotServer:
                 if may_answer:
                     self._welcome(command, peer)
                 return may_answer
-            self._session.offer(command, peer)
+            flags = self._session.offer(command, peer)
         except Refused as refusal:
             self.refused[refusal.cause] += 1
             return False
-        if command.flags & Flag.BYE:
+        if flags & Flag.BYE:
             self._say_goodbye(command, peer)
         self.n_accepted += 1
         self._echo_ns, self._arrived_ns = command.client_ns, self._now_ns()
-        if command.flags & Flag.RESET and self._traits & Trait.RESETTABLE:
+        if flags & Flag.RESET and self._traits & Trait.RESETTABLE:
             self._reset(command)
-        if command.flags & Flag.RECOVER and self._fault_now & Stop.PLANT and self._recovering is not None:
+        stopped = self._session.stop & self._fault_now & Stop.PLANT  # and its client knows it
+        if flags & Flag.RECOVER and stopped and self._recovering is not None:
             self._attempt(self._recovering.recover)
         return False
 
@@ -315,6 +257,7 @@ class RobotServer:
 
     def _reset(self, command: CommandFrame) -> None:
         self.reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
+        self._read_at = self._session.tick_number
         self._applied, self._before = np.zeros_like(self._applied), None
         self._fault_now, self._blind = Stop(0), False
         self._session.place(self.reading)
@@ -367,11 +310,15 @@ class RobotServer:
             return
         measured = None if self._sensing is None else self._sensing.torque_measured
         numbers = (reading.q, reading.dq, reading.t_s, 0.0 if measured is None else measured)
-        if all(np.isfinite(each).all() for each in numbers):
-            self.reading, self._measured, self._blind = reading, measured, False
-        else:
+        if not all(np.isfinite(each).all() for each in numbers):
             self._fault_now |= Stop.SENSOR
             self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
+            return
+        tick, before = self._session.tick_number, self.reading
+        if self._session.leapt(reading.q, before.q, tick - self._read_at):
+            self._fault_now |= Stop.SENSOR
+            self.fault = f"the joints leapt from {before.q} to {reading.q} rad"
+        self.reading, self._read_at, self._measured, self._blind = reading, tick, measured, False
 
     def _attempt(self, action: Callable[[], _T]) -> _T | None:
         """What an action of the plant gives; None, and a fault to report, if it raises."""

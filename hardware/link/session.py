@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,12 +19,21 @@ from spikearm.hardware.link.channel import Peer
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.limits import Limits
 from spikearm.hardware.link.watchdog import Watchdog, WatchdogRules
-from spikearm.hardware.link.wire import ENDING, Cause, CommandFrame, Flag, Mode, Refused, Stop
+from spikearm.hardware.link.wire import (
+    ENDING,
+    STARTING,
+    Cause,
+    CommandFrame,
+    Flag,
+    Mode,
+    Refused,
+    Stop,
+)
 from spikearm.records import FloatArray, JointState
 from spikearm.timesteps import ticks_in
 
-_AT_REST_RAD_S = 0.1
-"""Joint speed below which a stopped arm may be recovered [rad/s]."""
+AT_REST_RAD_S = 0.1
+"""Joint speed below which a stopped arm may be recovered, and a real one be served [rad/s]."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ class RobotSession:
         dt_s: Time of a tick [s].
         given: Torque that the arm's drives give already, from which the hold begins [N m], shape (n_joints,);
             None: all that the hold wants, as by a simulated arm.
+        real: Whether the arm can hurt: it is armed and recovered by those only who say that it may move.
         new_session: Draws session numbers.
 
     Attributes:
@@ -94,10 +104,12 @@ class RobotSession:
         *,
         dt_s: float,
         given: FloatArray | None = None,
+        real: bool = False,
         new_session: Callable[[], int] = random_session,
     ) -> None:
         self._limits = limits
         self._hold = hold
+        self._real = real
         self._new_session = new_session
         self._stale, self._ready = ticks_in(rules.stale_s, dt_s), ticks_in(rules.ready_s, dt_s)
         self._silence, self._blind = ticks_in(rules.silence_s, dt_s), ticks_in(rules.blind_s, dt_s)
@@ -108,6 +120,7 @@ class RobotSession:
         self._n_fast = self._n_blind = 0
         self._slowest = math.inf
         self.tick_number = 0
+        self._shown, self._shown_at = Stop(0), 0
         self.stops: list[tuple[int, Stop]] = []
         self.applied: FloatArray = np.zeros_like(first.q)
         self.end_session()
@@ -137,16 +150,25 @@ class RobotSession:
         self._n_ready = self._n_silent = 0
         self.watchdog.restart()
 
-    def offer(self, command: CommandFrame, peer: Peer) -> None:
+    def leapt(self, q: FloatArray, before: FloatArray, n_ticks: int) -> bool:
+        """Whether these joint angles [rad] are further from those before than any motion of an arm leads."""
+        return self._limits.leapt(q, before, n_ticks)
+
+    def offer(self, command: CommandFrame, peer: Peer) -> Flag:
         """Take a genuine command, or refuse it.
 
         A later command of the same tick takes the place of an earlier one, but what an earlier one asked for
         besides torque is done all the same.
 
+        Returns:
+            What of its flags is obeyed: who wants to end wants nothing else.
+
         Raises:
             Refused: It is none of this session, old, or not allowed now; nothing was changed.
         """
         self._require_acceptable(command, peer)
+        if command.flags & ENDING:
+            command = replace(command, flags=command.flags & (ENDING | Flag.HOLD))
         if self.peer is None:
             self.peer = peer
             if self.mode is Mode.IDLE:
@@ -155,6 +177,7 @@ class RobotSession:
         self._n_silent = 0
         self._command, self._fresh = command, True
         self._obey(command.flags)
+        return command.flags
 
     def tick(
         self,
@@ -179,11 +202,15 @@ class RobotSession:
         self._n_blind = self._n_blind + 1 if blind else 0
         if self._n_blind > self._blind:
             fault |= Stop.TORQUE_OFF
+        if fault & Stop.SENSOR and not blind:
+            self._hold.release()  # from where the arm is said to be now, without a pull towards before
         fault |= self._beyond(reading)
         if fault:
             self.protect(fault)
         elif fresh:
             self._recover(reading)
+        if self.stop != self._shown:
+            self._shown, self._shown_at = self.stop, self.tick_number
         self.applied = self._limits.clamp(self._wanted(reading), self.applied)
         return self.applied
 
@@ -218,13 +245,25 @@ class RobotSession:
             raise Refused(Cause.PEER)
         if command.sequence <= self.last_sequence:
             raise Refused(Cause.SEQUENCE)
-        if command.flags & ENDING and not command.flags & ~(ENDING | Flag.HOLD):
+        if command.flags & ENDING:
             return  # the wish to end is never too old, and its torque moves nothing
         if not 0 <= self.tick_number - command.answers <= self._stale:
             raise Refused(Cause.STALE)
-        starting = self.mode is Mode.COMMAND_WAIT or command.flags & (Flag.ARM | Flag.RECOVER)
-        if starting and command.torque.any():
+        if (self.mode is Mode.COMMAND_WAIT or command.flags & STARTING) and command.torque.any():
             raise Refused(Cause.FIRST_TORQUE)
+        if command.flags & STARTING:
+            self._require_deliberate(command)
+
+    def _require_deliberate(self, command: CommandFrame) -> None:
+        """What may set an arm in motion asks for one thing, and knows what it asks it of."""
+        if int(command.flags) & ~int(_WITH_A_START) not in (Flag.ARM, Flag.RECOVER):  # unknown ones, too
+            raise Refused(Cause.FLAGS)
+        if self._real and not command.flags & Flag.ACKNOWLEDGED:
+            raise Refused(Cause.UNACKNOWLEDGED)
+        # A stop that its client has not seen yet is not released by what was meant for an earlier one.
+        seen = self._shown == self.stop and command.answers >= self._shown_at
+        if command.flags & Flag.RECOVER and self.stop and not seen:
+            raise Refused(Cause.STALE)
 
     def _obey(self, flags: Flag) -> None:
         if flags & Flag.STOP and self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
@@ -294,12 +333,14 @@ class RobotSession:
         """A stopped arm at rest, within its limits, is released if the client asks for it now."""
         if not self.stop or self._command is None or not self._command.flags & Flag.RECOVER:
             return
-        if (np.abs(reading.dq) < _AT_REST_RAD_S).all() and not self._limits.violated(reading):
+        if (np.abs(reading.dq) < AT_REST_RAD_S).all() and not self._limits.violated(reading):
             if self.stop & Stop.TORQUE_OFF:
                 self._hold.release()  # without torque, the arm is no longer where it was held
             self.stop = Stop(0)
             self.mode = Mode.MONITOR
 
 
-_HOLDING = ENDING | Flag.HOLD | Flag.ARM | Flag.RECOVER | Flag.RESET | Flag.HELLO
+_HOLDING = ENDING | STARTING | Flag.HOLD | Flag.RESET | Flag.HELLO
 """Flags of commands whose torque moves nothing."""
+_WITH_A_START = Flag.HOLD | Flag.ACKNOWLEDGED
+"""Flags that may come with one of ``STARTING``."""

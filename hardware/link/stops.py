@@ -10,9 +10,10 @@ _REASONS = {
     Stop.CLIENT: "the client told it to",
     Stop.JOINT_LIMIT: "a joint was beyond its range",
     Stop.SPEED_LIMIT: "a joint was faster than its limit",
-    Stop.SENSOR: "a sensor gave no number",
+    Stop.SENSOR: "a sensor gave no number, or leapt",
     Stop.PLANT: "its drive or simulation failed",
     Stop.STALLED: "the robot's own program stood still for too long",
+    Stop.ENDED: "the robot's own program was told to end",
     Stop.TORQUE_OFF: "it could not hold its arm, whose torque is off",
 }
 

@@ -13,6 +13,8 @@ from spikearm.timesteps import ticks_in
 
 _RATE_TICKS = 100
 """Window of the success rate, as in libfranka (Franka Control Interface documentation)."""
+_LONGEST_SLEEP = 1 << 30
+"""More missed ticks than that are not counted: a state carries 32 bits of them."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Watchdog:
         Returns:
             Why to stop; 0 if there is no reason.
         """
+        n_ticks = min(n_ticks, _LONGEST_SLEEP)
         n_remembered = min(n_ticks, max(self._window.n_ticks, _RATE_TICKS))
         if armed:
             self.n_missed += n_ticks - n_remembered

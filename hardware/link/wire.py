@@ -46,10 +46,13 @@ class Flag(enum.IntFlag):
     RECOVER = 16
     RESET = 32
     BYE = 64
+    ACKNOWLEDGED = 128
 
 
 ENDING = Flag.STOP | Flag.BYE
 """Wishes that are fulfilled whatever else is wrong with the command."""
+STARTING = Flag.ARM | Flag.RECOVER
+"""Wishes after which an arm may move; of a real one, somebody has to have said that it may."""
 
 
 class Trait(enum.IntFlag):
@@ -72,6 +75,7 @@ class Stop(enum.IntFlag):
     PLANT = 64
     STALLED = 128
     TORQUE_OFF = 256
+    ENDED = 512
 
 
 class Cause(enum.StrEnum):
@@ -88,6 +92,8 @@ class Cause(enum.StrEnum):
     STALE = "stale"
     NOT_FINITE = "not finite"
     FIRST_TORQUE = "first torque not zero"
+    FLAGS = "contradicting flags"
+    UNACKNOWLEDGED = "not acknowledged"
 
 
 @dataclass(frozen=True, slots=True)

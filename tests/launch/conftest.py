@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import pytest
 
 from spikearm.launch.config import RunConfig
 from spikearm.launch.main import main
+from spikearm.launch.robot import Robot, make_robot
+from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.run import Finished, execute
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +75,26 @@ def process() -> Callable[..., Any]:
                 popen.kill()
 
     return start
+
+
+@contextmanager
+def serving(robot: Robot) -> Iterator[Robot]:
+    """A robot in a thread; closed at the end."""
+    done = threading.Event()
+    with robot:
+        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
+        thread.start()
+        try:
+            yield robot
+        finally:
+            done.set()
+            thread.join()
+
+
+@pytest.fixture
+def served() -> Callable[[Robot | RobotConfig], AbstractContextManager[Robot]]:
+    """Serves a robot, or what it is to be made from, in a thread."""
+    return lambda robot: serving(make_robot(robot) if isinstance(robot, RobotConfig) else robot)
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,8 @@ import os
 import re
 import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,7 +21,7 @@ from spikearm.hardware.link.wire import Mode, Stop
 from spikearm.launch import hardware_run
 from spikearm.launch.config import RunConfig
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
-from spikearm.launch.robot import Robot, make_robot
+from spikearm.launch.robot import Robot
 from spikearm.launch.robot_config import RobotConfig
 
 RUN = RunConfig(controller="osc", trials=1, duration_s=0.25, distance_m=0.02)
@@ -58,18 +56,11 @@ def at_tick(monkeypatch, *ticks: int) -> None:
     monkeypatch.setattr(hardware_run._Outcome, "on_tick", interrupted)
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[Robot]:
+@pytest.fixture
+def robot(served, short_path) -> Iterator[Robot]:
     """A robot in lock step, in a thread."""
-    done = threading.Event()
-    with make_robot(RobotConfig(listen=f"unix:{folder}/arm.sock", lock_step=True)) as robot:
-        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
-        thread.start()
-        try:
-            yield robot
-        finally:
-            done.set()
-            thread.join()
+    with served(RobotConfig(listen=f"unix:{short_path}/arm.sock", lock_step=True)) as robot:
+        yield robot
 
 
 def run_on(robot: Robot, folder: Path, **options):
@@ -84,60 +75,56 @@ def assert_left_to_its_hold(robot: Robot) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"monitor": True}], ids=["reach", "monitoring"])
-def test_ctrl_c_while_it_runs(short_path, monkeypatch, options):
+def test_ctrl_c_while_it_runs(robot, short_path, monkeypatch, options):
     at_tick(monkeypatch, 50)
-    with served(short_path) as robot:
-        summary, folder = run_on(robot, short_path, **options)
-        assert_left_to_its_hold(robot)
+    summary, folder = run_on(robot, short_path, **options)
+    assert_left_to_its_hold(robot)
     assert (summary["link"]["ended"], summary["n_ticks"]) == ("interrupted", 50)
     assert read_ticks(folder).num_rows == 50
 
 
-def test_ctrl_c_on_the_way_to_the_path(short_path, monkeypatch):
+def test_ctrl_c_on_the_way_to_the_path(robot, short_path, monkeypatch):
     at_tick(monkeypatch, 50)
-    with served(short_path) as robot:
-        robot.plant._q0 = robot.plant._q0 + 0.1
-        robot.server.reading = robot.plant.reset()
-        robot.session.place(robot.server.reading)
-        summary, folder = run_on(robot, short_path)
-        assert_left_to_its_hold(robot)
+    robot.plant._q0 = robot.plant._q0 + 0.1
+    robot.server.reading = robot.plant.reset()
+    robot.session.place(robot.server.reading)
+    summary, folder = run_on(robot, short_path)
+    assert_left_to_its_hold(robot)
     assert (summary["link"]["ended"], summary["n_ticks"]) == ("interrupted", 50)
     assert read_ticks(folder)["position_error_m"].to_numpy().max() < 0.02  # not the first reach, 0.1 rad away
 
 
-def test_second_ctrl_c_ends_at_once_and_still_says_goodbye(short_path, monkeypatch):
+def test_second_ctrl_c_ends_at_once_and_still_says_goodbye(robot, short_path, monkeypatch):
     at_tick(monkeypatch, 50)
     at_call(monkeypatch, RemotePlant, "close", 2)  # the second one, while the first is obeyed
-    with served(short_path) as robot:
-        with pytest.raises(KeyboardInterrupt):
-            run_on(robot, short_path)
-        wait_until(lambda: robot.session.moved_by == 0 and robot.session.peer is None)
-        assert_left_to_its_hold(robot)
+    with pytest.raises(KeyboardInterrupt):
+        run_on(robot, short_path)
+    wait_until(lambda: robot.session.moved_by == 0 and robot.session.peer is None)
+    assert_left_to_its_hold(robot)
 
 
-def test_ctrl_c_in_a_protective_stop_recovers_nothing(short_path, monkeypatch):
+def test_ctrl_c_in_a_protective_stop_recovers_nothing(robot, short_path, monkeypatch):
     recovered = []
     monkeypatch.setattr(hardware_run, "_recover", lambda *_: recovered.append(1))
-    with served(short_path) as robot:
-        protect = robot.session.protect
-        move, n_moves = robot.server._move, []
+    protect = robot.session.protect
+    move, n_moves = robot.server._move, []
 
-        def stopping(torque):
-            move(torque)
-            n_moves.append(1)
-            if len(n_moves) == 100:
-                protect(Stop.MISSED_IN_A_ROW)
-                ctrl_c()
+    def stopping(torque):
+        move(torque)
+        n_moves.append(1)
+        if len(n_moves) == 100:
+            protect(Stop.MISSED_IN_A_ROW)
+            ctrl_c()
 
-        robot.server._move = stopping
-        summary, _ = run_on(robot, short_path, recoveries=5)
-        assert robot.session.stop == Stop.MISSED_IN_A_ROW
-        assert_left_to_its_hold(robot)
+    robot.server._move = stopping
+    summary, _ = run_on(robot, short_path, recoveries=5)
+    assert robot.session.stop == Stop.MISSED_IN_A_ROW
+    assert_left_to_its_hold(robot)
     assert (summary["link"]["ended"], recovered) == ("interrupted", [])
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_ctrl_c_in_a_recovery_arms_nothing(short_path, monkeypatch, when):
+def test_ctrl_c_in_a_recovery_arms_nothing(robot, short_path, monkeypatch, when):
     recover, arm, armed = RemotePlant.recover, RemotePlant.arm, []
 
     def interrupted(plant):
@@ -149,42 +136,40 @@ def test_ctrl_c_in_a_recovery_arms_nothing(short_path, monkeypatch, when):
 
     monkeypatch.setattr(RemotePlant, "recover", interrupted)
     monkeypatch.setattr(RemotePlant, "arm", lambda plant: (armed.append(1), arm(plant)))
-    with served(short_path) as robot:
-        move, n_moves = robot.server._move, []
+    move, n_moves = robot.server._move, []
 
-        def stopping(torque):
-            move(torque)
-            n_moves.append(1)
-            if len(n_moves) == 100:
-                robot.session.protect(Stop.MISSED_IN_A_ROW)
+    def stopping(torque):
+        move(torque)
+        n_moves.append(1)
+        if len(n_moves) == 100:
+            robot.session.protect(Stop.MISSED_IN_A_ROW)
 
-        robot.server._move = stopping
-        summary, _ = run_on(robot, short_path, recoveries=5)
-        assert_left_to_its_hold(robot)
+    robot.server._move = stopping
+    summary, _ = run_on(robot, short_path, recoveries=5)
+    assert_left_to_its_hold(robot)
     assert (summary["link"]["ended"], len(armed)) == ("interrupted", 1)
 
 
-def test_ctrl_c_while_it_looks_at_the_robot(short_path, monkeypatch):
+def test_ctrl_c_while_it_looks_at_the_robot(robot, short_path, monkeypatch):
     at_call(monkeypatch, Conversation, "send")
-    with served(short_path) as robot:
-        with pytest.raises(KeyboardInterrupt):
-            run_on(robot, short_path)
-        assert robot.session.mode in (Mode.IDLE, Mode.MONITOR)
-        assert robot.session.moved_by == 0
+    with pytest.raises(KeyboardInterrupt):
+        run_on(robot, short_path)
+    assert robot.session.mode in (Mode.IDLE, Mode.MONITOR)
+    assert robot.session.moved_by == 0
     assert not (short_path / "runs").exists()
 
 
 @pytest.mark.parametrize(("method", "number", "n_armed"), [("_join", 2, 0), ("until", 1, 1)])
-def test_ctrl_c_before_the_first_tick(short_path, monkeypatch, method, number, n_armed):
+def test_ctrl_c_before_the_first_tick(robot, short_path, monkeypatch, method, number, n_armed):
     """While it joins the robot, and while the robot waits for commands in time."""
     arm, armed = RemotePlant.arm, []
     monkeypatch.setattr(RemotePlant, "arm", lambda plant: (armed.append(1), arm(plant)))
     at_call(monkeypatch, Conversation, method, number)
-    with served(short_path) as robot:
-        with pytest.raises(LinkError, match="interrupted before the robot was joined"):
-            run_on(robot, short_path)
-        assert_left_to_its_hold(robot)
+    with pytest.raises(LinkError, match="interrupted before the robot was joined"):
+        run_on(robot, short_path)
+    assert_left_to_its_hold(robot)
     assert len(armed) == n_armed
+    assert list((short_path / "runs").iterdir()) == []  # no folder that holds nothing
 
 
 def test_ctrl_c_while_nobody_answers(process):
@@ -222,25 +207,23 @@ def at_connection(monkeypatch, number: int) -> None:
     monkeypatch.setattr(hardware_run, "connect", interrupted)
 
 
-def test_robot_is_not_armed_after_it(short_path, monkeypatch):
+def test_robot_is_not_armed_after_it(robot, short_path, monkeypatch):
     at_connection(monkeypatch, 2)
-    with served(short_path) as robot:
-        with pytest.raises(LinkError, match="interrupted before the robot was joined"):
-            run_on(robot, short_path)
-        assert robot.session.mode is Mode.IDLE
+    with pytest.raises(LinkError, match="interrupted before the robot was joined"):
+        run_on(robot, short_path)
+    assert robot.session.mode is Mode.IDLE
 
 
-def test_robot_is_not_recovered_after_it(short_path, monkeypatch):
+def test_robot_is_not_recovered_after_it(robot, short_path, monkeypatch):
     on_tick = hardware_run._Outcome.on_tick
     at_connection(monkeypatch, 3)
-    with served(short_path) as robot:
 
-        def stopped(outcome, record):
-            on_tick(outcome, record)
-            if outcome.n_ticks == 50:
-                robot.session.protect(Stop.MISSED_IN_A_ROW)
+    def stopped(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            robot.session.protect(Stop.MISSED_IN_A_ROW)
 
-        monkeypatch.setattr(hardware_run._Outcome, "on_tick", stopped)
-        summary, _ = run_on(robot, short_path, recoveries=5)
-        assert (summary["link"]["ended"], summary["interrupted"]) == ("interrupted", True)
-        assert robot.session.stop == Stop.MISSED_IN_A_ROW
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", stopped)
+    summary, _ = run_on(robot, short_path, recoveries=5)
+    assert (summary["link"]["ended"], summary["interrupted"]) == ("interrupted", True)
+    assert robot.session.stop == Stop.MISSED_IN_A_ROW

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from spikearm.hardware.link.server import RobotServer
 from spikearm.launch import doctor, realtime
 from spikearm.launch.doctor import examine
 from spikearm.launch.doctor_link import examine_link
@@ -63,6 +66,13 @@ def test_remedies_with_brackets_are_shown_whole(spikearm, monkeypatch):
     assert "pip install 'y[z]'" in spikearm("doctor").err
 
 
+def test_remedy_is_a_line_that_can_be_copied(spikearm, monkeypatch):
+    remedy = "`sudo chmod a+r " + "/sys/class/powercap/intel-rapl:*/energy_uj " * 3 + "`"
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(doctor, "examine", lambda: [Finding("meter", "note", "none", remedy)])
+    assert f"meter: {remedy}" in spikearm("doctor").err.splitlines()
+
+
 def test_link_is_measured_on_a_robot_served_here():
     found = {f.subject: f for f in examine_link(n_ticks=250)}
     assert set(found) >= {"SCHED_FIFO", "mlockall", "cores for a link", "round trip", "period error"}
@@ -76,5 +86,31 @@ def test_what_is_not_permitted_is_said_with_its_remedy(monkeypatch):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(realtime.os, "sched_setscheduler", refused)
-    notes = realtime.prioritise(50)
+    with realtime.prioritised(50) as notes:
+        pass
     assert any("SCHED_FIFO: Operation not permitted" in note and "ulimit -r 99" in note for note in notes)
+
+
+def test_what_was_permitted_is_given_back():
+    """Figures are drawn, and other programs are to be had, when a run is over."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+    with realtime.prioritised(1) as notes:
+        inside = os.sched_getscheduler(0)
+        assert inside == (os.SCHED_FIFO if not any("SCHED_FIFO" in note for note in notes) else before[0])
+    assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
+
+
+@pytest.mark.parametrize("command", ["robot", "hardware"])
+def test_command_warns_of_what_is_not_permitted(spikearm, monkeypatch, short_path, command):
+    def refused(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(realtime.os, "sched_setscheduler", refused)
+    address = f"unix:{short_path}/arm.sock"
+    if command == "robot":
+        monkeypatch.setattr(RobotServer, "run", lambda server, wanted: None)
+        ended = spikearm("robot", "serve", "--arm", "planar2", "--listen", address)
+        assert ended.code == 0
+    else:
+        ended = spikearm("hardware", "run", "--arm", "planar2", "--robot", address)
+    assert "warning: SCHED_FIFO: Operation not permitted" in ended.complaint

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -50,24 +49,17 @@ def settings(folder: Path, **changes) -> RobotConfig:
     return dataclasses.replace(base, **changes)
 
 
-def test_run_drives_the_arm_at_the_arms_pace_and_gives_it_back(arm, short_path):
+def test_run_drives_the_arm_at_the_arms_pace_and_gives_it_back(arm, served, short_path):
     config = settings(short_path)
     run = RunConfig(
         arm="fr3", controller="osc", trials=1, duration_s=0.4, distance_m=0.02, out=short_path / "runs"
     )
     link = LinkConfig(robot=config.listen, acknowledge_real_arm=True)
-    done = threading.Event()
-    with make_robot(config) as robot:
-        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
-        thread.start()
-        began = time.monotonic()
-        try:
-            summary, folder = execute_on_robot(run, link)
-        finally:
-            done.set()
-            thread.join()
-        took_s = time.monotonic() - began
-        assert robot.session.tick_number <= arm.n_cycles <= robot.session.tick_number + 3
+    began = time.monotonic()
+    with served(config) as robot:
+        summary, folder = execute_on_robot(run, link)
+    took_s = time.monotonic() - began
+    assert robot.session.tick_number <= arm.n_cycles <= robot.session.tick_number + 3
     assert summary["link"]["ended"] == "done"
     assert summary["link"]["stops"] == []
     assert took_s > 400 * PERIOD_S  # the arm's period, not the millisecond that it stands for
@@ -79,19 +71,11 @@ def test_run_drives_the_arm_at_the_arms_pace_and_gives_it_back(arm, short_path):
     assert steps.max() <= 2.0  # of the arm's 1 N m, and of gravity along the way
 
 
-def test_arm_that_is_real_is_not_armed_without_a_word(arm, short_path):
+def test_arm_that_is_real_is_not_armed_without_a_word(arm, served, short_path):
     config = settings(short_path)
     run = RunConfig(arm="fr3", controller="osc", trials=1, duration_s=0.1, out=short_path / "runs")
-    done = threading.Event()
-    with make_robot(config) as robot:
-        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
-        thread.start()
-        try:
-            with pytest.raises(ConfigError, match="this robot is real"):
-                execute_on_robot(run, LinkConfig(robot=config.listen))
-        finally:
-            done.set()
-            thread.join()
+    with served(config), pytest.raises(ConfigError, match="this robot is real"):
+        execute_on_robot(run, LinkConfig(robot=config.listen))
 
 
 @pytest.mark.parametrize(

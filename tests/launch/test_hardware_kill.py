@@ -168,9 +168,11 @@ def test_frozen_robot_ends_the_run_and_stops_when_it_wakes(pair):
 def test_interrupted_robot_ends_the_run(pair):
     robot = pair.end_robot()
     assert robot["commands_accepted"] > 100
+    assert robot["stops"][-1]["why"] == "the robot's own program was told to end"
+    assert_stopped(robot)
     code, summary, _ = pair.end_client()
     assert code == 1
-    assert "LinkError" in summary["link"]["ended"]
+    assert "told to end" in summary["link"]["ended"]
 
 
 @pytest.mark.slow

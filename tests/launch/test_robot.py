@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 
 import numpy as np
 import pytest
@@ -11,10 +10,10 @@ import pytest
 from spikearm.envs.arms import load_arm
 from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, LinkError
-from spikearm.hardware.link.wire import Mode, Trait
+from spikearm.hardware.link.wire import Mode, Stop, Trait
 from spikearm.launch.config import RunConfig
 from spikearm.launch.hardware_run import LinkConfig, connect, execute_on_robot
-from spikearm.launch.robot import robot_around
+from spikearm.launch.robot import make_robot, robot_around
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
 
@@ -62,6 +61,48 @@ def test_arm_that_reads_outside_its_range_is_not_served(short_path, name, joint,
     assert plant.closed
 
 
+@pytest.mark.parametrize("traits", [Trait.REAL, Trait.RESETTABLE])
+def test_real_arm_that_moves_is_not_taken_over(short_path, traits):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = MisHomed(make_arm(config, arm), 0, 0.0)
+    read = plant.read
+    plant.read = lambda: dataclasses.replace(read(), dq=np.array((0.0, -0.3)))
+    if traits is Trait.RESETTABLE:
+        with robot_around(plant, arm, config, traits) as robot:
+            assert robot.session.mode is Mode.IDLE
+        return
+    with pytest.raises(ConfigError, match=r"real and moves, by up to 0\.30 rad/s.*at rest \(below 0\.1"):
+        robot_around(plant, arm, config, traits)
+    assert plant.closed
+
+
+@pytest.mark.parametrize("commanded", [False, True])
+def test_arm_comes_to_rest_before_its_robot_ends(short_path, commanded):
+    with make_robot(settings(short_path)) as robot:
+        robot.plant._data.qvel[:] = 0.4
+        robot.server.reading = robot.plant.read()
+        if commanded:
+            robot.session.mode = Mode.COMMAND_ACTIVE
+        robot.serve(lambda: False, on_stop=id)
+        assert np.abs(robot.plant.read().dq).max() <= 0.02
+        assert robot.session.tick_number >= 5
+        assert robot.session.stop == (Stop.ENDED if commanded else Stop(0))
+
+
+def test_arm_that_does_not_come_to_rest_is_not_waited_for(short_path):
+    with make_robot(settings(short_path, arm="planar2")) as robot:
+        look = robot.server._look
+
+        def restless():
+            look()
+            robot.server.reading = dataclasses.replace(robot.server.reading, dq=np.full(2, 0.5))
+
+        robot.server._look = restless
+        robot.serve(lambda: False, on_stop=id)
+        assert robot.session.tick_number >= 1000
+
+
 @pytest.mark.parametrize(("lock_step", "trait"), [(True, Trait(0)), (False, Trait.LOCK_STEP)])
 def test_real_arm_is_not_served_in_lock_step(short_path, lock_step, trait):
     config = settings(short_path, arm="planar2", lock_step=lock_step)
@@ -70,45 +111,34 @@ def test_real_arm_is_not_served_in_lock_step(short_path, lock_step, trait):
         robot_around(make_arm(config, arm), arm, config, Trait.REAL | trait)
 
 
-@pytest.mark.parametrize(("served", "believed"), [("fr3", "iiwa14"), ("iiwa14", "gen3"), ("gen3", "fr3")])
-def test_client_of_another_arm_does_not_join(short_path, served, believed):
-    config = settings(short_path, arm=served)
-    arm, done = load_arm(served), threading.Event()
-    with robot_around(make_arm(config, arm), arm, config, Trait.RESETTABLE) as robot:
-        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
-        thread.start()
-        try:
-            with pytest.raises(LinkError, match=r"another arm than the one this run is for.*--arm"):
-                connect(LinkConfig(robot=config.listen), load_arm(believed))
-            with connect(LinkConfig(robot=config.listen), arm) as plant:
-                assert plant.mode is Mode.MONITOR
-        finally:
-            done.set()
-            thread.join()
+@pytest.mark.parametrize(("true", "believed"), [("fr3", "iiwa14"), ("iiwa14", "gen3"), ("gen3", "fr3")])
+def test_client_of_another_arm_does_not_join(served, short_path, true, believed):
+    config = settings(short_path, arm=true)
+    arm = load_arm(true)
+    with served(robot_around(make_arm(config, arm), arm, config, Trait.RESETTABLE)):
+        with pytest.raises(LinkError, match=r"another arm than the one this run is for.*--arm"):
+            connect(LinkConfig(robot=config.listen), load_arm(believed))
+        with connect(LinkConfig(robot=config.listen), arm) as plant:
+            assert plant.mode is Mode.MONITOR
 
 
 @pytest.mark.parametrize("monitor", [False, True])
-def test_real_arm_far_from_its_start_is_looked_at_but_not_moved(short_path, monitor):
+def test_real_arm_far_from_its_start_is_looked_at_but_not_moved(served, short_path, monitor):
     run = RunConfig(controller="osc", trials=1, duration_s=0.05, distance_m=0.02, out=short_path / "runs")
     config = settings(short_path)
-    arm, done = load_arm(config.arm), threading.Event()
+    arm = load_arm(config.arm)
     plant = make_arm(config, arm)
     plant._q0 = plant._q0 + 0.12
     start = plant.reset().q
     link = LinkConfig(robot=config.listen, acknowledge_real_arm=True, monitor=monitor)
-    with robot_around(plant, arm, config, Trait.REAL) as robot:
-        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
-        thread.start()
-        try:
-            if monitor:
-                summary, _ = execute_on_robot(run, link)
-                assert summary["link"]["monitor_only"] is True
-            else:
-                with pytest.raises(ConfigError, match=r"real and stands .*--lead-in"):
-                    execute_on_robot(run, link)
-        finally:
-            done.set()
-            thread.join()
+    with served(robot_around(plant, arm, config, Trait.REAL)):
+        if monitor:
+            summary, _ = execute_on_robot(run, link)
+            assert summary["link"]["monitor_only"] is True
+        else:
+            with pytest.raises(ConfigError, match=r"real and stands .*--lead-in"):
+                execute_on_robot(run, link)
+            assert list((short_path / "runs").iterdir()) == []
         # Its drives were off: it sinks a little until its own hold has its torque.
         np.testing.assert_allclose(plant.read().q, start, atol=0.06)
 

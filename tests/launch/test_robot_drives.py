@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -41,26 +40,19 @@ def settings(bus, folder: Path, **changes) -> RobotConfig:
     return RobotConfig(**{**fields, "listen": f"unix:{folder}/arm.sock", **changes})
 
 
-def test_servos_are_served_held_and_let_go(bus, short_path):
-    done = threading.Event()
+def test_servos_are_served_held_and_let_go(bus, served, short_path):
     link = LinkConfig(robot=f"unix:{short_path}/arm.sock")
     start = bus.plant.read().q
-    with make_robot(settings(bus, short_path)) as robot:
-        thread = threading.Thread(target=lambda: robot.serve(lambda: not done.is_set(), on_stop=id))
-        thread.start()
-        try:
-            with connect(link, load_arm("planar2")) as plant:
-                assert plant.traits == Trait.REAL
-                with pytest.raises(ConfigError, match="this robot is real"):
-                    plant.arm()
-                clock = LinkClock(plant, arm=False)
-                for _ in range(100):
-                    clock.wait()
-                    plant.write(np.zeros(2))
-                assert plant.mode is Mode.MONITOR
-        finally:
-            done.set()
-            thread.join()
+    with served(settings(bus, short_path)):
+        with connect(link, load_arm("planar2")) as plant:
+            assert plant.traits == Trait.REAL
+            with pytest.raises(ConfigError, match="this robot is real"):
+                plant.arm()
+            clock = LinkClock(plant, arm=False)
+            for _ in range(100):
+                clock.wait()
+                plant.write(np.zeros(2))
+            assert plant.mode is Mode.MONITOR
         np.testing.assert_allclose(bus.plant.read().q, start, atol=0.05)
     assert [servo.table[64] for servo in bus.servos.values()] == [0, 0]
 

@@ -11,7 +11,8 @@ from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.hold import Hold, HoldGains
 from spikearm.hardware.link.limits import LimitRules, Limits
 from spikearm.hardware.link.remote_plant import RemotePlant
-from spikearm.hardware.link.server import RobotServer, ServedPlant
+from spikearm.hardware.link.served_plant import ServedPlant
+from spikearm.hardware.link.server import RobotServer
 from spikearm.hardware.link.session import RobotSession, SessionRules
 from spikearm.hardware.link.wire import Codec, CommandFrame, Flag, Trait
 from spikearm.records import FloatArray, JointState
@@ -112,7 +113,7 @@ class Rig:
         q_range = np.tile((-np.inf, np.inf), (n, 1)) if q_range is None else q_range
         torque_limits = np.full(n, 100.0) if torque_limits is None else torque_limits
         self.codec = Codec(n, key)
-        self.now_ns = 0
+        self.now_ns = self.client_skew_ns = 0
         self.frozen = False
         self.inwards: deque[tuple[bytes, object]] = deque(maxlen=1000)
         self.outwards: dict[object, deque[bytes]] = {}
@@ -123,6 +124,7 @@ class Rig:
             Hold(self.dynamics, HoldGains(), q_range, dt_s=self.plant.dt_s),
             self.plant.read(),
             dt_s=self.plant.dt_s,
+            real=bool(traits & Trait.REAL),
             **({} if new_session is None else {"new_session": new_session}),
         )
         self.lock_step = lock_step
@@ -146,7 +148,7 @@ class Rig:
             _ClientEnd(self, peer=f"client {len(self.plants)}"),
             codec,
             rules=rules,
-            now_ns=lambda: self.now_ns,
+            now_ns=lambda: self.now_ns + self.client_skew_ns,
             interrupted=interrupted,
         )
         self.plants.append(plant)

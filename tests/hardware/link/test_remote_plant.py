@@ -398,10 +398,36 @@ def test_lock_step_asks_again_for_a_lost_answer(rig):
     assert robot.plant.t_s == pytest.approx(2e-3)
 
 
+def test_client_says_when_the_robot_shall_stop(rig):
+    robot = rig()
+    plant = robot.armed(rules=ClientRules(timeout_s=0.003))
+    plant.write(np.zeros(2))
+    robot.periods(3)
+    assert robot.session.stop == Stop(0)
+    robot.period()
+    assert robot.session.stop == Stop.MISSED_IN_A_ROW
+
+
+@pytest.mark.parametrize("skew_ns", [0, 3_600 * 10**9, -(10**15)])
+def test_clocks_of_the_two_ends_are_never_compared(rig, skew_ns):
+    """A client that lives an hour later, or on a machine that was started long after, moves it alike."""
+    robot = rig()
+    robot.client_skew_ns = skew_ns
+    plant = robot.armed()
+    for k in range(50):
+        plant.next_state()
+        plant.write(np.array((0.01 * k, -0.02 * k)))
+    robot.period()
+    torques = np.array(robot.plant.applied[-49:])
+    np.testing.assert_allclose(torques, np.outer(np.arange(1, 50), (0.01, -0.02)))
+    assert plant.statistics.document()["round_trip_s"]["max"] < 2e-3
+    assert plant.stop_reason == Stop(0)
+
+
 def test_every_reason_has_its_words():
     for reason in Stop:
         assert describe(reason) != "no reason given"
-    assert describe(Stop.SENSOR | Stop.CLIENT) == "the client told it to, a sensor gave no number"
+    assert describe(Stop.SENSOR | Stop.CLIENT) == "the client told it to, a sensor gave no number, or leapt"
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import PERIOD_NS, MassDynamics, Masses
+from rig import KEY, PERIOD_NS, MassDynamics, Masses
 
+from spikearm.hardware.link.conversation import ClientRules
+from spikearm.hardware.link.elapsed import elapsed_ns
+from spikearm.hardware.link.key import TAG_BYTES, tag_of
 from spikearm.hardware.link.limits import LimitRules
-from spikearm.hardware.link.wire import Cause, Flag, Mode, Stop
+from spikearm.hardware.link.wire import Cause, Codec, Flag, Mode, Stop, Trait
 
 STRANGER = "stranger"
 
@@ -149,6 +153,52 @@ def test_command_without_a_number_is_counted_and_not_passed_on(rig):
     assert np.isfinite(robot.plant.applied).all()
 
 
+def spoilt(packet: bytes) -> bytes:
+    return packet[:-1] + bytes((packet[-1] ^ 1,))
+
+
+def of_version(version: int, packet: bytes) -> bytes:
+    body = packet[:4] + bytes((version,)) + packet[5:-TAG_BYTES]
+    return body + tag_of(body, KEY)
+
+
+REFUSED = {
+    Cause.SIZE: {"damage": lambda packet: packet[:-1]},
+    Cause.TAG: {"damage": spoilt},
+    Cause.HEADER: {"damage": lambda packet: of_version(9, packet)},
+    Cause.JOINTS: {"codec": Codec(3, KEY), "torque": np.zeros(3)},
+    Cause.SESSION: {"session": 7},
+    Cause.PEER: {"peer": STRANGER},
+    Cause.SEQUENCE: {"sequence": 1},
+    Cause.STALE: {"answers": 1},
+    Cause.NOT_FINITE: {"torque": np.array((0.0, np.inf))},
+    Cause.FIRST_TORQUE: {"flags": Flag.ARM},
+    Cause.FLAGS: {"flags": Flag.ARM | Flag.RECOVER, "torque": np.zeros(2)},
+    Cause.UNACKNOWLEDGED: {"flags": Flag.RECOVER, "torque": np.zeros(2)},
+}
+"""What is wrong with an else genuine command, by the cause that it is refused for."""
+
+
+@pytest.mark.parametrize("cause", REFUSED, ids=str)
+def test_each_cause_of_refusal_is_counted_and_moves_nothing(rig, cause):
+    robot = rig(traits=Trait.REAL)
+    plant = robot.armed(rules=ClientRules(acknowledged=True))
+    for _ in range(5):
+        plant.next_state()
+        plant.write(np.array((0.2, 0.2)))
+    robot.period()
+    wrong = {"torque": np.array((0.9, 0.9)), **REFUSED[cause]}
+    codec, damage = wrong.pop("codec", robot.codec), wrong.pop("damage", bytes)
+    peer = wrong.pop("peer", "client 0")
+    packet = damage(codec.pack_command(robot.command(**wrong)))
+    accepted, before = robot.server.n_accepted, robot.server.refused[cause]
+    offered(robot, packet, peer)
+    assert robot.server.n_accepted == accepted
+    assert robot.server.refused[cause] == before + 1
+    np.testing.assert_array_equal(robot.plant.applied[-1], (0.2, 0.2))
+    assert robot.session.mode is Mode.COMMAND_ACTIVE
+
+
 def test_request_to_stop_is_obeyed_though_its_torque_is_no_number(rig):
     robot = rig()
     robot.armed()
@@ -169,6 +219,50 @@ def test_failing_arm_stops_the_arm_and_not_the_server(rig, trouble, why):
     assert plant.stop_reason == why
     assert np.isfinite(plant.read().q).all()
     assert ("drive is hot" if trouble == "error" else "nan") in robot.server.fault
+
+
+@pytest.mark.parametrize("n_readings", [1, 3000], ids=["for a moment", "for good"])
+@pytest.mark.parametrize("mode", ["commanded", "held"])
+def test_encoder_that_leaps_stops_the_arm_and_does_not_move_it(rig, mode, n_readings):
+    """Within its range and at rest, half a radian further: a client would drive it all the way back."""
+    robot = rig(q_range=np.tile((-3.0, 3.0), (2, 1)))
+    client = robot.armed() if mode == "commanded" else None
+    read, n_read = robot.plant.read, []
+
+    def leaping():
+        n_read.append(1)
+        state = read()
+        return (
+            replace(state, q=state.q + np.array((0.5, 0.0)))
+            if 100 < len(n_read) <= 100 + n_readings
+            else state
+        )
+
+    robot.plant.read = leaping
+    for _ in range(1000):
+        if client is None or client.mode is Mode.STOPPED:
+            robot.period()
+            continue
+        client.next_state()
+        if client.mode is not Mode.STOPPED:
+            state = client.read()
+            client.write(-400.0 * state.q - 40.0 * state.dq)
+    assert robot.session.stop & Stop.SENSOR
+    assert "the joints leapt from" in robot.server.fault
+    assert np.abs(robot.plant.q).max() < 0.01
+
+
+def test_arm_may_be_elsewhere_after_a_time_without_a_reading(rig):
+    """A reading that was lost is no leap: what an arm can have moved meanwhile is allowed."""
+    robot = rig()
+    robot.armed()
+    robot.plant.dq = np.array((2.5, 0.0))
+    read = robot.plant.read
+    robot.plant.read = lambda: (_ for _ in ()).throw(RuntimeError("no answer"))
+    robot.periods(8)
+    robot.plant.read = read
+    robot.periods(3)
+    assert robot.session.stop == Stop.PLANT
 
 
 @pytest.mark.parametrize("blind", ["nan", "error"])
@@ -292,6 +386,35 @@ def test_nothing_but_numbers_is_ever_sent(rig, wrong, why):
     assert plant.stop_reason == why
     assert plant.statistics.refused == {}
     assert np.isfinite(robot.plant.applied).all()
+
+
+class Tripped(Masses):
+    """Takes torque again once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_recovered = 0
+
+    def recover(self):
+        self.n_recovered += 1
+        self.error = None
+
+
+def test_drive_is_recovered_once_its_client_has_seen_that_it_stopped(rig):
+    robot = rig(plant=Tripped())
+    robot.connect()
+    robot.plant.error = RuntimeError("overload")
+    robot.period()  # the state that it is answered to says nothing of it
+    for expected in (0, 1):
+        offered(robot, robot.codec.pack_command(robot.command(flags=Flag.RECOVER)), "client 0")
+        assert robot.plant.n_recovered == expected
+    assert robot.session.stop == Stop.PLANT
+
+
+def test_suspended_machine_counts_as_time():
+    """CLOCK_MONOTONIC stands still while a laptop sleeps: its arm would go on as if nothing had been."""
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    assert before <= elapsed_ns() <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 class Limp(Masses):

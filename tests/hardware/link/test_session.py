@@ -25,7 +25,7 @@ def reading(q=(0.0, 0.0), dq=(0.0, 0.0)) -> JointState:
 class Driver:
     """A session and the one who talks to it."""
 
-    def __init__(self, sessions, *, rules=None, limits=None, weight=0.0, peer="me") -> None:
+    def __init__(self, sessions, *, rules=None, limits=None, weight=0.0, peer="me", real=False) -> None:
         self.peer = peer
         self.sequence = 0
         self.reading = reading()
@@ -35,10 +35,11 @@ class Driver:
             Hold(MassDynamics(weight=weight), HoldGains(), RANGE, dt_s=1e-3),
             self.reading,
             dt_s=1e-3,
+            real=real,
             new_session=sessions,
         )
 
-    def offer(self, torque=ZERO, flags=NOTHING, peer=None, **changes) -> None:
+    def offer(self, torque=ZERO, flags=NOTHING, peer=None, **changes) -> Flag:
         self.sequence += 1
         fields = {
             "session": self.session.number,
@@ -50,7 +51,7 @@ class Driver:
             "timeout_ticks": 0,
             "torque": np.asarray(torque, dtype=float),
         }
-        self.session.offer(CommandFrame(**{**fields, **changes}), peer or self.peer)
+        return self.session.offer(CommandFrame(**{**fields, **changes}), peer or self.peer)
 
     def tick(self, torque=None, flags=NOTHING, **changes) -> np.ndarray:
         """One tick, with a command if there is a torque or a flag."""
@@ -204,6 +205,62 @@ def test_recovery_leads_back_to_monitoring(active):
     active.tick(ZERO, Flag.RECOVER)
     assert (active.session.mode, active.session.stop) == (Mode.MONITOR, Stop(0))
     active.arm()
+
+
+def test_stop_that_was_not_seen_is_not_released_by_what_was_meant_for_an_earlier_one(active):
+    active.tick(ZERO, Flag.STOP)
+    seen = active.session.tick_number
+    active.session.tick(active.reading, fault=Stop.SENSOR)
+    assert active.refused(flags=Flag.RECOVER, answers=seen) is Cause.STALE
+    active.session.stalled(1)  # between two ticks, before a state can say so
+    active.session.protect(Stop.STALLED)
+    assert active.refused(flags=Flag.RECOVER) is Cause.STALE
+    active.tick()
+    assert active.session.stop == Stop.CLIENT | Stop.SENSOR | Stop.STALLED
+    active.tick(ZERO, Flag.RECOVER)
+    assert (active.session.mode, active.session.stop) == (Mode.MONITOR, Stop(0))
+
+
+@pytest.mark.parametrize("with_hold", [Flag(0), Flag.HOLD])
+def test_real_arm_is_armed_and_recovered_by_those_only_who_say_that_it_may_move(make, with_hold):
+    driver = make(real=True)
+    driver.tick(ZERO)
+    assert driver.refused(flags=Flag.ARM | with_hold) is Cause.UNACKNOWLEDGED
+    driver.tick(ZERO, Flag.ARM | with_hold | Flag.ACKNOWLEDGED)
+    assert driver.session.mode is Mode.COMMAND_WAIT
+    driver.tick(ZERO, Flag.STOP)
+    for _ in range(20):
+        driver.tick()
+        assert driver.refused(flags=Flag.RECOVER | with_hold) is Cause.UNACKNOWLEDGED
+    assert driver.session.stop == Stop.CLIENT
+    driver.tick(ZERO, Flag.RECOVER | with_hold | Flag.ACKNOWLEDGED)
+    assert driver.session.mode is Mode.MONITOR
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [Flag.ARM | Flag.RECOVER, Flag.RECOVER | Flag.RESET, Flag.ARM | Flag.HELLO, Flag.RECOVER | 1 << 12],
+)
+def test_who_asks_for_motion_and_something_else_gets_neither(make, flags):
+    driver = make()
+    driver.tick(ZERO)
+    driver.session.protect(Stop.CLIENT)
+    driver.tick()
+    assert driver.refused(flags=flags) is Cause.FLAGS
+    assert driver.session.mode is Mode.STOPPED
+
+
+@pytest.mark.parametrize("start", [Flag.ARM, Flag.RECOVER, Flag.RESET])
+@pytest.mark.parametrize("end", [Flag.STOP, Flag.BYE])
+def test_who_wants_to_end_wants_nothing_else(make, start, end):
+    driver = make()
+    driver.tick(ZERO)
+    assert driver.offer(flags=end | start | Flag.HOLD) == end | Flag.HOLD
+    assert driver.session.mode is not Mode.COMMAND_WAIT
+    stopped = make().arm()
+    stopped.tick(ZERO, Flag.STOP)
+    stopped.tick(ZERO, end | start)
+    assert stopped.session.stop == Stop.CLIENT
 
 
 @pytest.mark.parametrize("where", [{"dq": (0.2, 0.0)}, {"q": (1.01, 0.0)}])

@@ -66,6 +66,12 @@ def test_long_sleep_is_counted_as_fast_as_a_short_one():
     assert (watchdog.n_missed, watchdog.longest_run) == (10**9, 10**9)
 
 
+def test_sleep_of_any_length_fits_a_state():
+    watchdog = Watchdog(WatchdogRules(), dt_s=1e-3)
+    assert watchdog.sleep(10**11) == Stop.MISSED_IN_A_ROW | Stop.MISSED_TOO_OFTEN
+    assert watchdog.n_missed == watchdog.longest_run < 2**32
+
+
 def test_rules_mean_the_same_time_at_any_period():
     for dt_s, n in ((1e-3, 20), (2e-3, 10), (5e-3, 4), (0.1, 1)):
         stops = run(Watchdog(WatchdogRules(max_share=1.0), dt_s=dt_s), n * "x")

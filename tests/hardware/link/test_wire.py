@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import ast
 import math
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from spikearm.hardware.link import wire
 from spikearm.hardware.link.key import TAG_BYTES, tag_of
 from spikearm.hardware.link.wire import (
     Cause,
@@ -157,3 +160,17 @@ def test_random_bytes_are_never_accepted():
     rng = np.random.default_rng(8)
     for _ in range(2000):
         assert cause(CODEC.unpack_command, rng.bytes(CODEC.command_bytes)) is Cause.TAG
+
+
+def test_nothing_on_the_wire_is_evaluated():
+    """No module of the link can turn bytes into objects or code."""
+    for path in Path(wire.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+        }
+        names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert not names & {"pickle", "marshal", "shelve", "dill", "yaml", "eval", "exec", "compile"}, path
+        allowed = [node.value for node in ast.walk(tree) if getattr(node, "arg", "") == "allow_pickle"]
+        assert not any(ast.literal_eval(value) for value in allowed), path
