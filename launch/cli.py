@@ -27,6 +27,7 @@ from spikearm.errors import (
 from spikearm.launch.display import console
 from spikearm.launch.help import ALL, SHORT, help_text
 from spikearm.launch.option_types import option_types
+from spikearm.launch.subject import SubjectFormatter
 
 T = TypeVar("T")
 
@@ -135,13 +136,15 @@ def option(argv: Sequence[str], name: str) -> str | None:
 
 def guarded(work: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     """Run a command; errors that have an explanation give it, on one line, instead of a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(SubjectFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         code = work(argv)
         sys.stdout.flush()  # a reader who has left is noticed here, not when the interpreter ends
         return code
     except SpikearmError as error:
-        _complain(f"{type(error).__name__}: {error}")
+        _complain(" ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]))
         return BAD_ARGUMENTS if isinstance(error, _ARGUMENT_ERRORS) else FAILED
     except BrokenPipeError:
         # Who read the output has enough, as `head` has; what is left of it goes nowhere.

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from spikearm.controller.journal import is_written
 from spikearm.controller.loop import LoopResult
-from spikearm.controller.ticklog import Recovery, has_log, log_description, read_ticks, recover
+from spikearm.controller.ticklog import JOURNAL_NAME, Recovery, has_log, log_description, read_ticks, recover
 from spikearm.errors import ConfigError, JournalError, RunFolderError
 from spikearm.launch.compose import make_substrate
 from spikearm.launch.config import NETWORKED, RunConfig, load_config
@@ -47,6 +48,10 @@ def recover_run(folder: Path) -> Recovered:
     if not folder.is_dir():
         raise RunFolderError(f"no run folder {folder}; give the folder that holds ticks.journal.")
     logs = [part for part in (folder / WITHOUT_ADAPTATION, folder) if has_log(part)]
+    rows = run_folders_in(folder)
+    if not logs and rows:
+        each = ", ".join(row.name for row in rows)
+        raise JournalError(f"{folder} is a comparison; recover its runs one by one: {each}.")
     if not logs:
         raise JournalError(f"{folder} holds no tick log: the run ended before its first tick.")
     recovered = [(part, recover(part)) for part in logs]
@@ -58,6 +63,23 @@ def recover_run(folder: Path) -> Recovered:
             summaries[1][name] = summaries[0]["rmse_m_by_trial"]
             write_json(folder / SUMMARY_NAME, summaries[1])
     return Recovered(recovered[-1][1], logs[-1], summaries[-1])
+
+
+def run_folders_in(folder: Path) -> list[Path]:
+    """The run folders in that of a comparison, in the order in which they were begun."""
+    logs = [part for part in folder.iterdir() if (part / RUN_NAME).exists() and has_log(part)]
+    return sorted((part for part in logs if part.name != WITHOUT_ADAPTATION), key=lambda part: part.name)
+
+
+def unrecovered(folder: Path) -> str | None:
+    """What to know of a run that has not ended by itself, and what to do; None of all others."""
+    journals = [part / JOURNAL_NAME for part in (folder, folder / WITHOUT_ADAPTATION)]
+    left = [journal for journal in journals if journal.exists()]
+    if not left:
+        return None
+    if any(map(is_written, left)):
+        return f"{folder} is still going on: this is what it came to so far."
+    return f"{folder} was killed: `spikearm logs recover {folder}` makes its table and summary."
 
 
 def settings_of(folder: Path) -> RunConfig:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
+WHY_LATE = "other programs on the computer can make ticks late, too"
+"""Said wherever late ticks are counted."""
+_SMALL = ("no", "one", "two", "three")
 
 
 def si(value: float | None, unit: str) -> str:
@@ -23,6 +28,13 @@ def ms(seconds: float | None) -> str:
 def mm(metres: float | None) -> str:
     """A length in millimetres."""
     return "–" if metres is None else f"{1e3 * metres:.2f} mm"
+
+
+def last_reaches(numbers: Iterable[int]) -> str:
+    """The last reaches of some runs, from how many there are of each; see :func:`~.summary.n_late`."""
+    most, least = max(found := set(numbers)), min(found)
+    words = f"last {_SMALL[most]} reaches" if most > 1 else "last reach"
+    return words if most == least else f"{words} or fewer"
 
 
 def duration(seconds: float) -> str:

@@ -47,7 +47,7 @@ def _lead(wear: dict[str, Any]) -> str:
         else f"at this rate the most used device is worn out after {_period(hours)} of operation"
     )
     return (
-        f"{wear['label']}: {wear['set_mean']:.3g} SET pulses per device in {wear['operated_s']:.3g} s, "
+        f"{wear['label'][0].upper()}{wear['label'][1:]}: {wear['set_mean']:.3g} SET pulses per device in {wear['operated_s']:.3g} s, "
         f"at most {wear['set_max']}; {last}."
     )
 
@@ -80,8 +80,8 @@ def _map(anchor: str, i: int, matrix: Conductances) -> Figure:
         130 + 26 * diff_us.shape[1],
         [heat],
         layout(
-            xaxis=axis(f"{matrix.label}: input (neuron)", zeroline=False, showgrid=False),
-            yaxis=axis("output", dtick=1, autorange="reversed", zeroline=False, showgrid=False),
+            xaxis=axis(f"neuron, input of {matrix.label}", zeroline=False, showgrid=False),
+            yaxis=axis("output (joint)", dtick=1, autorange="reversed", zeroline=False, showgrid=False),
         ),
     )
 
@@ -97,7 +97,7 @@ def _histogram(anchor: str, run: RunData) -> Figure:
                 "type": "scatter",
                 "mode": "lines",
                 "line": {"shape": "hvh", "width": 2, "color": run_colour(i)},
-                "name": f"{matrix.label}{', learned' if matrix.learned else ''}",
+                "name": f"{matrix.label}{' (learns)' if matrix.learned else ''}",
                 "x": numbers(0.5 * (edges[1:] + edges[:-1])),
                 "y": [int(c) if c else None for c in counts],
                 "hovertemplate": "%{y} devices at %{x:.3g} µS",
