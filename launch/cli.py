@@ -25,7 +25,7 @@ from spikearm.errors import (
     WeightsError,
 )
 from spikearm.launch.display import console
-from spikearm.launch.help import ALL, SHORT, help_text
+from spikearm.launch.help import ALL, SHORT, help_text, short_help
 from spikearm.launch.option_types import option_types
 from spikearm.launch.subject import SubjectFormatter
 
@@ -68,11 +68,11 @@ def parse(
         SystemExit: Help was asked for, with code 0.
     """
     if ALL in argv or any(word in SHORT for word in argv):
-        chosen = None if ALL in argv else common
-        shown = help_text(
-            command if default is None else default, prog=prog, examples=examples, common=chosen
-        )
-        print(shown, flush=True)
+        about = command if default is None else default
+        if ALL in argv:
+            print(help_text(about, prog=prog, examples=examples), flush=True)
+        else:
+            print(short_help(about, prog=prog, examples=examples, common=common), flush=True)
         sys.exit(DONE)
     said = io.StringIO()
     try:

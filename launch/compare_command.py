@@ -18,6 +18,7 @@ from spikearm.launch.display import LivePanel, console
 from spikearm.launch.figures import draw_comparison
 from spikearm.launch.run_command import base_config
 from spikearm.launch.summary import late_rms_m, n_late
+from spikearm.launch.words import three_digits
 from spikearm.launch.writing import Writing, writing
 
 _COMMON = (
@@ -76,8 +77,8 @@ def _compare(argv: Sequence[str]) -> int:
         default=default,
         examples=(
             "spikearm compare",
-            "spikearm compare --trials 5 --payload-kg 2",
             "spikearm compare --trials 4 --devices",
+            "spikearm compare --trials 5 --payload-kg 2",
         ),
         common=_COMMON,
     )
@@ -112,7 +113,8 @@ def _table(document: dict[str, Any]) -> Table:
     table = Table(
         *map(_column, columns),
         padding=(0, 1, 0, 0),
-        caption=f"all, last {late}: rms tracking error of all {n_reaches} reaches and of the last {late}. "
+        caption_justify="left",
+        caption=f"all, last {late}: rms tracking error of all {n_reaches} reaches and of the last {late} of them. "
         "norm.: mean error, 0 without payload, 1 without adaptation. tick: median, measured here. "
         "model, chip: energy per tick "
         "from counted operations and from a measured chip, two kinds of evidence never to be added. ratio: "
@@ -146,6 +148,7 @@ def _writing_table(document: dict[str, Any]) -> Table:
     table = Table(
         *map(_column, columns),
         padding=(0, 1, 0, 0),
+        caption_justify="left",
         caption="pulses: per tick, on all learned weights. most: on the most used device. nJ: "
         "energy of these pulses per tick, bottom-up. stuck: devices that follow no pulse, worn out or "
         "faulty from the start: as many as the row says, or as were published for its technology (of HfO2, "
@@ -164,7 +167,7 @@ def _cells(devices: Writing) -> tuple[str, ...]:
         f"{devices.most_pulses:.0f}",
         f"{1e9 * devices.joules_per_tick:.3g}",
         f"{100 * devices.stuck:.1f}",
-        f"{devices.lifetime_h:.3g}",
+        three_digits(devices.lifetime_h),
     )
 
 

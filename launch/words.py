@@ -16,8 +16,8 @@ def si(value: float | None, unit: str) -> str:
         return "–"
     for factor, prefix in _PREFIXES:
         if abs(value) >= factor:
-            return f"{_three_digits(value / factor)} {prefix}{unit}"
-    return f"{_three_digits(value)} {unit}"
+            return f"{three_digits(value / factor)} {prefix}{unit}"
+    return f"{three_digits(value)} {unit}"
 
 
 def ms(seconds: float | None) -> str:
@@ -51,13 +51,13 @@ def of_run(label: str, n_runs: int, sentence: str) -> str:
 def times(ratio: float) -> str:
     """A ratio in words."""
     if ratio > 1.05:
-        return f"{_three_digits(ratio)} times"
+        return f"{three_digits(ratio)} times"
     if ratio < 0.95:
-        return f"1/{_three_digits(1 / ratio)} of"
+        return f"1/{three_digits(1 / ratio)} of"
     return "about the same as"
 
 
-def _three_digits(value: float) -> str:
+def three_digits(value: float) -> str:
     """Three significant digits, never with an exponent where a person would write none."""
     text = f"{value:.3g}"
     return f"{value:,.0f}" if "e" in text and abs(value) >= 1 else text
