@@ -98,9 +98,9 @@ def compare(
         runs: list[dict[str, Any]] = []
         for number, (variant, run) in enumerate(composed, start=1):
             named = dataclasses.replace(variant.config, out=folder, name=variant.name)
-            with panel(f"{variant.label} ({number} of {len(composed)})", named) as display:
-                with about(variant.label):
-                    summary = execute_composed(named, run, on_tick=display.on_tick)
+            title = f"{variant.label} ({number} of {len(composed)})"
+            with about(variant.label), panel(title, named) as display:
+                summary = execute_composed(named, run, on_tick=display.on_tick)
             runs.append({**summary, "label": variant.label})
             if summary["interrupted"]:
                 break

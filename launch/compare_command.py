@@ -114,11 +114,11 @@ def _table(document: dict[str, Any]) -> Table:
         *map(_column, columns),
         padding=(0, 1, 0, 0),
         caption_justify="left",
-        caption=f"all, last {late}: rms tracking error of all {n_reaches} reaches and of the last {late} of them. "
-        "norm.: mean error, 0 without payload, 1 without adaptation. tick: median, measured here. "
-        "model, chip: energy per tick "
-        "from counted operations and from a measured chip, two kinds of evidence never to be added. ratio: "
-        "of chip to the part of model that is for the same; what that is, below.",
+        caption=f"all, last {late}: rms tracking error of all {n_reaches} reaches and of the last {late} of "
+        "them. norm.: mean error, 0 without payload, 1 without adaptation. tick: median, measured here. "
+        "model, chip: energy per tick from counted operations and from a measured chip, two kinds of "
+        "evidence never to be added. ratio: of chip to the part of model that is for the same; what that "
+        "is, below.",
     )
     for run in document["runs"]:
         normalised = document["normalised_error"][run["label"]]

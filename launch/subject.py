@@ -1,4 +1,4 @@
-"""What a line of the log is about: a command that makes several runs names the one that a warning comes from."""
+"""What a line of the log is about: of several runs, the one that a warning comes from is named."""
 
 from __future__ import annotations
 

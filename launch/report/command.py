@@ -12,7 +12,7 @@ import tyro
 from spikearm.errors import RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import say
-from spikearm.launch.recovery import RUN_NAME, unrecovered
+from spikearm.launch.recovery import RUN_NAME, run_folders_in, unrecovered
 from spikearm.launch.report.run_data import COMPARE_NAME, expand
 from spikearm.launch.run_folder import whole_file
 
@@ -97,7 +97,10 @@ def newest(runs: Path) -> Path:
     Raises:
         RunFolderError: There is none.
     """
-    found = [p for p in runs.glob("*") if (p / RUN_NAME).exists() or (p / COMPARE_NAME).exists()]
+    folders = [p for p in runs.glob("*") if p.is_dir()]
+    found = [
+        p for p in folders if (p / RUN_NAME).exists() or (p / COMPARE_NAME).exists() or run_folders_in(p)
+    ]
     if not found:
         raise RunFolderError(f"no run in {runs.resolve()}; make one with `spikearm run`, or name its folder.")
     # Their names begin with the time.

@@ -14,6 +14,7 @@ from spikearm.launch.report.tracking import times_as_much
 from spikearm.launch.summary import late_rms_m
 from spikearm.launch.words import last_reaches, mm, ms, si
 
+_REPEATED = "The same settings, versions and seed give the same log, byte for byte apart from measured times."
 Tile = tuple[str, str, str]
 
 
@@ -66,9 +67,9 @@ def notes(runs: Sequence[RunData]) -> list[str]:
 def provenance(runs: Sequence[RunData]) -> Section:
     """How to repeat the runs, and with what they were made."""
     made = [_made(run) for run in runs]
-    lead = [
-        "The same settings, versions and seed give the same log, byte for byte apart from measured times."
-    ]
+    lead = [_REPEATED]
+    if any(run.link is not None and not run.link["lock_step"] for run in runs):
+        lead.append("On an arm in real time, times decide on the rest as well.")
     head, rows = ["run", "command"], [[run.label, _command(run)] for run in runs]
     if len(set(made)) == 1:
         lead.append(f"Made with {made[0]}.")
@@ -78,7 +79,8 @@ def provenance(runs: Sequence[RunData]) -> Section:
 
 
 def _command(run: RunData) -> str:
-    return f"spikearm run --config {run.folder / 'run.json'}"
+    command = "run" if run.link is None else "hardware run"
+    return f"spikearm {command} --config {run.folder / 'run.json'}"
 
 
 def _made(run: RunData) -> str:
@@ -124,8 +126,8 @@ def _table(runs: Sequence[RunData]) -> Table:
         "tick p50",
         "tick p99",
         "missed",
-        "bottom-up",
-        "chip-anchored",
+        "energy, bottom-up",
+        "energy, chip",
     ]
     rows = []
     for run in runs:

@@ -66,7 +66,7 @@ def _lead(run: RunData) -> str:
 def _why_late(run: RunData) -> str:
     """What may be to blame for late ticks, and what came of them."""
     words = f"{WHY_LATE[0].upper()}{WHY_LATE[1:]}."
-    if run.config.realtime or "link" in run.summary:
+    if run.config.realtime or run.link is not None or run.config.substrate_at:
         return words
     return f"{words} The simulated arm waited for them: its motion is what it would be on a faster one."
 

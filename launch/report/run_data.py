@@ -68,6 +68,11 @@ class RunData:
         return self.config.controller == "adaptive"
 
     @property
+    def link(self) -> dict[str, Any] | None:
+        """How the wire to the arm did; None for an arm in the same process, and for a killed run."""
+        return self.summary.get("link")
+
+    @property
     def n_reaches(self) -> int:
         """Reaches that were begun."""
         return int(self.column("reach").max()) + 1

@@ -46,10 +46,11 @@ def _lead(wear: dict[str, Any]) -> str:
         if hours is None
         else f"at this rate the most used device is worn out after {_period(hours)} of operation"
     )
-    return (
-        f"{wear['label'][0].upper()}{wear['label'][1:]}: {wear['set_mean']:.3g} SET pulses per device in {wear['operated_s']:.3g} s, "
+    words = (
+        f"{wear['label']}: {wear['set_mean']:.3g} SET pulses per device in {wear['operated_s']:.3g} s, "
         f"at most {wear['set_max']}; {last}."
     )
+    return words[0].upper() + words[1:]
 
 
 def _period(hours: float) -> str:
