@@ -79,7 +79,10 @@ def unrecovered(folder: Path) -> str | None:
         return None
     if any(map(is_written, left)):
         return f"{folder} is still going on: this is what it came to so far."
-    return f"{folder} was killed: `spikearm logs recover {folder}` makes its table and summary."
+    return (
+        f"the log of {folder} was not closed (killed, or no room): `spikearm logs recover {folder}` makes "
+        "its table and summary."
+    )
 
 
 def settings_of(folder: Path) -> RunConfig:
