@@ -33,14 +33,14 @@ _COMMON = (
     "duration_s",
     "seed",
     "control_dt_s",
-    "realtime",
     "config",
     "report",
     "view",
     "video",
     "out",
-    "name",
     "json",
+    "realtime",
+    "name",
 )
 
 

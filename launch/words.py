@@ -7,6 +7,7 @@ from collections.abc import Iterable
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
 WHY_LATE = "other programs on the computer can make ticks late, too"
 """Said wherever late ticks are counted."""
+_EXPONENT_FROM = 1e7
 _SMALL = ("no", "one", "two", "three")
 
 
@@ -60,4 +61,4 @@ def times(ratio: float) -> str:
 def three_digits(value: float) -> str:
     """Three significant digits, never with an exponent where a person would write none."""
     text = f"{value:.3g}"
-    return f"{value:,.0f}" if "e" in text and abs(value) >= 1 else text
+    return f"{float(text):,.0f}" if "e" in text and 1 <= abs(value) < _EXPONENT_FROM else text

@@ -9,7 +9,7 @@ from spikearm.launch import display
 from spikearm.launch.config import RunConfig
 from spikearm.launch.display import LivePanel, error_bars, say, show_summary
 from spikearm.launch.run import execute
-from spikearm.launch.words import si
+from spikearm.launch.words import si, three_digits
 
 
 def terminal(is_terminal: bool) -> Console:
@@ -79,6 +79,14 @@ def test_bars_of_errors_of_zero_do_not_divide_by_it():
 )
 def test_energies_get_the_prefix_that_keeps_them_readable(joules, text):
     assert si(joules, "J") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(15_876.0, "15,900"), (999.6, "1,000"), (2.5, "2.5"), (3e48, "3e+48"), (1e-9, "1e-09")],
+)
+def test_numbers_have_three_digits_and_never_fill_a_line(value, text):
+    assert three_digits(value) == text
 
 
 def test_summary_never_adds_the_two_kinds_of_energy(short_run, capsys):
