@@ -15,10 +15,11 @@ from spikearm.controller.ticklog import JOURNAL_NAME, Recovery, has_log, log_des
 from spikearm.errors import ConfigError, JournalError, RunFolderError
 from spikearm.launch.compose import make_substrate
 from spikearm.launch.config import NETWORKED, RunConfig, load_config
+from spikearm.launch.run import ledger_document
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, write_json
 from spikearm.launch.summary import column, summarise
 
-RUN_NAME, SUMMARY_NAME = "run.json", "summary.json"
+RUN_NAME, SUMMARY_NAME, LEDGER_NAME = "run.json", "summary.json", "ledger.json"
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Recovered:
 
 
 def recover_run(folder: Path) -> Recovered:
-    """Turn the journals of a killed run into tables and write the summaries that are missing.
+    """Turn the journals of a killed run into tables and write summaries and ledgers that are missing.
 
     Raises:
         RunFolderError: There is no such folder.
@@ -81,7 +82,7 @@ def unrecovered(folder: Path) -> str | None:
         return f"{folder} is still going on: this is what it came to so far."
     return (
         f"the log of {folder} was not closed (killed, or no room): `spikearm logs recover {folder}` makes "
-        "its table and summary."
+        "its table, summary and ledger."
     )
 
 
@@ -121,7 +122,16 @@ def _mend_summary(folder: Path) -> dict[str, Any] | None:
     summary = summary_of(folder)
     if not (folder / SUMMARY_NAME).exists():
         write_json(folder / SUMMARY_NAME, summary)
+    _mend_ledger(folder)
     return summary
+
+
+def _mend_ledger(folder: Path) -> None:
+    """The source of every joule: counts are in the log, figures in the cost model."""
+    config = settings_of(folder)
+    if config.controller in NETWORKED and not (folder / LEDGER_NAME).exists():
+        ledger = ledger_document(make_substrate(config).cost_model, folder, config.control_dt_s)
+        write_json(folder / LEDGER_NAME, ledger)
 
 
 def _summarise(folder: Path) -> dict[str, Any]:

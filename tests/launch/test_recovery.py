@@ -70,7 +70,7 @@ def test_recovered_run_has_table_and_summary(spikearm, killed, short_run):
 def test_report_of_a_killed_run_says_how_to_recover_it(spikearm, killed):
     hint = (
         f"the log of {killed} was not closed (killed, or no room): `spikearm logs recover {killed}` makes "
-        "its table and summary."
+        "its table, summary and ledger."
     )
     assert hint in spikearm("report", killed).complaint
     spikearm("logs", "recover", killed)
@@ -116,6 +116,16 @@ def test_recovery_of_a_comparison_names_its_runs(spikearm, killed_comparison):
     assert ended.code == 1
     wanted = "recover its runs one by one: 20990101T000001Z-reference, 20990101T000002Z-loihi."
     assert wanted in ended.complaint
+
+
+def test_recovered_run_has_the_source_of_every_joule(spikearm, killed, short_run):
+    spikearm("logs", "recover", killed)
+    mended, whole = (json.loads((run / "ledger.json").read_text()) for run in (killed, short_run.folder))
+    assert [line["source"] for line in mended["lines"]] == [line["source"] for line in whole["lines"]]
+    summary = json.loads((killed / "summary.json").read_text())
+    joules = sum(line["joules_per_tick"] for line in mended["lines"] if line["tier"] == "bottom-up")
+    assert joules == pytest.approx(summary["energy_model_j_per_tick"]["total"])
+    assert not (killed / WITHOUT_ADAPTATION / "ledger.json").exists()
 
 
 def test_recovering_twice_says_the_same(spikearm, killed):
