@@ -235,6 +235,15 @@ def lock_for_recovery(path: Path) -> int:
     return fd
 
 
+def is_written(path: Path) -> bool:
+    """Whether a living process still writes this journal; False where nobody can tell."""
+    try:
+        os.close(lock_for_recovery(path))
+    except JournalError as error:
+        return isinstance(error.__cause__, BlockingIOError)
+    return False
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power failure."""
     fd = os.open(folder, os.O_RDONLY)

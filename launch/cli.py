@@ -25,8 +25,9 @@ from spikearm.errors import (
     WeightsError,
 )
 from spikearm.launch.display import console
-from spikearm.launch.help import ALL, SHORT, help_text
+from spikearm.launch.help import ALL, SHORT, help_text, short_help
 from spikearm.launch.option_types import option_types
+from spikearm.launch.subject import SubjectFormatter
 
 T = TypeVar("T")
 
@@ -67,11 +68,11 @@ def parse(
         SystemExit: Help was asked for, with code 0.
     """
     if ALL in argv or any(word in SHORT for word in argv):
-        chosen = None if ALL in argv else common
-        shown = help_text(
-            command if default is None else default, prog=prog, examples=examples, common=chosen
-        )
-        print(shown, flush=True)
+        about = command if default is None else default
+        if ALL in argv:
+            print(help_text(about, prog=prog, examples=examples), flush=True)
+        else:
+            print(short_help(about, prog=prog, examples=examples, common=common), flush=True)
         sys.exit(DONE)
     said = io.StringIO()
     try:
@@ -135,13 +136,15 @@ def option(argv: Sequence[str], name: str) -> str | None:
 
 def guarded(work: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     """Run a command; errors that have an explanation give it, on one line, instead of a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(SubjectFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         code = work(argv)
         sys.stdout.flush()  # a reader who has left is noticed here, not when the interpreter ends
         return code
     except SpikearmError as error:
-        _complain(f"{type(error).__name__}: {error}")
+        _complain(" ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]))
         return BAD_ARGUMENTS if isinstance(error, _ARGUMENT_ERRORS) else FAILED
     except BrokenPipeError:
         # Who read the output has enough, as `head` has; what is left of it goes nowhere.

@@ -16,6 +16,7 @@ from spikearm.launch.config import RunConfig
 from spikearm.launch.device_variants import make_variant
 from spikearm.launch.run import execute_composed
 from spikearm.launch.run_folder import make_run_folder, write_json
+from spikearm.launch.subject import about
 
 NO_PAYLOAD, NO_ADAPTATION, PID = "no payload", "no adaptation", "pid"
 
@@ -92,12 +93,13 @@ def compare(
     """
     with ExitStack() as stack:
         # All of them first: what does not fit on a substrate is known before the first run.
-        composed = [(v, _open(v.config, stack)) for v in variants(config, devices)]
+        composed = [(v, _open(v, stack)) for v in variants(config, devices)]
         folder = make_run_folder(config.out, config.name or "compare")
         runs: list[dict[str, Any]] = []
         for number, (variant, run) in enumerate(composed, start=1):
             named = dataclasses.replace(variant.config, out=folder, name=variant.name)
-            with panel(f"{variant.label} ({number} of {len(composed)})", named) as display:
+            title = f"{variant.label} ({number} of {len(composed)})"
+            with about(variant.label), panel(title, named) as display:
                 summary = execute_composed(named, run, on_tick=display.on_tick)
             runs.append({**summary, "label": variant.label})
             if summary["interrupted"]:
@@ -111,8 +113,9 @@ def _named(label: str, config: RunConfig) -> Variant:
     return Variant(label.replace(" ", "-"), label, config)
 
 
-def _open(config: RunConfig, stack: ExitStack) -> Run:
-    return stack.enter_context(closing(compose(config)))
+def _open(variant: Variant, stack: ExitStack) -> Run:
+    with about(variant.label):
+        return stack.enter_context(closing(compose(variant.config)))
 
 
 def normalised_errors(runs: list[dict[str, Any]]) -> dict[str, float | None]:

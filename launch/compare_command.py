@@ -17,7 +17,8 @@ from spikearm.launch.device_variants import DEVICE_VARIANTS, STANDARD
 from spikearm.launch.display import LivePanel, console
 from spikearm.launch.figures import draw_comparison
 from spikearm.launch.run_command import base_config
-from spikearm.launch.summary import late_rms_m
+from spikearm.launch.summary import late_rms_m, n_late
+from spikearm.launch.words import three_digits
 from spikearm.launch.writing import Writing, writing
 
 _COMMON = (
@@ -27,6 +28,8 @@ _COMMON = (
     "duration_s",
     "seed",
     "control_dt_s",
+    "devices",
+    "variants",
     "config",
     "out",
     "name",
@@ -74,6 +77,7 @@ def _compare(argv: Sequence[str]) -> int:
         default=default,
         examples=(
             "spikearm compare",
+            "spikearm compare --trials 4 --devices",
             "spikearm compare --trials 5 --payload-kg 2",
         ),
         common=_COMMON,
@@ -103,14 +107,18 @@ def _compare(argv: Sequence[str]) -> int:
 
 
 def _table(document: dict[str, Any]) -> Table:
-    columns = ["", "all mm", "last 3", "norm.", "tick ms", "model µJ", "chip µJ", "ratio"]
+    n_reaches = max(len(run["rmse_m_by_trial"]) for run in document["runs"])
+    late = max(n_late(run["rmse_m_by_trial"]) for run in document["runs"])
+    columns = ["", "all mm", f"last {late}", "norm.", "tick ms", "model µJ", "chip µJ", "ratio"]
     table = Table(
         *map(_column, columns),
         padding=(0, 1, 0, 0),
-        caption="all, last 3: rms tracking error of all and of the last three reaches. norm.: mean error, 0 "
-        "without payload, 1 without adaptation. tick: median, measured here. model, chip: energy per tick "
-        "from counted operations and from a measured chip, two kinds of evidence never to be added. ratio: "
-        "of chip to the part of model that is for the same; what that is, below.",
+        caption_justify="left",
+        caption=f"all, last {late}: rms tracking error of all {n_reaches} reaches and of the last {late} of "
+        "them. norm.: mean error, 0 without payload, 1 without adaptation. tick: median, measured here. "
+        "model, chip: energy per tick from counted operations and from a measured chip, two kinds of "
+        "evidence never to be added. ratio: of chip to the part of model that is for the same; what that "
+        "is, below.",
     )
     for run in document["runs"]:
         normalised = document["normalised_error"][run["label"]]
@@ -140,9 +148,11 @@ def _writing_table(document: dict[str, Any]) -> Table:
     table = Table(
         *map(_column, columns),
         padding=(0, 1, 0, 0),
+        caption_justify="left",
         caption="pulses: per tick, on all learned weights. most: on the most used device. nJ: "
-        "energy of these pulses per tick, bottom-up. lasts: until the first device is worn out, at this "
-        "rate.",
+        "energy of these pulses per tick, bottom-up. stuck: devices that follow no pulse, worn out or "
+        "faulty from the start: as many as the row says, or as were published for its technology (of HfO2, "
+        "every tenth). lasts: until the first device is worn out, at this rate.",
     )
     for run in document["runs"]:
         devices = writing(run)
@@ -157,7 +167,7 @@ def _cells(devices: Writing) -> tuple[str, ...]:
         f"{devices.most_pulses:.0f}",
         f"{1e9 * devices.joules_per_tick:.3g}",
         f"{100 * devices.stuck:.1f}",
-        f"{devices.lifetime_h:.3g}",
+        three_digits(devices.lifetime_h),
     )
 
 

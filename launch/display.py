@@ -17,7 +17,7 @@ from rich.text import Text
 
 from spikearm.controller.tickschema import TickRecord
 from spikearm.launch.config import NETWORKED, RunConfig
-from spikearm.launch.words import duration, ms, si
+from spikearm.launch.words import WHY_LATE, duration, ms, si
 
 # Square brackets in paths and messages are text, not markup.
 console = Console(stderr=True, markup=False, emoji=False)
@@ -191,6 +191,7 @@ def show_summary(summary: dict[str, Any]) -> None:
     for name, value in _rows(summary):
         table.add_row(name, value)
     console.print(table)
+    say(f"run folder: {summary['run_dir']}")
 
 
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -199,10 +200,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("tracking error", f"{1e3 * summary['rmse_m']:.2f} mm rms over {summary['n_ticks']} ticks"),
         ("tick, measured here", ", ".join(f"{name} {ms(value)}" for name, value in latency.items())),
         ("  median by stage", ", ".join(f"{name} {ms(value)}" for name, value in stages.items())),
-        (
-            "deadlines missed",
-            f"{summary['deadline_misses']} of {summary['n_ticks']}",
-        ),
+        ("deadlines missed", _missed(summary)),
     ]
     if summary["saturated_ticks"]:
         rows.append(("torque limit reached", f"in {summary['saturated_ticks']} ticks"))
@@ -216,7 +214,13 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         rows += _substrate_rows(summary)
     measured = summary["energy_measured_j_per_tick"]
     rows.append(("energy, measured", "no meter" if measured is None else f"{si(measured, 'J')} per tick"))
-    return [*rows, ("run folder", summary["run_dir"])]
+    return rows
+
+
+def _missed(summary: dict[str, Any]) -> str:
+    """How many ticks were late, and what may be to blame."""
+    counted = f"{summary['deadline_misses']} of {summary['n_ticks']}"
+    return f"{counted}; {WHY_LATE} (`spikearm doctor`)" if summary["deadline_misses"] else counted
 
 
 def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:

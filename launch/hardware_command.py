@@ -16,6 +16,7 @@ from spikearm.launch.config import RunConfig
 from spikearm.launch.display import ReachLines, say, show_summary
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
+from spikearm.launch.link_words import link_rows, stop_words
 from spikearm.launch.realtime import prioritised
 from spikearm.launch.run_command import base_config
 from spikearm.launch.teller import Teller
@@ -121,27 +122,10 @@ def _require_nothing_of_the_robots(run: RunConfig, base: RunConfig) -> None:
 
 def show_link(link: dict[str, Any]) -> None:
     """How the link did, in a few lines."""
-    rate = link["success_rate"]
-    rows = {
-        "commands in time": "-"
-        if rate is None
-        else f"{100 * rate:.2f} %, {100 * link['success_rate_min_100']:.0f} % in the worst 100",
-        "longest run of misses": f"{link['robot_longest_run_of_misses']} ticks",
-        "round trip": _times(link["round_trip_s"]),
-        "period error": _times(link["period_error_s"]),
-        "state later than usual": _times(link["state_delay_s"]),
-        "age of the network's output": _times(link["network_age_s"]),
-        "states": f"{link['states']} taken, {link['states_skipped']} skipped, "
-        f"{sum(link['states_refused'].values())} refused",
-    }
-    for name, value in rows.items():
+    for name, value in link_rows(link).items():
         say(f"{name:<27}  {value}")
-    for stop in link["stops"]:
-        say(f"stop at tick {stop['tick']}: {stop['why']}", "yellow")
-
-
-def _times(times_s: dict[str, float | None]) -> str:
-    return ", ".join(f"{name} {1e3 * s:.3f} ms" for name, s in times_s.items() if s is not None) or "-"
+    for line in stop_words(link):
+        say(line, "yellow")
 
 
 if __name__ == "__main__":

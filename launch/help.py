@@ -1,6 +1,7 @@
 """``--help``: the options of a command, from the same dataclasses that are its arguments and its files.
 
-The short help has the options that most people want and fits a screen; ``--help-all`` has every one.
+The short help has the options that most people want and fits a screen, of 24 lines, too; ``--help-all``
+has every one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from spikearm.launch.mapping import device_mapping
 SHORT, ALL = ("-h", "--help"), "--help-all"
 _WIDEST = 100
 _INDENT = 26
+_BRIEF_EXAMPLES, _BRIEF_ROOM = 2, 12
 _POSITIONAL = get_args(tyro.conf.Positional[str])[1]
 _NAMES = {str: "NAME", int: "N", float: "X", Path: "PATH"}
 
@@ -71,10 +73,34 @@ class Group:
     options: tuple[Option, ...]
 
 
+def short_help(
+    command: Any, *, prog: str, examples: Sequence[str] = (), common: Sequence[str] | None = None
+) -> str:
+    """What ``--help`` prints: the options that most people want, on one screen of any height.
+
+    Args:
+        command: An instance of the command's dataclass, or the class itself if something has to be given.
+        prog: How the command is called.
+        examples: Lines to try, the best first.
+        common: Fields to show, the most wanted first; None shows all, in groups.
+    """
+    whole = help_text(command, prog=prog, examples=examples, common=common)
+    n_lines = shutil.get_terminal_size().lines - 1  # the prompt takes one
+    if len(whole.splitlines()) <= n_lines:
+        return whole
+    known = {option.field: option for group in option_groups(command) for option in group.options}
+    options = list(known.values()) if common is None else [known[field] for field in common]
+    lines = [_usage(command, prog), *_wrapped(_summary(command)), ""]
+    lines += ["examples:", *(f"  {example}" for example in examples[:_BRIEF_EXAMPLES]), "options:"]
+    n_shown = max(1, n_lines - len(lines) - 1)
+    lines += [_brief(option) for option in options[:n_shown]]
+    return "\n".join([*lines, f"`{prog} {ALL}` has every option, in full."])
+
+
 def help_text(
     command: Any, *, prog: str, examples: Sequence[str] = (), common: Sequence[str] | None = None
 ) -> str:
-    """What ``--help`` prints.
+    """What ``--help-all`` prints.
 
     Args:
         command: An instance of the command's dataclass, or the class itself if something has to be given.
@@ -83,8 +109,7 @@ def help_text(
         common: Fields to show, in this order; None shows all, in groups.
     """
     groups = option_groups(command)
-    positional = " ".join(o.metavar for group in groups for o in group.options if o.positional)
-    lines = [f"usage: {prog} {positional} [OPTIONS]".replace("  ", " "), "", *_wrapped(_summary(command))]
+    lines = [_usage(command, prog), "", *_wrapped(_summary(command))]
     if examples:
         lines += ["", "examples:", *(f"  {example}" for example in examples)]
     if common is not None:
@@ -95,6 +120,12 @@ def help_text(
     if common is not None:
         lines += ["", f"`{prog} {ALL}` shows every option."]
     return "\n".join(lines)
+
+
+def _usage(command: Any, prog: str) -> str:
+    options = (option for group in option_groups(command) for option in group.options)
+    positional = " ".join(option.metavar for option in options if option.positional)
+    return f"usage: {prog} {positional} [OPTIONS]".replace("  ", " ")
 
 
 def option_groups(command: Any) -> list[Group]:
@@ -197,6 +228,16 @@ def _option(option: Option) -> list[str]:
     if len(flag) + 2 > _INDENT:
         return [flag, *(" " * _INDENT + line for line in body)]
     return [flag.ljust(_INDENT) + body[0], *(" " * _INDENT + line for line in body[1:])]
+
+
+def _brief(option: Option) -> str:
+    """An option on one line; where it has to be cut, it says so."""
+    flag = f"  {option.flag}".ljust(_INDENT - 2) + "  "
+    default = f" [{option.default}]" if option.default else ""
+    room = _width() - len(flag) - len(default)
+    if room < _BRIEF_ROOM:
+        return (flag + default.strip()).rstrip()
+    return flag + textwrap.shorten(option.about, room, placeholder=" ...") + default
 
 
 def _wrapped(text: str) -> list[str]:

@@ -14,31 +14,28 @@ from spikearm.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run_command", "one closed-loop run (works with no argument)"),
-    "compare": ("compare_command", "the same run without adaptation, with PID, and on every substrate"),
+    "compare": ("compare_command", "the same run with every controller and substrate"),
     "benchmark adaptive-payload": (
         "benchmark.adaptive_payload_command",
-        "reaching under an unknown load, by the published protocol",
+        "reaching under an unknown load, as published",
     ),
     "benchmark center-out": (
         "benchmark.center_out_command",
-        "centre-out reaching with orientation, deviation from the ideal trajectory",
+        "centre-out reaching with orientation, as published",
     ),
     "train encoder": ("train_encoder", "train an arm's state encoder from scratch"),
-    "train osc": ("train_osc", "train an arm's spiking operational-space controller from scratch"),
+    "train osc": ("train_osc", "train an arm's spiking controller from scratch"),
     "report": ("report.command", "one HTML page about a run, or several side by side"),
-    "video": ("video", "a run as a film, drawn from its log without a display"),
+    "video": ("video", "a run as a film, drawn without a display"),
     "robot look": ("robot_look", "what a real arm says, before it is given any torque"),
-    "robot serve": (
-        "robot_serve",
-        "an arm behind the wire protocol, simulated or real, in a process of its own",
-    ),
+    "robot serve": ("robot_serve", "an arm behind the wire protocol, simulated or real"),
     "robot key": ("robot_key", "a new key for a link between two machines"),
-    "backend serve": ("backend_serve", "the network of a run on this machine, for a loop elsewhere"),
+    "backend serve": ("backend_serve", "the network of a run, for a loop elsewhere"),
     "hardware run": ("hardware_command", "the controller, driving an arm across the wire"),
     "logs recover": ("logs_recover", "read what a killed run left"),
     "logs export": ("logs_export", "a run as Parquet, CSV, MCAP, or NeuroBench metrics"),
-    "doctor": ("doctor", "what of this machine helps or hurts, and how to mend it"),
-    "completion": ("completion", "commands and options completed by bash, zsh or fish"),
+    "doctor": ("doctor", "what of this machine helps or hurts, and remedies"),
+    "completion": ("completion", "completion of commands for bash, zsh or fish"),
 }
 """Module and one line of help of each command; modules are imported when they are asked for."""
 
@@ -49,7 +46,6 @@ _ABOUT = (
     "tick's latency and energy accounted for. To begin with:"
 )
 _FIRST = (
-    "",
     "  spikearm run       ten reaches under a weight the controller does not know of",
     "  spikearm report    what happened, as a page for the browser",
     "",
@@ -86,13 +82,13 @@ def _overview(group: str = "") -> str:
     columns = min(_WIDEST, shutil.get_terminal_size().columns)
     names = max(map(len, COMMANDS)) + 4
     lines = [] if group else [*textwrap.wrap(_ABOUT, columns), *_FIRST]
-    lines += [f"usage: spikearm {group}COMMAND [OPTIONS]", ""]
+    lines.append(f"usage: spikearm {group}COMMAND [OPTIONS]")
     for name, (_, help_) in COMMANDS.items():
         if name.startswith(group):
             about = textwrap.wrap(help_, max(_WIDEST // 4, columns - names), break_on_hyphens=False)
             lines.append(f"  {name}".ljust(names) + about[0])
             lines += [" " * names + more for more in about[1:]]
-    return "\n".join([*lines, "", f"`spikearm {group}COMMAND --help` explains the options, with an example."])
+    return "\n".join([*lines, f"`spikearm {group}COMMAND --help` explains the options, with an example."])
 
 
 if __name__ == "__main__":

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from spikearm.controller.journal import is_written
 from spikearm.controller.loop import LoopResult
-from spikearm.controller.ticklog import Recovery, has_log, log_description, read_ticks, recover
+from spikearm.controller.ticklog import JOURNAL_NAME, Recovery, has_log, log_description, read_ticks, recover
 from spikearm.errors import ConfigError, JournalError, RunFolderError
 from spikearm.launch.compose import make_substrate
 from spikearm.launch.config import NETWORKED, RunConfig, load_config
+from spikearm.launch.run import ledger_document
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, write_json
 from spikearm.launch.summary import column, summarise
 
-RUN_NAME, SUMMARY_NAME = "run.json", "summary.json"
+RUN_NAME, SUMMARY_NAME, LEDGER_NAME = "run.json", "summary.json", "ledger.json"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Recovered:
 
 
 def recover_run(folder: Path) -> Recovered:
-    """Turn the journals of a killed run into tables and write the summaries that are missing.
+    """Turn the journals of a killed run into tables and write summaries and ledgers that are missing.
 
     Raises:
         RunFolderError: There is no such folder.
@@ -47,6 +49,10 @@ def recover_run(folder: Path) -> Recovered:
     if not folder.is_dir():
         raise RunFolderError(f"no run folder {folder}; give the folder that holds ticks.journal.")
     logs = [part for part in (folder / WITHOUT_ADAPTATION, folder) if has_log(part)]
+    rows = run_folders_in(folder)
+    if not logs and rows:
+        each = ", ".join(row.name for row in rows)
+        raise JournalError(f"{folder} is a comparison; recover its runs one by one: {each}.")
     if not logs:
         raise JournalError(f"{folder} holds no tick log: the run ended before its first tick.")
     recovered = [(part, recover(part)) for part in logs]
@@ -58,6 +64,26 @@ def recover_run(folder: Path) -> Recovered:
             summaries[1][name] = summaries[0]["rmse_m_by_trial"]
             write_json(folder / SUMMARY_NAME, summaries[1])
     return Recovered(recovered[-1][1], logs[-1], summaries[-1])
+
+
+def run_folders_in(folder: Path) -> list[Path]:
+    """The run folders in that of a comparison, in the order in which they were begun."""
+    logs = [part for part in folder.iterdir() if (part / RUN_NAME).exists() and has_log(part)]
+    return sorted((part for part in logs if part.name != WITHOUT_ADAPTATION), key=lambda part: part.name)
+
+
+def unrecovered(folder: Path) -> str | None:
+    """What to know of a run that has not ended by itself, and what to do; None of all others."""
+    journals = [part / JOURNAL_NAME for part in (folder, folder / WITHOUT_ADAPTATION)]
+    left = [journal for journal in journals if journal.exists()]
+    if not left:
+        return None
+    if any(map(is_written, left)):
+        return f"{folder} is still going on: this is what it came to so far."
+    return (
+        f"the log of {folder} was not closed (killed, or no room): `spikearm logs recover {folder}` makes "
+        "its table, summary and ledger."
+    )
 
 
 def settings_of(folder: Path) -> RunConfig:
@@ -96,7 +122,16 @@ def _mend_summary(folder: Path) -> dict[str, Any] | None:
     summary = summary_of(folder)
     if not (folder / SUMMARY_NAME).exists():
         write_json(folder / SUMMARY_NAME, summary)
+    _mend_ledger(folder)
     return summary
+
+
+def _mend_ledger(folder: Path) -> None:
+    """The source of every joule: counts are in the log, figures in the cost model."""
+    config = settings_of(folder)
+    if config.controller in NETWORKED and not (folder / LEDGER_NAME).exists():
+        ledger = ledger_document(make_substrate(config).cost_model, folder, config.control_dt_s)
+        write_json(folder / LEDGER_NAME, ledger)
 
 
 def _summarise(folder: Path) -> dict[str, Any]:

@@ -15,10 +15,11 @@ import tyro
 
 from spikearm.launch.cli import DONE, FAILED, guarded, option, parse, print_json
 from spikearm.launch.config import RunConfig, load_config
-from spikearm.launch.display import LivePanel, console, show_summary
+from spikearm.launch.display import LivePanel, console, say, show_summary
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.report.command import REPORT_NAME, write_report
 from spikearm.launch.run import Finished, execute
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 from spikearm.launch.utilisation_table import show_utilisation
 from spikearm.launch.video import record_video, require_encoder
 from spikearm.launch.view import OnTick, view
@@ -32,14 +33,14 @@ _COMMON = (
     "duration_s",
     "seed",
     "control_dt_s",
-    "realtime",
     "config",
     "report",
     "view",
     "video",
     "out",
-    "name",
     "json",
+    "realtime",
+    "name",
 )
 
 
@@ -98,9 +99,16 @@ def _run(argv: Sequence[str]) -> int:
         print_json(finished.summary)
     _draw(command, finished)
     if finished.summary["interrupted"]:
-        console.print("interrupted; the ticks until then are in the run folder.", style="yellow")
+        say(_interrupted(finished), "yellow")
         return FAILED
     return DONE
+
+
+def _interrupted(finished: Finished) -> str:
+    """When it was: the first half of an adaptive run has no network yet."""
+    first = finished.folder.name == WITHOUT_ADAPTATION
+    when = " in the reaches without adaptation, which come first" if first else ""
+    return f"interrupted{when}; the ticks until then are in the run folder."
 
 
 def _watch(command: RunCommand, panel: LivePanel) -> AbstractContextManager[OnTick]:

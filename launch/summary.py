@@ -20,6 +20,7 @@ from spikearm.records import COUNT_NAMES, FloatArray, OpCounts
 _log = logging.getLogger(__name__)
 
 STAGES = ("read", "law", "network", "write", "log")
+_N_LATE = 3
 
 
 def summarise(
@@ -131,9 +132,14 @@ def rmse_by_trial(table: pa.Table, *, complete: bool = True) -> list[float]:
 
 
 def late_rms_m(errors_m: Sequence[float]) -> float:
-    """Root mean square over the last three reaches [m], or as many as there are."""
-    last = errors_m[-3:]
+    """Root mean square over the last :func:`n_late` reaches [m]."""
+    last = errors_m[-n_late(errors_m) :]
     return float((sum(e * e for e in last) / len(last)) ** 0.5)
+
+
+def n_late(errors_m: Sequence[float]) -> int:
+    """How many reaches count as the last ones: three, or as many as there are."""
+    return min(_N_LATE, len(errors_m))
 
 
 def mean_counts(table: pa.Table) -> OpCounts:

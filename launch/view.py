@@ -13,7 +13,7 @@ import rich
 from spikearm.controller.tickschema import TickRecord
 from spikearm.errors import ConfigError
 from spikearm.launch.config import RunConfig
-from spikearm.launch.display import console
+from spikearm.launch.display import say
 from spikearm.launch.scene import ArmScene
 
 _PERIOD_S = 1 / 30
@@ -85,7 +85,7 @@ def _page(scene: ArmScene) -> Iterator[Callable[[], None]]:
         shown.update_from_mjdata(scene.data)
         address = f"http://localhost:{server.get_port()}"
         begins = f"the run begins then, or after {_PATIENCE_S:.0f} s."
-        console.print(f"view: open {address} in a browser; {begins}", highlight=False)
+        say(f"view: open {address} in a browser; {begins}")
         _wait_for(lambda: bool(server.get_clients()))
         yield lambda: shown.update_from_mjdata(scene.data)
     finally:

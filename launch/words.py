@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
+WHY_LATE = "other programs on the computer can make ticks late, too"
+"""Said wherever late ticks are counted."""
+_EXPONENT_FROM = 1e7
+_SMALL = ("no", "one", "two", "three")
 
 
 def si(value: float | None, unit: str) -> str:
@@ -11,8 +17,8 @@ def si(value: float | None, unit: str) -> str:
         return "–"
     for factor, prefix in _PREFIXES:
         if abs(value) >= factor:
-            return f"{_three_digits(value / factor)} {prefix}{unit}"
-    return f"{_three_digits(value)} {unit}"
+            return f"{three_digits(value / factor)} {prefix}{unit}"
+    return f"{three_digits(value)} {unit}"
 
 
 def ms(seconds: float | None) -> str:
@@ -23,6 +29,13 @@ def ms(seconds: float | None) -> str:
 def mm(metres: float | None) -> str:
     """A length in millimetres."""
     return "–" if metres is None else f"{1e3 * metres:.2f} mm"
+
+
+def last_reaches(numbers: Iterable[int]) -> str:
+    """The last reaches of some runs, from how many there are of each; see :func:`~.summary.n_late`."""
+    most, least = max(found := set(numbers)), min(found)
+    words = f"last {_SMALL[most]} reaches" if most > 1 else "last reach"
+    return words if most == least else f"{words} or fewer"
 
 
 def duration(seconds: float) -> str:
@@ -39,13 +52,13 @@ def of_run(label: str, n_runs: int, sentence: str) -> str:
 def times(ratio: float) -> str:
     """A ratio in words."""
     if ratio > 1.05:
-        return f"{_three_digits(ratio)} times"
+        return f"{three_digits(ratio)} times"
     if ratio < 0.95:
-        return f"1/{_three_digits(1 / ratio)} of"
+        return f"1/{three_digits(1 / ratio)} of"
     return "about the same as"
 
 
-def _three_digits(value: float) -> str:
+def three_digits(value: float) -> str:
     """Three significant digits, never with an exponent where a person would write none."""
     text = f"{value:.3g}"
-    return f"{value:,.0f}" if "e" in text and abs(value) >= 1 else text
+    return f"{float(text):,.0f}" if "e" in text and 1 <= abs(value) < _EXPONENT_FROM else text

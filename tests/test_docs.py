@@ -38,6 +38,15 @@ COMMAND_LINES = sorted(
         if re.match(r"\s*(\.venv/bin/)?spikearm ", line)
     }
 )
+LANGUAGES = {"python", "sh", "toml", "text"}
+"""Of blocks; `text` is no code."""
+NO_COMMANDS = {
+    "python3 -m venv": "installs; tests/package_check.py does",
+    ". .venv/bin/activate": "of the shell; tests/package_check.py calls what it puts on the path",
+    ".venv/bin/pip install": "installs; tests/package_check.py does",
+    ".venv/bin/pytest": "these tests",
+}
+"""Beginnings of lines in blocks for a shell that are no command of ours, and why they do not run here."""
 SHORT = {
     "run": ("--trials", "2", "--duration-s", "0.04", "--n-neurons", "40", "--learning-rate", "1e-3"),
     "compare": ("--trials", "1", "--duration-s", "0.02", "--n-neurons", "40", "--learning-rate", "1e-3"),
@@ -82,6 +91,17 @@ def test_block_runs(code, folder):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_no_block_is_left_out_without_a_reason():
+    for page in PAGES:
+        opened = re.findall(r"^ *```(\S*)", page.read_text(), re.MULTILINE)[::2]
+        assert set(opened) <= LANGUAGES, page.name
+        assert not re.search(r"^ +```", page.read_text(), re.MULTILINE), f"{page.name}: an indented block"
+    for block in blocks("sh"):
+        for line in re.split(r"\n|&&", block.values[0].strip()):
+            known = ("spikearm ", ".venv/bin/spikearm ", *NO_COMMANDS)
+            assert line.strip().startswith(known), f"{block.id}: {line}"
 
 
 def words_of(line):

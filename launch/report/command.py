@@ -11,9 +11,9 @@ import tyro
 
 from spikearm.errors import RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
-from spikearm.launch.display import console
-from spikearm.launch.recovery import RUN_NAME
-from spikearm.launch.report.run_data import COMPARE_NAME
+from spikearm.launch.display import say
+from spikearm.launch.recovery import RUN_NAME, run_folders_in, unrecovered
+from spikearm.launch.report.run_data import COMPARE_NAME, expand
 from spikearm.launch.run_folder import whole_file
 
 REPORT_NAME = "report.html"
@@ -60,9 +60,10 @@ def _report(argv: Sequence[str]) -> int:
     folders = command.run or (newest(Path("runs")),)
     path = write_report(folders, command.out or _page_of(folders))
     size = path.stat().st_size
-    console.print(
-        f"report: {path} ({size / 1e6:.1f} MB); open it in a browser.", highlight=False, soft_wrap=True
-    )
+    say(f"report: {path} ({size / 1e6:.1f} MB); open it in a browser.")
+    for run in (run for folder in folders for run, _ in expand(folder)):
+        if hint := unrecovered(run):
+            say(hint, "yellow")
     if command.json:
         print_json({"path": str(path), "bytes": size, "runs": [str(folder) for folder in folders]})
     return DONE
@@ -96,7 +97,10 @@ def newest(runs: Path) -> Path:
     Raises:
         RunFolderError: There is none.
     """
-    found = [p for p in runs.glob("*") if (p / RUN_NAME).exists() or (p / COMPARE_NAME).exists()]
+    folders = [p for p in runs.glob("*") if p.is_dir()]
+    found = [
+        p for p in folders if (p / RUN_NAME).exists() or (p / COMPARE_NAME).exists() or run_folders_in(p)
+    ]
     if not found:
         raise RunFolderError(f"no run in {runs.resolve()}; make one with `spikearm run`, or name its folder.")
     # Their names begin with the time.

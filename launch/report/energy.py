@@ -11,6 +11,7 @@ from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section, Table
 from spikearm.launch.words import of_run, si, times
 
+_MOST_DECADES = 6
 _BOTTOM_UP, _CHIP, _MEASURED = "bottom-up model", "chip-anchored", "measured here"
 
 
@@ -124,12 +125,20 @@ def _figure(data: list[dict[str, Any]], height: int, order: list[str], barmode: 
         height,
         data,
         layout(
-            xaxis=axis("energy per tick, logarithmic", type="log", dtick=1, tickformat="~s", ticksuffix="J"),
+            xaxis=axis("energy per tick, logarithmic", type="log", **_decades(data)),
             yaxis={**axis(""), "autorange": "reversed", "categoryorder": "array", "categoryarray": order},
             bargap=0.35,
             barmode=barmode,
         ),
     )
+
+
+def _decades(data: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Ticks of a logarithmic axis, as few as a narrow screen has room for."""
+    joules = [value for bars in data for value in bars["x"] if value]
+    low, high = math.floor(math.log10(min(joules))), math.ceil(math.log10(max(joules)))
+    at = [10.0**power for power in range(low, high + 1, math.ceil((high - low + 1) / _MOST_DECADES))]
+    return {"tickvals": at, "ticktext": [si(value, "J") for value in at]}
 
 
 def _ledger(run: RunData, n_runs: int) -> list[tuple[str, Table]]:

@@ -12,8 +12,9 @@ from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section, Table
 from spikearm.launch.report.tracking import times_as_much
 from spikearm.launch.summary import late_rms_m
-from spikearm.launch.words import mm, ms, si
+from spikearm.launch.words import last_reaches, mm, ms, si
 
+_REPEATED = "The same settings, versions and seed give the same log, byte for byte apart from measured times."
 Tile = tuple[str, str, str]
 
 
@@ -66,9 +67,9 @@ def notes(runs: Sequence[RunData]) -> list[str]:
 def provenance(runs: Sequence[RunData]) -> Section:
     """How to repeat the runs, and with what they were made."""
     made = [_made(run) for run in runs]
-    lead = [
-        "The same settings, versions and seed give the same log, byte for byte apart from measured times."
-    ]
+    lead = [_REPEATED]
+    if any(run.link is not None and not run.link["lock_step"] for run in runs):
+        lead.append("On an arm in real time, times decide on the rest as well.")
     head, rows = ["run", "command"], [[run.label, _command(run)] for run in runs]
     if len(set(made)) == 1:
         lead.append(f"Made with {made[0]}.")
@@ -78,7 +79,8 @@ def provenance(runs: Sequence[RunData]) -> Section:
 
 
 def _command(run: RunData) -> str:
-    return f"spikearm run --config {run.folder / 'run.json'}"
+    command = "run" if run.link is None else "hardware run"
+    return f"spikearm {command} --config {run.folder / 'run.json'}"
 
 
 def _made(run: RunData) -> str:
@@ -93,10 +95,9 @@ def _made(run: RunData) -> str:
 
 def _tiles(run: RunData) -> list[Tile]:
     summary = run.summary
-    late = late_rms_m(summary["rmse_m_by_trial"])
-    tiles = [("tracking error, last three reaches", mm(late), _against(run, late))]
+    tiles = [(f"tracking error, {last_reaches([run.n_late])}", mm(run.late_m), _against(run))]
     latency, deadline = summary["latency_measured_s"], summary["control_dt_s"]
-    missed = f"{summary['deadline_misses']} of {summary['n_ticks']:,} over the deadline of {ms(deadline)}"
+    missed = f"{summary['deadline_misses']:,} of {summary['n_ticks']:,} over the deadline of {ms(deadline)}"
     tiles.append(("tick, 99th percentile", ms(latency["p99"]), missed))
     model = summary["energy_model_j_per_tick"]["total"]
     if model:
@@ -110,23 +111,23 @@ def _tiles(run: RunData) -> list[Tile]:
     return tiles
 
 
-def _against(run: RunData, late: float) -> str:
+def _against(run: RunData) -> str:
     if run.without_adaptation_m is None:
         return f"{mm(run.summary['rmse_m'])} over all"
     without = late_rms_m(run.without_adaptation_m)
-    return f"{mm(without)} without adaptation{times_as_much(without, late)}"
+    return f"{mm(without)} without adaptation{times_as_much(without, run.late_m)}"
 
 
 def _table(runs: Sequence[RunData]) -> Table:
     head = [
         "run",
-        "error, last three",
+        f"error, {last_reaches(run.n_late for run in runs).removesuffix(' reaches')}",
         "error, all",
         "tick p50",
         "tick p99",
         "missed",
-        "bottom-up",
-        "chip-anchored",
+        "energy, bottom-up",
+        "energy, chip",
     ]
     rows = []
     for run in runs:
@@ -134,11 +135,11 @@ def _table(runs: Sequence[RunData]) -> Table:
         rows.append(
             [
                 run.label,
-                mm(late_rms_m(summary["rmse_m_by_trial"])),
+                mm(run.late_m),
                 mm(summary["rmse_m"]),
                 ms(latency["p50"]),
                 ms(latency["p99"]),
-                f"{summary['deadline_misses']}",
+                f"{summary['deadline_misses']:,}",
                 si(summary["energy_model_j_per_tick"]["total"], "J"),
                 si(summary["energy_chip_j_per_tick"], "J"),
             ]

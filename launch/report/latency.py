@@ -12,7 +12,7 @@ from spikearm.launch.report.plot import WARN, annotation, axis, layout, legend_p
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section, Table
 from spikearm.launch.summary import STAGES, whole_ticks_s
-from spikearm.launch.words import ms, si
+from spikearm.launch.words import WHY_LATE, ms, si
 from spikearm.records import FloatArray
 
 _WHOLE = "whole tick"
@@ -56,17 +56,30 @@ def _lead(run: RunData) -> str:
         f"{ms(measured['p99'])}; the deadline is {ms(deadline)}, and {ended}. Measured, on the computer of "
         "the run."
     )
+    if missed:
+        words += f" {_why_late(run)}"
     if summary["latency_model_s_mean"] is not None:
         words += f" The substrate itself would take {si(summary['latency_model_s_mean'], 's')}: modelled."
     return words
 
 
+def _why_late(run: RunData) -> str:
+    """What may be to blame for late ticks, and what came of them."""
+    words = f"{WHY_LATE[0].upper()}{WHY_LATE[1:]}."
+    if run.config.realtime or run.link is not None or run.config.substrate_at:
+        return words
+    return f"{words} The simulated arm waited for them: its motion is what it would be on a faster one."
+
+
 def _common(runs: Sequence[RunData]) -> str:
     """What is measured, and whether all of it was measured on one computer."""
     hosts = {json.dumps(run.about.get("host"), sort_keys=True) for run in runs}
-    return (
-        _COMMON if len(hosts) == 1 else f"{_COMMON} These computers are not of one kind: do not compare them."
-    )
+    words = [_COMMON]
+    if len(hosts) > 1:
+        words.append("These computers are not of one kind: do not compare them.")
+    if any(run.summary["deadline_misses"] for run in runs):
+        words.append(f"{WHY_LATE[0].upper()}{WHY_LATE[1:]}.")
+    return " ".join(words)
 
 
 def _percentiles(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -> Figure:
@@ -203,6 +216,6 @@ def _runs_table(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) ->
         whole = times.get(_WHOLE, np.array([np.nan]))
         spread = [ms(float(v)) for v in np.percentile(whole, _PERCENTILES)]
         summary = run.summary
-        missed = f"{summary['deadline_misses']} of {summary['n_ticks']:,}"
+        missed = f"{summary['deadline_misses']:,} of {summary['n_ticks']:,}"
         rows.append([run.label, *spread, missed, si(summary["latency_model_s_mean"], "s")])
     return Table(["whole tick", "p50", "p95", "p99", "over the deadline", "substrate, modelled"], rows)

@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 from spikearm.launch.report.energy import energy
 from spikearm.launch.report.headline import headline_html, notes, provenance, subtitle
 from spikearm.launch.report.latency import latency
+from spikearm.launch.report.link import link
 from spikearm.launch.report.path import path
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section
@@ -31,7 +32,15 @@ _PARTS = Path(__file__).parent / "assets"
 
 def sections(runs: Sequence[RunData]) -> list[Section]:
     """All parts that these runs have something for, in the order of the page."""
-    optional = [tracking(runs), path(runs), latency(runs), energy(runs), torque(runs), spiking(runs)]
+    optional = [
+        tracking(runs),
+        path(runs),
+        latency(runs),
+        link(runs),
+        energy(runs),
+        torque(runs),
+        spiking(runs),
+    ]
     return [*(part for part in optional if part is not None), *substrates(runs), provenance(runs)]
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 INK, MUTED, RULE, GHOST, WARN = "--ink", "--muted", "--rule", "--ghost", "--warn"
 DASHES = ("solid", "dot", "dashdot", "longdash")
 """Tells lines of one colour apart."""
+LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"}
+"""Above the figure."""
 _N_COLOURS = 8
 _LONG_NAME, _LEGEND_ROW_PX = 20, 19
 
@@ -60,7 +62,7 @@ def layout(**more: Any) -> dict[str, Any]:
         "hoverlabel": {"bgcolor": "--panel", "bordercolor": RULE, "font": {"color": INK}},
         "hovermode": "closest",
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": RULE, "activecolor": MUTED},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
+        "legend": LEGEND,
     }
     return {**base, **more}
 

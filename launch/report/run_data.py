@@ -17,11 +17,11 @@ from spikearm.errors import JournalError, RunFolderError
 from spikearm.hardware.conductances import Conductances
 from spikearm.launch.conductances import load_conductances
 from spikearm.launch.config import NETWORKED, RunConfig
-from spikearm.launch.recovery import RUN_NAME, settings_of, summary_of
+from spikearm.launch.recovery import RUN_NAME, run_folders_in, settings_of, summary_of
 from spikearm.launch.report.plot import run_colour
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 from spikearm.launch.spikes import Spikes
-from spikearm.launch.summary import column, rmse_by_trial
+from spikearm.launch.summary import column, late_rms_m, n_late, rmse_by_trial
 from spikearm.records import FloatArray
 
 COMPARE_NAME = "compare.json"
@@ -68,6 +68,11 @@ class RunData:
         return self.config.controller == "adaptive"
 
     @property
+    def link(self) -> dict[str, Any] | None:
+        """How the wire to the arm did; None for an arm in the same process, and for a killed run."""
+        return self.summary.get("link")
+
+    @property
     def n_reaches(self) -> int:
         """Reaches that were begun."""
         return int(self.column("reach").max()) + 1
@@ -75,6 +80,16 @@ class RunData:
     def reaches(self, numbers: Sequence[int]) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Rows of some reaches, in order."""
         return np.flatnonzero(np.isin(self.column("reach"), numbers))
+
+    @property
+    def late_m(self) -> float:
+        """Tracking error of the last reaches [m]; see :func:`~.summary.late_rms_m`."""
+        return late_rms_m(self.summary["rmse_m_by_trial"])
+
+    @property
+    def n_late(self) -> int:
+        """How many reaches these are."""
+        return n_late(self.summary["rmse_m_by_trial"])
 
     @cached_property
     def without_adaptation_m(self) -> list[float] | None:
@@ -106,18 +121,20 @@ def read_runs(folders: Sequence[Path]) -> list[RunData]:
         RunFolderError: A folder is not there, or is no run folder.
         JournalError: A log cannot be read, or has not a single tick.
     """
-    return [_load(folder, label) for given in folders for folder, label in _expand(given)]
+    return [_load(folder, label) for given in folders for folder, label in expand(given)]
 
 
-def _expand(folder: Path) -> list[tuple[Path, str | None]]:
+def expand(folder: Path) -> list[tuple[Path, str | None]]:
     """The run folders that a folder stands for, with their labels where they have some."""
     if not folder.is_dir():
         raise RunFolderError(f"no run folder {folder}; `spikearm run` makes one.")
     if not (folder / COMPARE_NAME).exists():
-        return [(folder, None)]
+        # A comparison that was killed has runs, and no document about them.
+        runs = [] if has_log(folder) or (folder / RUN_NAME).exists() else run_folders_in(folder)
+        return [(run, None) for run in runs] or [(folder, None)]
     # The folder may have been moved: its runs lie in it, wherever that is now.
-    runs = _read_json(folder / COMPARE_NAME)["runs"]
-    return [(folder / Path(run["run_dir"]).name, run["label"]) for run in runs]
+    rows = _read_json(folder / COMPARE_NAME)["runs"]
+    return [(folder / Path(row["run_dir"]).name, row["label"]) for row in rows]
 
 
 def _load(folder: Path, label: str | None) -> RunData:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikearm.launch.report.plot import MUTED, axis, layout, legend_px, numbers, run_colour
+from spikearm.launch.report.plot import LEGEND, axis, layout, legend_px, numbers, run_colour
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.spikes import Spikes
@@ -71,6 +71,7 @@ def _raster(run: RunData, spikes: Spikes) -> Figure:
         layout(
             xaxis=axis("time [s]", zeroline=False),
             yaxis=axis("neuron, a sample", showticklabels=False, autorange="reversed", showgrid=False),
+            legend={**LEGEND, "itemsizing": "constant"},
         ),
     )
 
@@ -98,11 +99,11 @@ def _rates(kept: Sequence[tuple[RunData, Spikes]]) -> Figure:
                 {
                     "type": "scatter",
                     "mode": "lines",
-                    "line": {"shape": "hvh", "width": 2, "color": colour},
+                    "line": {"shape": "hv", "width": 2, "color": colour},
                     "name": name,
-                    "x": numbers(edges[:-1] + 0.5 * _BIN_HZ),
-                    "y": [int(c) for c in counts],
-                    "hovertemplate": "%{y} neurons at about %{x:.3g} Hz",
+                    "x": numbers(edges),
+                    "y": [int(c) for c in (*counts, 0)],
+                    "hovertemplate": f"%{{y}} neurons from %{{x:.3g}} Hz, {_BIN_HZ:g} Hz wide",
                 }
             )
     return Figure(
@@ -111,9 +112,9 @@ def _rates(kept: Sequence[tuple[RunData, Spikes]]) -> Figure:
         300 + legend_px(data),
         data,
         layout(
-            xaxis=axis("mean firing rate over the run [Hz]", zeroline=False),
+            xaxis=axis("mean firing rate over the run [Hz]", zeroline=False, range=[0, float(edges[-1])]),
             # Most neurons are silent or slow; on a linear axis the others would not be seen.
-            yaxis=axis("neurons", type="log", dtick=1, exponentformat="none", color=MUTED),
+            yaxis=axis("neurons", type="log", dtick=1, exponentformat="none"),
         ),
     )
 

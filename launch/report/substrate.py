@@ -46,10 +46,11 @@ def _lead(wear: dict[str, Any]) -> str:
         if hours is None
         else f"at this rate the most used device is worn out after {_period(hours)} of operation"
     )
-    return (
+    words = (
         f"{wear['label']}: {wear['set_mean']:.3g} SET pulses per device in {wear['operated_s']:.3g} s, "
         f"at most {wear['set_max']}; {last}."
     )
+    return words[0].upper() + words[1:]
 
 
 def _period(hours: float) -> str:
@@ -80,8 +81,8 @@ def _map(anchor: str, i: int, matrix: Conductances) -> Figure:
         130 + 26 * diff_us.shape[1],
         [heat],
         layout(
-            xaxis=axis(f"{matrix.label}: input (neuron)", zeroline=False, showgrid=False),
-            yaxis=axis("output", dtick=1, autorange="reversed", zeroline=False, showgrid=False),
+            xaxis=axis(f"neuron, input of {matrix.label}", zeroline=False, showgrid=False),
+            yaxis=axis("output (joint)", dtick=1, autorange="reversed", zeroline=False, showgrid=False),
         ),
     )
 
@@ -97,7 +98,7 @@ def _histogram(anchor: str, run: RunData) -> Figure:
                 "type": "scatter",
                 "mode": "lines",
                 "line": {"shape": "hvh", "width": 2, "color": run_colour(i)},
-                "name": f"{matrix.label}{', learned' if matrix.learned else ''}",
+                "name": f"{matrix.label}{' (learns)' if matrix.learned else ''}",
                 "x": numbers(0.5 * (edges[1:] + edges[:-1])),
                 "y": [int(c) if c else None for c in counts],
                 "hovertemplate": "%{y} devices at %{x:.3g} µS",

@@ -19,6 +19,7 @@ from spikearm.records import FloatArray
 
 _MOST_TICKS = 1200
 _ROW_PX = 130
+_NM = "N\N{NO-BREAK SPACE}m"
 
 
 def torque(runs: Sequence[RunData]) -> Section | None:
@@ -67,8 +68,8 @@ def _lead(run: RunData, true: FloatArray) -> str:
     late = slice(2 * len(true) // 3, None)
     size, left = _rms(true[late]), _rms((true - _decoded(run))[late])
     return (
-        f"in the last third of the run {size:.3g} N m are missing (rms over joints and time), and "
-        f"{left:.3g} N m are left when the decoded torque is taken off."
+        f"in the last third of the run {size:#.3g} {_NM} are missing (rms over joints and time), and "
+        f"{left:#.3g} {_NM} are left when the decoded torque is taken off."
     )
 
 

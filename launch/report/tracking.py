@@ -11,7 +11,7 @@ from spikearm.launch.report.plot import DASHES, GHOST, axis, layout, legend_px, 
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.summary import late_rms_m
-from spikearm.launch.words import mm
+from spikearm.launch.words import last_reaches, mm
 
 
 def tracking(runs: Sequence[RunData]) -> Section:
@@ -57,20 +57,20 @@ def _lead(runs: Sequence[RunData]) -> list[str]:
         groups = alike(runs)
         return [" ".join([what, *(_best(group, len(groups)) for group in groups if len(group) > 1)])]
     run = runs[0]
-    late_m = late_rms_m(run.summary["rmse_m_by_trial"])
+    last = f"In the {last_reaches([run.n_late])}: {mm(run.late_m)}"
     if run.without_adaptation_m is None:
-        return [f"{what} In the last three reaches: {mm(late_m)}."]
+        return [f"{what} {last}."]
     without = late_rms_m(run.without_adaptation_m)
-    last = f"In the last three reaches: {mm(late_m)}, against {mm(without)} in the same reaches without"
-    return [f"{what} {last} adaptation{times_as_much(without, late_m)}."]
+    last += f", against {mm(without)} in the same reaches without adaptation"
+    return [f"{what} {last}{times_as_much(without, run.late_m)}."]
 
 
 def _best(group: Sequence[RunData], n_groups: int) -> str:
     """The run with the least error of those that did the same task."""
-    best = min(group, key=lambda run: late_rms_m(run.summary["rmse_m_by_trial"]))
-    late = mm(late_rms_m(best.summary["rmse_m_by_trial"]))
+    best = min(group, key=lambda run: run.late_m)
     of = "" if n_groups == 1 else f" of {len(group)} runs of the same task"
-    return f"Least in the last three reaches{of}: {best.label}, {late}."
+    last = last_reaches(run.n_late for run in group)
+    return f"Least in the {last}{of}: {best.label}, {mm(best.late_m)}."
 
 
 def times_as_much(without_m: float, with_m: float) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections import Counter
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -8,12 +9,14 @@ from types import SimpleNamespace
 import pytest
 
 from spikearm.envs.perturbation import NO_PERTURBATION
+from spikearm.errors import CapacityError
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch import compose as composing
 from spikearm.launch.compare import NO_ADAPTATION, NO_PAYLOAD, PID, compare, normalised_errors, variants
 from spikearm.launch.compare_command import _table
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.device_variants import STANDARD, make_variant
+from spikearm.launch.subject import SubjectFormatter, about
 
 
 def runs(**errors: list[float]) -> list[dict]:
@@ -103,16 +106,69 @@ def test_missing_reference_gives_no_scale():
     assert normalised_errors(runs(no_adaptation=[2.0], pid=[1.0])) == {"no adaptation": None, "pid": None}
 
 
-def test_errors_in_the_table_are_root_mean_squares():
-    run = {
+def table_row(errors_m):
+    return {
         "label": "reference",
         "rmse_m": 5e-3,
-        "rmse_m_by_trial": [1e-3, 1e-3, 7e-3],
+        "rmse_m_by_trial": errors_m,
         "mean_error_m": 4e-3,
         "energy_model_j_per_tick": {"total": None},
         "energy_model_of_chip_scope_j_per_tick": None,
         "energy_chip_j_per_tick": None,
         "latency_measured_s": {"p50": 1e-3},
     }
-    table = _table({"runs": [run], "normalised_error": {"reference": None}})
+
+
+def table_of(errors_m):
+    return _table({"runs": [table_row(errors_m)], "normalised_error": {"reference": None}})
+
+
+def test_errors_in_the_table_are_root_mean_squares():
+    table = table_of([1e-3, 1e-3, 7e-3])
     assert [list(column.cells) for column in table.columns[1:3]] == [["5.00"], ["4.12"]]
+
+
+@pytest.mark.parametrize(("n_reaches", "late"), [(1, 1), (2, 2), (3, 3), (7, 3)])
+def test_table_says_which_reaches_it_averages(n_reaches, late):
+    table = table_of([1e-3] * n_reaches)
+    assert table.columns[2].header == f"last {late}"
+    wanted = (
+        f"all, last {late}: rms tracking error of all {n_reaches} reaches and of the last {late} of them."
+    )
+    assert str(table.caption).startswith(wanted)
+
+
+def test_warning_names_the_run_that_it_is_about(tmp_path):
+    """Of what is composed, and of what runs."""
+    lines = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            lines.append(SubjectFormatter().format(record))
+
+    logger, handler = logging.getLogger("spikearm.hardware.crossbar.test"), Handler()
+    logger.addHandler(handler)
+
+    def panel(label, config):
+        return nullcontext(
+            SimpleNamespace(on_tick=lambda record: record.state.t_s or logger.warning("ticks"))
+        )
+
+    config = RunConfig(arm="planar2", trials=1, duration_s=0.01, network=NetworkConfig(n_neurons=20))
+    try:
+        compare(dataclasses.replace(config, out=tmp_path), ("reram",), panel=panel)
+    finally:
+        logger.removeHandler(handler)
+    labels = [v.label for v in variants(config, ("reram",))]
+    assert lines == [f"WARNING: {label}: ticks" for label in labels]
+
+
+def test_error_names_the_run_that_it_is_about():
+    with pytest.raises(CapacityError) as caught, about("PCM, fresh"):
+        raise CapacityError("too large.")
+    assert caught.value.__notes__ == ["This was about 'PCM, fresh'."]
+
+
+def test_line_without_a_subject_is_plain():
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "late by %d ms", (3,), None)
+    assert SubjectFormatter().format(record) == "WARNING: late by 3 ms"

@@ -5,10 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
+from spikearm.launch import display
 from spikearm.launch.config import RunConfig
 from spikearm.launch.display import LivePanel, error_bars, say, show_summary
 from spikearm.launch.run import execute
-from spikearm.launch.words import si
+from spikearm.launch.words import si, three_digits
 
 
 def terminal(is_terminal: bool) -> Console:
@@ -80,12 +81,33 @@ def test_energies_get_the_prefix_that_keeps_them_readable(joules, text):
     assert si(joules, "J") == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(15_876.0, "15,900"), (999.6, "1,000"), (2.5, "2.5"), (3e48, "3e+48"), (1e-9, "1e-09")],
+)
+def test_numbers_have_three_digits_and_never_fill_a_line(value, text):
+    assert three_digits(value) == text
+
+
 def test_summary_never_adds_the_two_kinds_of_energy(short_run, capsys):
     show_summary(short_run.summary)
     err = capsys.readouterr().err
     assert "energy, bottom-up model" in err
     assert "energy, chip-anchored" in err
-    assert str(short_run.folder) in "".join(err.split())
+
+
+def test_no_path_is_wrapped(short_run, capsys, monkeypatch):
+    monkeypatch.setattr(display, "console", Console(stderr=True, markup=False, width=40))
+    show_summary(short_run.summary)
+    assert f"run folder: {short_run.folder}\n" in capsys.readouterr().err
+
+
+def test_late_ticks_are_not_blamed_on_the_controller_alone(short_run, capsys):
+    show_summary({**short_run.summary, "deadline_misses": 0})
+    assert "doctor" not in capsys.readouterr().err
+    show_summary({**short_run.summary, "deadline_misses": 3})
+    said = " ".join(capsys.readouterr().err.split())
+    assert "3 of 400; other programs on the computer can make ticks late, too (`spikearm doctor`)" in said
 
 
 def test_limits_of_registers_are_shown_only_where_they_were_met(short_run, capsys):

@@ -17,7 +17,8 @@ from spikearm.launch.help import help_text, option_groups, plain
 from spikearm.launch.main import COMMANDS
 from spikearm.launch.run_command import RunCommand
 
-SCREEN_LINES, SCREEN_COLUMNS = 50, 100
+SCREEN_LINES, SCREEN_COLUMNS = 24, 100
+"""The smallest terminal has 24 lines, one of them for the prompt."""
 
 
 @pytest.mark.parametrize("columns", [80, 100, 200])
@@ -30,20 +31,37 @@ def test_spikearm_alone_explains_itself_on_one_screen(spikearm, monkeypatch, col
     for command in COMMANDS:
         assert any(line.startswith(f"  {command} ") for line in lines)
     assert max(map(len, lines)) <= columns
-    assert len(lines) <= SCREEN_LINES
+    assert len(lines) < SCREEN_LINES
     assert ended.err == ""
 
 
-@pytest.mark.parametrize("columns", [80, SCREEN_COLUMNS])
+@pytest.mark.parametrize(("columns", "height"), [(80, SCREEN_LINES), (SCREEN_COLUMNS, 40), (200, 100)])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_fits_a_screen_and_has_an_example(spikearm, command, columns, monkeypatch):
+def test_help_fits_a_screen_and_has_an_example(spikearm, command, columns, height, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", str(height))
     shown = spikearm(*command.split(), "--help").out
     lines = shown.splitlines()
-    assert len(lines) <= SCREEN_LINES
+    assert len(lines) < height
     assert max(map(len, lines)) <= columns
-    examples = shown.split("examples:\n")[1].split("\n\n")[0].splitlines()
+    examples = shown.split("examples:\n")[1].split("options:\n")[0].split("\n\n")[0].splitlines()
+    assert examples
     assert all(line.startswith(f"  spikearm {command}") for line in examples)
+
+
+def test_help_that_is_cut_says_where_the_rest_is(spikearm, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", str(SCREEN_LINES))
+    *_, option, last = spikearm("run", "--help").out.splitlines()
+    assert option.startswith("  --")
+    assert last == "`spikearm run --help-all` has every option, in full."
+
+
+def test_kinds_of_crossbar_are_in_the_short_help(spikearm, monkeypatch):
+    monkeypatch.setenv("LINES", str(SCREEN_LINES))
+    shown = spikearm("compare", "--help").out
+    assert "  spikearm compare --trials 4 --devices\n" in shown
+    assert "  --devices " in shown
 
 
 @pytest.mark.parametrize("command", COMMANDS)

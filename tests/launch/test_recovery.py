@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -62,6 +65,67 @@ def test_recovered_run_has_table_and_summary(spikearm, killed, short_run):
     assert summary["rmse_m_by_trial"] == pytest.approx(whole["rmse_m_by_trial"][:1])
     assert summary["rmse_m_by_trial_without_adaptation"] == whole["rmse_m_by_trial_without_adaptation"]
     assert summary["energy_chip_scope"] == whole["energy_chip_scope"]
+
+
+def test_report_of_a_killed_run_says_how_to_recover_it(spikearm, killed):
+    hint = (
+        f"the log of {killed} was not closed (killed, or no room): `spikearm logs recover {killed}` makes "
+        "its table, summary and ledger."
+    )
+    assert hint in spikearm("report", killed).complaint
+    spikearm("logs", "recover", killed)
+    assert "not closed" not in spikearm("report", killed).complaint
+
+
+def test_report_of_a_run_that_is_still_going_on_says_so(spikearm, killed):
+    journal = killed / JOURNAL_NAME
+    hold = (
+        f"import fcntl, sys; f = open({str(journal)!r}); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True)"
+    )
+    with subprocess.Popen(  # noqa: S603 - ours
+        [sys.executable, "-c", f"{hold}; sys.stdin.read()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
+        writer.stdout.readline()
+        said = spikearm("report", killed).complaint
+        writer.communicate()
+    assert f"{killed} is still going on: this is what it came to so far." in said
+    assert "recover" not in said
+
+
+@pytest.fixture
+def killed_comparison(killed, tmp_path):
+    """A comparison that was killed in its second run."""
+    folder = tmp_path / "runs" / "20990101T000000Z-compare"
+    shutil.copytree(killed, folder / "20990101T000002Z-loihi")
+    shutil.copytree(killed, folder / "20990101T000001Z-reference")
+    shutil.rmtree(killed)
+    return folder
+
+
+def test_report_of_a_killed_comparison_has_its_runs(spikearm, killed_comparison, monkeypatch):
+    monkeypatch.chdir(killed_comparison.parents[1])
+    said = spikearm("report").complaint
+    for run in killed_comparison.glob("2*"):
+        shown = run.relative_to(Path.cwd())
+        assert f"`spikearm logs recover {shown}`" in said
+    assert "2 runs of iiwa14" in (killed_comparison / "report.html").read_text()
+
+
+def test_recovery_of_a_comparison_names_its_runs(spikearm, killed_comparison):
+    ended = spikearm("logs", "recover", killed_comparison)
+    assert ended.code == 1
+    wanted = "recover its runs one by one: 20990101T000001Z-reference, 20990101T000002Z-loihi."
+    assert wanted in ended.complaint
+
+
+def test_recovered_run_has_the_source_of_every_joule(spikearm, killed, short_run):
+    spikearm("logs", "recover", killed)
+    mended, whole = (json.loads((run / "ledger.json").read_text()) for run in (killed, short_run.folder))
+    assert [line["source"] for line in mended["lines"]] == [line["source"] for line in whole["lines"]]
+    summary = json.loads((killed / "summary.json").read_text())
+    joules = sum(line["joules_per_tick"] for line in mended["lines"] if line["tier"] == "bottom-up")
+    assert joules == pytest.approx(summary["energy_model_j_per_tick"]["total"])
+    assert not (killed / WITHOUT_ADAPTATION / "ledger.json").exists()
 
 
 def test_recovering_twice_says_the_same(spikearm, killed):

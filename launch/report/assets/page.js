@@ -21,12 +21,19 @@ const options = {
   toImageButtonOptions: { format: "svg" },
 };
 
+// A scene is as high as its figure, whatever the width: where that is narrow, the camera stands farther away.
+function stepBack(eye, figure) {
+  const far = Math.min(1.5, Math.max(1, (1.05 * figure.clientHeight) / figure.clientWidth));
+  for (const axis of ["x", "y", "z"]) eye[axis] *= far;
+}
+
 function draw(figures) {
   const style = getComputedStyle(document.documentElement);
   const narrow = window.matchMedia("(max-width: 40rem)").matches;
   return Promise.all(Object.entries(figures).map(([name, figure]) => {
     const { data, layout } = painted(figure, style);
     if (narrow) layout.font.size = 11;
+    if (layout.scene) stepBack(layout.scene.camera.eye, document.getElementById(name));
     return Plotly.react(name, data, layout, { ...options, displayModeBar: !narrow });
   }));
 }

@@ -17,6 +17,7 @@ from spikearm.launch.display import LivePanel
 from spikearm.launch.report.conditions import load_runs
 from spikearm.launch.report.page import sections
 from spikearm.launch.summary import column
+from spikearm.launch.words import last_reaches
 
 ALWAYS = {"tracking-error", "path-3d", "latency-stages", "latency-tail"}
 ADAPTIVE = {"energy-terms", "missing-torque", "firing-rates"}
@@ -134,6 +135,82 @@ def test_page_of_a_comparison_has_its_runs_and_labels(tmp_path):
         "crossbar",
     ]
     assert len(sections(runs)) >= 5
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [((1,), "last reach"), ((2, 2), "last two reaches"), ((3,), "last three reaches")],
+)
+def test_last_reaches_are_as_many_as_there_are(counts, words):
+    assert last_reaches(counts) == words
+    assert last_reaches((*counts, 3)) in {words, "last three reaches or fewer"}
+
+
+LINK = {
+    "success_rate": 0.9978,
+    "success_rate_min_100": 0.88,
+    "robot_longest_run_of_misses": 1,
+    "round_trip_s": {"p50": 2e-4, "p99_9": 4e-4},
+    "period_error_s": {"p50": None},
+    "state_delay_s": {"p50": 1e-5},
+    "network_age_s": {"p50": 0.0},
+    "states": 4225,
+    "states_skipped": 1,
+    "states_refused": {},
+    "stops": [{"tick": 7, "why": "commands missed"}],
+    "lock_step": False,
+}
+
+
+@pytest.fixture
+def linked(runs, tmp_path):
+    """A run as if it had been on an arm across a wire, led to its path in 50 ticks."""
+    folder = tmp_path / "linked"
+    shutil.copytree(runs["reference"], folder)
+    summary = json.loads((folder / "summary.json").read_text())
+    summary |= {"link": LINK, "n_ticks": summary["n_ticks"] + 50, "deadline_misses": 1}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    return folder
+
+
+def test_page_of_a_hardware_run_has_its_link(linked, runs):
+    parts = {part.name: part for part in sections(load_runs([linked]))}
+    (table,) = parts["link"].tables
+    rows = dict(table.rows)
+    assert rows["commands in time"] == "99.78 %, 88 % in the worst 100"
+    assert rows["longest run of misses"] == "1 tick"
+    assert rows["round trip"] == "p50 0.200 ms, p99.9 0.400 ms"
+    assert rows["period error"] == "-"
+    assert "Stop at tick 7: commands missed" in parts["link"].lead
+    assert parts["link"].lead[1].startswith("50 of the 650 ticks led the arm to its path")
+    assert "link" not in {part.name for part in sections(load_runs([runs["reference"]]))}
+
+
+def test_page_of_a_hardware_run_says_how_to_repeat_it(linked):
+    provenance = next(part for part in sections(load_runs([linked])) if part.name == "provenance")
+    ((_, command),) = provenance.tables[0].rows
+    assert command == f"spikearm hardware run --config {linked / 'run.json'}"
+    assert "times decide" in provenance.lead[1]
+
+
+def test_late_ticks_hold_up_a_simulated_arm_and_no_other(linked):
+    def lead(folder):
+        return next(part for part in sections(load_runs([folder])) if part.name == "latency").lead[0]
+
+    waited = "The simulated arm waited for them"
+    assert "Other programs on the computer can make ticks late, too." in lead(linked)
+    assert waited not in lead(linked)
+    summary = json.loads((linked / "summary.json").read_text())
+    del summary["link"]
+    (linked / "summary.json").write_text(json.dumps(summary))
+    assert waited in lead(linked)
+
+
+def test_axis_of_energies_has_few_decades_with_units(runs):
+    for name in ("reference", "crossbar", "loihi"):
+        axis = figures([runs[name]])["energy-terms"].layout["xaxis"]
+        assert 1 <= len(axis["ticktext"]) <= 6
+        assert all(re.fullmatch(r"10{0,2} [a-zµ]?J", text) for text in axis["ticktext"])
 
 
 def test_report_of_a_killed_run_says_that_it_ended_early(runs, tmp_path):
