@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train osc": ("train_osc", "train an arm's spiking controller from scratch"),
     "report": ("report.command", "one HTML page about a run, or several side by side"),
     "video": ("video", "a run as a film, drawn without a display"),
-    "robot look": ("robot_look", "what a real arm says, before it is given any torque"),
+    "robot look": ("robot_look", "what a real arm says before it gets any torque"),
     "robot serve": ("robot_serve", "an arm behind the wire protocol, simulated or real"),
     "robot key": ("robot_key", "a new key for a link between two machines"),
     "backend serve": ("backend_serve", "the network of a run, for a loop elsewhere"),
