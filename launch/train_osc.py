@@ -120,8 +120,8 @@ def _train(argv: Sequence[str]) -> int:
             command.training,
             data=f"{command.n_reaches} random reaches out and back of the analytic controller, half of them "
             "in each form of the law, states moved off the path at random; made by the command itself",
-            check=f"{command.n_check_reaches} reaches of the same kind that nothing was trained on, drawn from a "
-            "seed of their own",
+            check=f"{command.n_check_reaches} reaches of the same kind that nothing was trained on, drawn "
+            "from a seed of their own",
             command=command_line("osc", command, TrainOscCommand()),
             n_bytes=path.stat().st_size,
         ),

@@ -34,7 +34,7 @@ _DITHER = 1.0 / 127.0
 
 @dataclass(frozen=True)
 class SpikingOSC:
-    """Operational-space control of position and orientation, computed by spiking neurons alone.
+    """Operational-space control of position and orientation by spiking neurons.
 
     Both forms of :class:`~spikearm.controller.laws.osc.OperationalSpace` are ``u = A(q) (r - y(q, dq)) +
     s(q, dq)`` with ``A = J^T Mx``, the target's share ``r = kp x* + kd dx* + ddx*``, the arm's share
@@ -42,8 +42,9 @@ class SpikingOSC:
     feed-forward also Coriolis). Poses are displacements from a centre: position, and rotation vector.
 
     Two hidden layers of a trained perceptron turn (q, dq) into ``y`` and the coefficients ``c`` of
-    ``A(q) = A_0 + sum_k c_k A_k``; what of ``y`` is linear in the state, by least squares over the samples of
-    training, goes round them, so that what they err by is in proportion to the rest. Product neurons see
+    ``A(q) = A_0 + sum_k c_k A_k``. Two constants from training go round them: a matrix for what of ``y`` is
+    linear in the state, by least squares over the samples, so that what neurons err by is in proportion to
+    the rest, and a torque. Product neurons see
     ``a_j +- c_k`` with ``a = r - y``, one ensemble of rectified-linear tuning curves on each diagonal, whose
     difference of squares is the product (Eliasmith and Anderson 2003, ch. 6). Decoders over the second layer
     and the product neurons give the torque.
@@ -114,6 +115,16 @@ class SpikingOSC:
             return "rates"
         return "dead time" if self.dead_time else "spikes"
 
+    @property
+    def host_macs(self) -> int:
+        """Multiply-accumulates of a step in functions of nodes, not in neurons.
+
+        In stage "nodes" those of the truncated expansion; what the reduced representation takes is not known.
+        """
+        if self.stage == "nodes":
+            return self.weights.task_modes.size + self.weights.task_matrix.size
+        return self.weights.skip.size
+
     def build(self, *, seed: int) -> PortedNetwork:
         """A fresh network and its ports."""
         inputs = {name: InputPort(size) for name, size in self.inputs.items()}
@@ -129,7 +140,7 @@ class SpikingOSC:
                 self._add_algebra(self.reduction, nodes["state"], command, sink)
             else:
                 self._add_neurons(nodes["state"], command, sink)
-        return PortedNetwork(network, inputs, outputs)
+        return PortedNetwork(network, inputs, outputs, host_macs=self.host_macs)
 
     def _add_command(self, nodes: Mapping[str, Node]) -> Node:
         """The target's share of the acceleration, relative to its range.
@@ -169,11 +180,12 @@ class SpikingOSC:
     def _add_neurons(self, state: Node, command: Node, sink: Node) -> None:
         """All layers; what is decoded comes last, so that observing changes nothing before it."""
         weights, tau_s = self.weights, self._synapse(self.tau_s)
-        scaled = self._add_copies(state, self._scale, 2 * weights.n_joints, "scaled")
-        drive = self._add_copies(command, lambda x: np.clip(x, -1.0, 1.0), TASK_SIZE, "drive")
+        scaled = self._add_function(state, self._scale, "scaled")
         self._add_linear_part(scaled, command)
+        copies = self._add_copies(scaled, "copies")
+        drive = self._add_copies(self._add_function(command, _clip, "clipped"), "drive")
         h1 = self._layer(weights.b1, HIDDEN_HZ, "osc.h1")
-        Connection(scaled, h1.neurons, transform=self._shared(weights.w1), synapse=None, label="osc.w1")
+        Connection(copies, h1.neurons, transform=self._shared(weights.w1), synapse=None, label="osc.w1")
         reduced = Node(size_in=len(weights.reduce_bias), label="reduced")
         signs = np.repeat((-1.0, 1.0), (TASK_SIZE, weights.n_modes))
         reduce = (signs * self._sizes())[:, None] * weights.reduction(self.neurons)
@@ -193,14 +205,8 @@ class SpikingOSC:
         It is worked out where the state is scaled, on the host of a chip: of a few large terms that cancel,
         scattered devices and rounded weights would leave errors that hundreds of small ones average out.
         """
-        skip = self._shared(-self.weights.skip / self.weights.command_range[:, None])
-
-        def linear(_t: float, x: FloatArray) -> FloatArray:
-            part: FloatArray = skip @ x
-            return part
-
-        node = Node(linear, size_in=scaled.size_out, size_out=TASK_SIZE, label="linear")
-        Connection(scaled, node, synapse=None)
+        skip = -self.weights.skip / self.weights.command_range[:, None]
+        node = self._add_function(scaled, lambda x: skip @ x, "linear", size_out=TASK_SIZE)
         Connection(node, command, synapse=self._hidden_lag())
 
     def _sizes(self) -> FloatArray:
@@ -267,24 +273,30 @@ class SpikingOSC:
         ahead = state[:n_joints] + lead_s * state[n_joints:]
         return self.weights.scaling(np.concatenate((ahead, state[n_joints:])))
 
-    def _add_copies(
-        self, source: Node, function: Callable[[FloatArray], FloatArray], size: int, label: str
+    def _add_copies(self, source: Node, label: str) -> Node:
+        """What a node gives, several times, each copy off by its part of a level."""
+        spread = (_DITHER * ((np.arange(self.copies) + 0.5) / self.copies - 0.5))[:, None]
+        size = source.size_out * self.copies
+        return self._add_function(source, lambda x: (x + spread).ravel(), label, size_out=size)
+
+    @staticmethod
+    def _add_function(
+        source: Node, function: Callable[[FloatArray], FloatArray], label: str, *, size_out: int | None = None
     ) -> Node:
-        """A function of what a node gives, several times, each copy off by its part of a level."""
-        offsets = _DITHER * ((np.arange(self.copies) + 0.5) / self.copies - 0.5)
-        spread = offsets[:, None]
-
-        def output(_t: float, x: FloatArray) -> FloatArray:
-            copies: FloatArray = (function(x) + spread).ravel()
-            return copies
-
-        node = Node(output, size_in=size, size_out=size * self.copies, label=label)
+        """A node that gives a function of what another one gives, by default of the same size."""
+        size_in = source.size_out
+        node = Node(lambda _t, x: function(x), size_in=size_in, size_out=size_out or size_in, label=label)
         Connection(source, node, synapse=None)
         return node
 
     def _shared(self, weights: FloatArray) -> FloatArray:
         """Weights from all copies of an input together."""
         return np.tile(weights / self.copies, self.copies)
+
+
+def _clip(x: FloatArray) -> FloatArray:
+    """Within the range that inputs of neurons have."""
+    return np.clip(x, -1.0, 1.0)
 
 
 def _parts(size: int, largest: int) -> list[slice]:
