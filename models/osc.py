@@ -180,12 +180,11 @@ class SpikingOSC:
     def _add_neurons(self, state: Node, command: Node, sink: Node) -> None:
         """All layers; what is decoded comes last, so that observing changes nothing before it."""
         weights, tau_s = self.weights, self._synapse(self.tau_s)
-        scaled = self._add_function(state, self._scale, "scaled")
-        self._add_linear_part(scaled, command)
-        copies = self._add_copies(scaled, "copies")
-        drive = self._add_copies(self._add_function(command, _clip, "clipped"), "drive")
+        scaled = self._add_copies(state, self._scale, 2 * weights.n_joints, "scaled")
+        drive = self._add_copies(command, lambda x: np.clip(x, -1.0, 1.0), TASK_SIZE, "drive")
+        self._add_linear_part(state, command)
         h1 = self._layer(weights.b1, HIDDEN_HZ, "osc.h1")
-        Connection(copies, h1.neurons, transform=self._shared(weights.w1), synapse=None, label="osc.w1")
+        Connection(scaled, h1.neurons, transform=self._shared(weights.w1), synapse=None, label="osc.w1")
         reduced = Node(size_in=len(weights.reduce_bias), label="reduced")
         signs = np.repeat((-1.0, 1.0), (TASK_SIZE, weights.n_modes))
         reduce = (signs * self._sizes())[:, None] * weights.reduction(self.neurons)
@@ -199,14 +198,20 @@ class SpikingOSC:
         decoded += self._add_products(reduced)
         self._decode(decoded, sink)
 
-    def _add_linear_part(self, scaled: Node, command: Node) -> None:
+    def _add_linear_part(self, state: Node, command: Node) -> None:
         """What of the arm's share is linear in the state goes round the neurons, and is as late as they are.
 
         It is worked out where the state is scaled, on the host of a chip: of a few large terms that cancel,
         scattered devices and rounded weights would leave errors that hundreds of small ones average out.
         """
         skip = -self.weights.skip / self.weights.command_range[:, None]
-        node = self._add_function(scaled, lambda x: skip @ x, "linear", size_out=TASK_SIZE)
+
+        def linear(_t: float, x: FloatArray) -> FloatArray:
+            part: FloatArray = skip @ self._scale(x)
+            return part
+
+        node = Node(linear, size_in=state.size_out, size_out=TASK_SIZE, label="linear")
+        Connection(state, node, synapse=None)
         Connection(node, command, synapse=self._hidden_lag())
 
     def _sizes(self) -> FloatArray:
@@ -273,30 +278,24 @@ class SpikingOSC:
         ahead = state[:n_joints] + lead_s * state[n_joints:]
         return self.weights.scaling(np.concatenate((ahead, state[n_joints:])))
 
-    def _add_copies(self, source: Node, label: str) -> Node:
-        """What a node gives, several times, each copy off by its part of a level."""
-        spread = (_DITHER * ((np.arange(self.copies) + 0.5) / self.copies - 0.5))[:, None]
-        size = source.size_out * self.copies
-        return self._add_function(source, lambda x: (x + spread).ravel(), label, size_out=size)
-
-    @staticmethod
-    def _add_function(
-        source: Node, function: Callable[[FloatArray], FloatArray], label: str, *, size_out: int | None = None
+    def _add_copies(
+        self, source: Node, function: Callable[[FloatArray], FloatArray], size: int, label: str
     ) -> Node:
-        """A node that gives a function of what another one gives, by default of the same size."""
-        size_in = source.size_out
-        node = Node(lambda _t, x: function(x), size_in=size_in, size_out=size_out or size_in, label=label)
+        """A function of what a node gives, several times, each copy off by its part of a level."""
+        offsets = _DITHER * ((np.arange(self.copies) + 0.5) / self.copies - 0.5)
+        spread = offsets[:, None]
+
+        def output(_t: float, x: FloatArray) -> FloatArray:
+            copies: FloatArray = (function(x) + spread).ravel()
+            return copies
+
+        node = Node(output, size_in=size, size_out=size * self.copies, label=label)
         Connection(source, node, synapse=None)
         return node
 
     def _shared(self, weights: FloatArray) -> FloatArray:
         """Weights from all copies of an input together."""
         return np.tile(weights / self.copies, self.copies)
-
-
-def _clip(x: FloatArray) -> FloatArray:
-    """Within the range that inputs of neurons have."""
-    return np.clip(x, -1.0, 1.0)
 
 
 def _parts(size: int, largest: int) -> list[slice]:

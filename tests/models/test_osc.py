@@ -88,8 +88,7 @@ def test_between_the_ports_lie_neurons_and_two_constants(spec):
     network = spec.build(seed=0).network
     functions = {node.label for node in network.all_nodes if node.output is not None}
     ports = {"state", "target", "velocity", "acceleration", "torque"}
-    conversions = {"scaled", "copies", "clipped", "drive"}
-    assert functions - ports - conversions == {"linear", "offset"}
+    assert functions - ports - {"scaled", "drive"} == {"linear", "offset"}
     (torque,) = (node for node in network.all_nodes if node.label == "torque")
     into_torque = [c for c in network.all_connections if c.post_obj is torque]
     others = [c.pre_obj for c in into_torque if not isinstance(c.pre_obj, nengo.ensemble.Neurons)]
@@ -123,9 +122,9 @@ def test_dead_time_has_decoders_of_its_own(spec):
 def test_what_goes_round_the_neurons_is_linear_in_the_state(spec, rng):
     network = spec.build(seed=0).network
     (linear,) = (node for node in network.all_nodes if node.label == "linear")
-    x, y = rng.normal(size=(2, linear.size_in))
-    both = linear.output(0.0, x) - 2.0 * linear.output(0.0, y)
-    np.testing.assert_allclose(linear.output(0.0, x - 2.0 * y), both)
+    x, y = STATE + 0.02 * rng.normal(size=(2, linear.size_in))
+    both = 3.0 * linear.output(0.0, x) - 2.0 * linear.output(0.0, y)
+    np.testing.assert_allclose(linear.output(0.0, 3.0 * x - 2.0 * y), both)
     (to_command,) = (c for c in network.all_connections if c.pre_obj is linear)
     assert to_command.synapse == nengo.Alpha(spec.tau_s)
 
