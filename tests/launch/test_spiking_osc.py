@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 
 import mujoco
 import numpy as np
@@ -63,15 +64,14 @@ def test_node_stage_errs_by_the_truncated_expansion_alone():
 
 def torques(config, *, without_model=None):
     """All torques of a run [N m]; ``without_model`` is told the plant once everything is composed."""
-    run = compose(config)
-    run.control.controller.reset()
-    if without_model is not None:
-        without_model(run.plant)
     sent = []
-    for target in run.control.schedule.targets[:N_COMPARED]:
-        sent.append(run.control.controller.update(run.plant.read(), target).torque)
-        run.plant.write(sent[-1])
-    run.close()
+    with closing(compose(config)) as run:
+        run.control.controller.reset()
+        if without_model is not None:
+            without_model(run.plant)
+        for target in run.control.schedule.targets[:N_COMPARED]:
+            sent.append(run.control.controller.update(run.plant.read(), target).torque)
+            run.plant.write(sent[-1])
     return np.array(sent)
 
 
