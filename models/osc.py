@@ -182,7 +182,7 @@ class SpikingOSC:
         weights, tau_s = self.weights, self._synapse(self.tau_s)
         scaled = self._add_copies(state, self._scale, 2 * weights.n_joints, "scaled")
         drive = self._add_copies(command, lambda x: np.clip(x, -1.0, 1.0), TASK_SIZE, "drive")
-        self._add_linear_part(state, command)
+        self._add_linear_part(scaled, command)
         h1 = self._layer(weights.b1, HIDDEN_HZ, "osc.h1")
         Connection(scaled, h1.neurons, transform=self._shared(weights.w1), synapse=None, label="osc.w1")
         reduced = Node(size_in=len(weights.reduce_bias), label="reduced")
@@ -198,20 +198,21 @@ class SpikingOSC:
         decoded += self._add_products(reduced)
         self._decode(decoded, sink)
 
-    def _add_linear_part(self, state: Node, command: Node) -> None:
+    def _add_linear_part(self, scaled: Node, command: Node) -> None:
         """What of the arm's share is linear in the state goes round the neurons, and is as late as they are.
 
         It is worked out where the state is scaled, on the host of a chip: of a few large terms that cancel,
         scattered devices and rounded weights would leave errors that hundreds of small ones average out.
+        Copies are added up first: each weight multiplies once.
         """
-        skip = -self.weights.skip / self.weights.command_range[:, None]
+        skip = -self.weights.skip / self.weights.command_range[:, None] / self.copies
 
         def linear(_t: float, x: FloatArray) -> FloatArray:
-            part: FloatArray = skip @ self._scale(x)
+            part: FloatArray = skip @ np.add.reduce(x.reshape(self.copies, -1))
             return part
 
-        node = Node(linear, size_in=state.size_out, size_out=TASK_SIZE, label="linear")
-        Connection(state, node, synapse=None)
+        node = Node(linear, size_in=scaled.size_out, size_out=TASK_SIZE, label="linear")
+        Connection(scaled, node, synapse=None)
         Connection(node, command, synapse=self._hidden_lag())
 
     def _sizes(self) -> FloatArray:

@@ -122,17 +122,23 @@ def test_dead_time_has_decoders_of_its_own(spec):
 def test_what_goes_round_the_neurons_is_linear_in_the_state(spec, rng):
     network = spec.build(seed=0).network
     (linear,) = (node for node in network.all_nodes if node.label == "linear")
-    x, y = STATE + 0.02 * rng.normal(size=(2, linear.size_in))
-    both = 3.0 * linear.output(0.0, x) - 2.0 * linear.output(0.0, y)
-    np.testing.assert_allclose(linear.output(0.0, 3.0 * x - 2.0 * y), both)
+    x, y = rng.normal(size=(2, linear.size_in))
+    both = linear.output(0.0, x) - 2.0 * linear.output(0.0, y)
+    np.testing.assert_allclose(linear.output(0.0, x - 2.0 * y), both)
     (to_command,) = (c for c in network.all_connections if c.pre_obj is linear)
     assert to_command.synapse == nengo.Alpha(spec.tau_s)
 
 
-def test_what_goes_round_the_neurons_is_multiplied_once_and_declared(spec):
+def test_what_goes_round_the_neurons_is_of_the_scaled_state_once_for_all_copies(spec):
     ported = spec.build(seed=0)
-    (linear,) = (node for node in ported.network.all_nodes if node.label == "linear")
-    assert ported.host_macs == linear.size_in * linear.size_out == spec.weights.skip.size
+    scaled, linear = (
+        next(node for node in ported.network.all_nodes if node.label == label)
+        for label in ("scaled", "linear")
+    )
+    part = linear.output(0.0, scaled.output(0.0, STATE))
+    wanted = -spec.weights.skip @ spec.weights.scaling(STATE) / spec.weights.command_range
+    np.testing.assert_allclose(part, wanted, rtol=1e-12)
+    assert ported.host_macs == spec.weights.skip.size
 
 
 def test_the_algebra_of_the_node_stage_is_declared(spec):
