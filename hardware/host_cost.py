@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from spikearm.hardware.cost import Figure, TableCost
 
@@ -14,16 +15,23 @@ def _dense(joules: float, processor: str) -> Mapping[str, tuple[Figure, ...]]:
         "every synapse and every neuron is paid for in every step"
     )
     learning = f"{source}. It gives no figure for learning: one multiply-accumulate per weight assumed"
+    host = f"{source}; what a network leaves to its host is taken to be no cheaper"
     return {
         "synapses": (Figure("synaptic_ops_dense", joules, source),),
         "neurons": (Figure("neuron_updates", joules, source),),
         "learning": (Figure("learning_updates", joules, learning),),
+        "host": (Figure("host_macs", joules, host),),
     }
 
 
+_CPU = _dense(8.6e-9, "Intel i7-4960X")
+
+HOST_ENERGY: Mapping[str, tuple[Figure, ...]] = MappingProxyType({"host": _CPU["host"]})
+"""The term of every substrate for what a network leaves to its host: the CPU's figure."""
+
 HOST_COST = TableCost(
     name="CPU i7-4960X (Degnan et al. 2015)",
-    energy=_dense(8.6e-9, "Intel i7-4960X"),
+    energy=_CPU,
     # No latency is modelled: the host's is measured, with its own clock, while the loop runs.
     latency=(),
     chip=(

@@ -26,6 +26,7 @@ class SteppedProgram(ABC):
         self._simulator = simulator
         self._dt_s = dt_s
         self._ports = Ports(ported)
+        self._on_host = OpCounts(host_macs=float(ported.host_macs)) if ported.host_macs else None
 
     @property
     def dt_s(self) -> float:
@@ -42,7 +43,8 @@ class SteppedProgram(ABC):
         self._refuse_if_closed()
         self._ports.write(inputs)
         self._advance()
-        return StepResult(self._ports.read(), self._count())
+        counts = self._count()
+        return StepResult(self._ports.read(), counts + self._on_host if self._on_host else counts)
 
     def close(self) -> None:
         """Release the substrate; closing twice is not an error."""
@@ -55,7 +57,7 @@ class SteppedProgram(ABC):
 
     @abstractmethod
     def _count(self) -> OpCounts:
-        """Operations of the step just made."""
+        """Operations of the step just made, without what the description leaves to the host."""
 
     def _refuse_if_closed(self) -> None:
         if self._simulator.closed:

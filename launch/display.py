@@ -226,7 +226,8 @@ def _missed(summary: dict[str, Any]) -> str:
 def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What the network's substrate did, and what it would have cost."""
     model = summary["energy_model_j_per_tick"]
-    terms = ", ".join(f"{t.replace('_', ' ')} {si(value, 'J')}" for t, value in model.items() if t != "total")
+    spent = {term.replace("_", " "): joules for term, joules in model.items() if term != "total" and joules}
+    terms = ", ".join(f"{term} {si(joules, 'J')}" for term, joules in spent.items())
     latency_s, chip_j = summary["latency_model_s_mean"], summary["energy_chip_j_per_tick"]
     limits = [
         (name, f"{summary[key]:.3g} per tick: {remedy}")

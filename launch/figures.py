@@ -126,7 +126,13 @@ def _draw_energy(folder: Path, summary: dict[str, Any]) -> Path:
         values = 1e9 * column(table, name)
         means = [float(values[a:b].mean()) for a, b in pairwise(edges)]
         if max(means) > 0:
-            axes.plot(times, means, color=_TERM_COLOURS[i % len(_TERM_COLOURS)], label=term.replace("_", " "))
+            axes.plot(
+                times,
+                means,
+                linestyle=_LINE_STYLES[i // len(_TERM_COLOURS) % len(_LINE_STYLES)],
+                color=_TERM_COLOURS[i % len(_TERM_COLOURS)],
+                label=term.replace("_", " "),
+            )
     chip_j = summary["energy_chip_j_per_tick"]
     if chip_j is not None:
         axes.axhline(

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from spikearm.envs.arms import ArmSpec
+from spikearm.models.osc_weights import readout_name
 from spikearm.models.training_config import TrainingConfig
+from spikearm.records import FloatArray
 from spikearm.version import __version__
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def encoder_card(
         "seed": training.seed,
         "training loss": f"{trained.train_loss:.4f}",
         "validation loss": f"{trained.validation_loss:.4f}: share of the error left after "
-        "learning, by the closed form, on perturbations never trained on",
+        "learning, by the closed form, on new perturbations of the families trained on",
         "the state itself": f"{trained.raw_state_loss:.4f}: same measure, without an encoder",
         "size": f"{n_bytes} bytes, single precision",
         "licence": "MIT, as the project",
@@ -84,6 +86,7 @@ def osc_card(
     training: OscTrainingConfig,
     *,
     data: str,
+    check: str,
     command: str,
     n_bytes: int,
 ) -> str:
@@ -94,6 +97,7 @@ def osc_card(
         trained: The result.
         training: How it was trained.
         data: Number and kind of states.
+        check: Number and kind of the reaches that errors are of, and that nothing was trained on.
         command: Command line that makes the same weights again.
         n_bytes: Size of the weights' file.
     """
@@ -104,7 +108,6 @@ def osc_card(
         len(weights.b2),
         len(weights.product_bias),
     )
-    pose = ", ".join(f"{1e3 * error:.2f}" for error in trained.pose_error)
     rows = {
         "made by": f"`{command}`, spikearm {__version__}",
         "date": datetime.now(UTC).date().isoformat(),
@@ -117,20 +120,48 @@ def osc_card(
         f"{training.learning_rate}",
         "noise of activations; of decoders": f"{training.spike_noise}; {training.decoder_noise}",
         "seed": training.seed,
-        "pose misjudged by": f"{pose}: root mean square in x, y, z [mm] and about them [mrad], rates",
+        "errors": f"of rates without spikes, on {check}; in brackets on the states of the training",
+        "pose misjudged by": f"{_pose(trained.checked.pose)} ({_pose(trained.trained_on.pose)}): root mean "
+        "square in x, y, z [mm] and about them [mrad]",
+    }
+    for name, error in trained.checked.torque_nm.items():
+        known = _list(trained.trained_on.torque_nm[name])
+        rows[f"torque error, {name}"] = f"{_list(error)} ({known}) N m rms, joint by joint"
+    rows |= {
+        "round the neurons": _round_the_neurons(trained),
         "size": f"{n_bytes} bytes, single precision",
         "licence": "MIT, as the project",
     }
-    for name, error in trained.torque_error.items():
-        rows[f"torque error, {name}"] = f"{', '.join(f'{e:.2f}' for e in error)} N m rms, joint by joint"
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return (
         f"# Spiking operational-space controller for {arm.name}\n\n"
         f"A perceptron {n_state} - {n1} - {n2} with rectified-linear units reduces the state (q, dq) to the "
         f"hand's share of the acceleration (6), {weights.n_modes} coefficients of J^T Mx and all else the "
-        f"torque needs; {n_products} neurons multiply; decoders give {weights.n_joints} torques. For "
+        f"torque needs; {n_products} neurons multiply; decoders give {weights.n_joints} torques. What of the "
+        "hand's share is linear in the state goes round the neurons, and so does a constant torque. For "
         f"kp = {weights.kp:g} 1/s^2, kd = {weights.damping:.4g} 1/s.\n\n"
         f"| | |\n|---|---|\n{table}\n\n"
         f"Valid for reaches of up to {0.9 * arm.reach_m:g} m from home with turns up to 0.45 rad that last "
         "0.8 s or longer. Beyond, it extrapolates.\n"
     )
+
+
+def _round_the_neurons(trained: TrainedOsc) -> str:
+    """How much of the work is no neuron's."""
+    linear, weights = trained.linear, trained.weights
+    share = ", ".join(f"{100 * explained:.0f}" for explained in linear.explained)
+    constant = _list(weights.readout(readout_name("spikes", feedforward=True))[:, -1])
+    return (
+        f"what is linear in the state explains {share} % of the variance of the hand's share on the reaches "
+        f"not trained on; by it alone the pose would be misjudged by {_pose(linear.pose_alone)} (units as "
+        f"above); the constant torque is {constant} N m (feed-forward, spikes)"
+    )
+
+
+def _pose(error: FloatArray) -> str:
+    """Metres and radians in thousandths."""
+    return _list(1e3 * error)
+
+
+def _list(values: FloatArray) -> str:
+    return ", ".join(f"{value:.2f}" for value in values)

@@ -110,7 +110,8 @@ def _train(argv: Sequence[str]) -> int:
     card.write_text(_card(command, arm, trained, checks, path), encoding="utf-8")
     console.print(
         f"left of the error after learning, by the closed form: {trained.validation_loss:.3f} with this "
-        f"encoder, {trained.raw_state_loss:.3f} with the state itself (perturbations never trained on)."
+        f"encoder, {trained.raw_state_loss:.3f} with the state itself (new perturbations of the "
+        "families trained on)."
     )
     for result in checks:
         console.print(result.line(), highlight=False)

@@ -21,22 +21,20 @@ from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
 from spikearm.launch.model_card import osc_card
 from spikearm.launch.osc_data import Reaching, draw_samples
+from spikearm.launch.osc_errors import LinearPart, RateErrors, linear_part, rate_errors
 from spikearm.launch.progress import StepProgress
 from spikearm.launch.train_common import command_line, require_torch, require_writable
-from spikearm.models.osc_rates import hidden_rates, rates, reduced_rates
+from spikearm.models.osc_rates import parts, rates
 from spikearm.models.osc_readout import LeastSquares, random_commands, wanted_torque, with_constant
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
-from spikearm.models.osc_weights import NEURONS, TASK_SIZE, Neurons, OscWeights, readout_name, save_osc
+from spikearm.models.osc_weights import NEURONS, Neurons, OscWeights, readout_name, save_osc
 from spikearm.records import FloatArray
 
 _STILL = 0.25
 """Share of the states that are used without their velocity for the decoders."""
 _DECODED = 40_000
 """States that decoders are fitted to at most, many for each of them."""
-_PART = 4096
-"""States whose rates are computed at a time."""
-
 
 _COMMON = ("arm", "out", "kp", "n_reaches", "n_steps", "seed", "json")
 
@@ -50,6 +48,7 @@ class TrainOscCommand:
         out: Folder for the weights, osc-<arm>.npz, and their model card.
         kp: Stiffness of the law [1/s^2]; its damping is critical.
         n_reaches: Reaches out and back that the states are taken from.
+        n_check_reaches: Further ones, drawn for the check alone, that the errors in the model card are of.
         training: The training itself.
         json: Print the result as one JSON document on stdout.
     """
@@ -58,14 +57,16 @@ class TrainOscCommand:
     out: Path = Path()
     kp: float = 150.0
     n_reaches: int = 1200
+    n_check_reaches: int = 80
     training: Annotated[OscTrainingConfig, tyro.conf.OmitArgPrefixes] = field(
         default_factory=OscTrainingConfig
     )
     json: bool = False
 
     def __post_init__(self) -> None:
-        if self.n_reaches < 1:
-            raise ConfigError(f"n_reaches must be at least 1, not {self.n_reaches}.")
+        for name in ("n_reaches", "n_check_reaches"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,16 @@ class TrainedOsc:
 
     Attributes:
         weights: The result.
-        pose_error: Root mean square error of the arm's share of the acceleration, divided by the stiffness:
-            by how much the pose is misjudged [m, rad], shape (6,).
-        torque_error: Root mean square error of the torque, by form of the law [N m], shape (n_joints,).
+        checked: Errors on reaches that nothing was trained on.
+        trained_on: Errors on those of the training.
+        linear: What goes round the neurons, on the reaches that nothing was trained on.
         train_s: Time all of it took [s].
     """
 
     weights: OscWeights
-    pose_error: FloatArray
-    torque_error: dict[str, FloatArray]
+    checked: RateErrors
+    trained_on: RateErrors
+    linear: LinearPart
     train_s: float
 
 
@@ -118,13 +120,18 @@ def _train(argv: Sequence[str]) -> int:
             command.training,
             data=f"{command.n_reaches} random reaches out and back of the analytic controller, half of them "
             "in each form of the law, states moved off the path at random; made by the command itself",
+            check=f"{command.n_check_reaches} reaches of the same kind that nothing was trained on, drawn "
+            "from a seed of their own",
             command=command_line("osc", command, TrainOscCommand()),
             n_bytes=path.stat().st_size,
         ),
         encoding="utf-8",
     )
-    worst = 1e3 * trained.pose_error[:3].max()
-    console.print(f"pose misjudged by {worst:.2f} mm rms without spikes; {trained.train_s:.0f} s in all")
+    worst, known = (1e3 * errors.pose[:3].max() for errors in (trained.checked, trained.trained_on))
+    console.print(
+        f"pose misjudged by {worst:.2f} mm rms on {command.n_check_reaches} reaches not trained on, without "
+        f"spikes ({known:.2f} mm on those of the training); {trained.train_s:.0f} s in all"
+    )
     console.print(f"weights: {path}\nmodel card: {card}", highlight=False, soft_wrap=True)
     next_ = f"next: spikearm run --arm {command.arm} --controller spiking-osc --weights {path}"
     console.print(next_, highlight=False, soft_wrap=True)
@@ -138,8 +145,8 @@ def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
     from spikearm.models.osc_training import TaskGains, train_osc
 
     start = perf_counter()
-    streams = np.random.SeedSequence(command.training.seed).spawn(2)
-    data_rng, decoder_rng = map(np.random.default_rng, streams)
+    streams = np.random.SeedSequence(command.training.seed).spawn(3)
+    data_rng, decoder_rng, check_rng = map(np.random.default_rng, streams)
     reaching = Reaching(arm, MujocoDynamics(arm), Gains(kp=command.kp))
     null_damping = Gains(kp=reaching.posture_kp).damping
     gains = TaskGains(command.kp, reaching.gains.damping, null_damping)
@@ -159,8 +166,14 @@ def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
     for kind in NEURONS:
         readouts = _decoders(samples, weights, decoder_rng, null_damping, command.training, kind)
         weights = weights.with_readouts(readouts)
-    errors = _torque_errors(samples, weights, decoder_rng, null_damping)
-    return TrainedOsc(weights, _pose_error(samples, weights), errors, perf_counter() - start)
+    fresh = draw_samples(reaching, check_rng, n_reaches=command.n_check_reaches)
+    return TrainedOsc(
+        weights,
+        checked=rate_errors(fresh, weights, check_rng, null_damping=null_damping),
+        trained_on=rate_errors(samples, weights, decoder_rng, null_damping=null_damping),
+        linear=linear_part(fresh, weights),
+        train_s=perf_counter() - start,
+    )
 
 
 def _decoders(
@@ -177,27 +190,12 @@ def _decoders(
     moved = some.moving(rng.choice((1.0, 0.0), size=len(some), p=(1.0 - _STILL, _STILL)))
     command = random_commands(moved, weights, rng)
     torques = _wanted_torques(moved, weights, command, null_damping)
-    for part in np.array_split(np.arange(len(moved)), -(-len(moved) // _PART)):
+    for part in parts(len(moved)):
         activity = with_constant(rates(weights, moved.state[part], command[part], neurons))
         squares.add(activity, np.concatenate([torque[part] for torque in torques.values()], axis=1))
     decoders = np.split(squares.solve(training.decoder_noise), len(torques))
     names = (readout_name(neurons, feedforward=form) for form in torques)
     return dict(zip(names, decoders, strict=True))
-
-
-def _torque_errors(
-    samples: OscSamples, weights: OscWeights, rng: np.random.Generator, null_damping: float
-) -> dict[str, FloatArray]:
-    """Root mean square errors of the torque by form of the law, over as many states as one part has."""
-    some = samples[rng.permutation(len(samples))[:_PART]]
-    command = random_commands(some, weights, rng)
-    activity = with_constant(rates(weights, some.state, command))
-    wanted = _wanted_torques(some, weights, command, null_damping)
-    names = {form: readout_name("rates", feedforward=form) for form in wanted}
-    return {
-        names[form]: _rms(activity @ weights.readout(names[form]).T - torque)
-        for form, torque in wanted.items()
-    }
 
 
 def _wanted_torques(
@@ -210,22 +208,20 @@ def _wanted_torques(
     }
 
 
-def _pose_error(samples: OscSamples, weights: OscWeights) -> FloatArray:
-    reduced = reduced_rates(weights, samples.state, hidden_rates(weights, samples.state))
-    return _rms(reduced[:, :TASK_SIZE] - samples.arm_share(weights.kp, weights.damping)) / weights.kp
-
-
-def _rms(error: FloatArray) -> FloatArray:
-    root: FloatArray = np.sqrt(np.mean(np.square(error), axis=0))
-    return root
-
-
 def _document(trained: TrainedOsc, path: Path) -> dict[str, Any]:
     return {
         "path": str(path),
-        "pose_error": trained.pose_error.tolist(),
-        "torque_error_nm": {name: error.tolist() for name, error in trained.torque_error.items()},
+        **_errors(trained.checked),
+        "on_training_states": _errors(trained.trained_on),
+        "linear_share": trained.linear.explained.tolist(),
         "train_s": trained.train_s,
+    }
+
+
+def _errors(errors: RateErrors) -> dict[str, Any]:
+    return {
+        "pose_error": errors.pose.tolist(),
+        "torque_error_nm": {name: error.tolist() for name, error in errors.torque_nm.items()},
     }
 
 

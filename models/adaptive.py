@@ -14,7 +14,7 @@ from nengo.solvers import NoSolver
 from spikearm.errors import ConfigError
 from spikearm.models.encoder import StateEncoder
 from spikearm.models.network import InputPort, OutputPort, PortedNetwork
-from spikearm.models.rules import LearningRule, Pes
+from spikearm.models.rules import LearningRule, Pes, require_rule
 from spikearm.models.scaling import StateScaling
 from spikearm.records import FloatArray
 
@@ -96,6 +96,7 @@ class AdaptiveNetwork:
             raise ConfigError(
                 f"n_neurons={self.n_neurons} cannot be split into n_ensembles={self.n_ensembles} equal parts."
             )
+        require_rule(self.rule)
 
     @property
     def inputs(self) -> Mapping[str, int]:

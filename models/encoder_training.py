@@ -81,7 +81,7 @@ class TrainedEncoder:
         encoder: The encoder.
         train_loss: Mean loss of the last tenth of the steps.
         validation_loss: Share of the end effector's error that is left after the last repetition, on
-            perturbations never trained on, by the closed form.
+            new perturbations of the families trained on, by the closed form.
         raw_state_loss: The same with the scaled state itself in place of the features.
     """
 

@@ -50,11 +50,14 @@ class PortedNetwork:
         network: The network; its nodes hold the ports.
         inputs: Input ports by name.
         outputs: Output ports by name.
+        host_macs: Multiply-accumulates of each step that functions of nodes carry out in place of neurons,
+            on the host of a chip; scaling of units at the ports is none.
     """
 
     network: nengo.Network
     inputs: Mapping[str, InputPort]
     outputs: Mapping[str, OutputPort]
+    host_macs: int = 0
 
 
 class NetworkSpec(Protocol):

@@ -34,7 +34,7 @@ _DITHER = 1.0 / 127.0
 
 @dataclass(frozen=True)
 class SpikingOSC:
-    """Operational-space control of position and orientation, computed by spiking neurons alone.
+    """Operational-space control of position and orientation by spiking neurons.
 
     Both forms of :class:`~spikearm.controller.laws.osc.OperationalSpace` are ``u = A(q) (r - y(q, dq)) +
     s(q, dq)`` with ``A = J^T Mx``, the target's share ``r = kp x* + kd dx* + ddx*``, the arm's share
@@ -42,8 +42,9 @@ class SpikingOSC:
     feed-forward also Coriolis). Poses are displacements from a centre: position, and rotation vector.
 
     Two hidden layers of a trained perceptron turn (q, dq) into ``y`` and the coefficients ``c`` of
-    ``A(q) = A_0 + sum_k c_k A_k``; what of ``y`` is linear in the state, by least squares over the samples of
-    training, goes round them, so that what they err by is in proportion to the rest. Product neurons see
+    ``A(q) = A_0 + sum_k c_k A_k``. Two constants from training go round them: a matrix for what of ``y`` is
+    linear in the state, by least squares over the samples, so that what neurons err by is in proportion to
+    the rest, and a torque. Product neurons see
     ``a_j +- c_k`` with ``a = r - y``, one ensemble of rectified-linear tuning curves on each diagonal, whose
     difference of squares is the product (Eliasmith and Anderson 2003, ch. 6). Decoders over the second layer
     and the product neurons give the torque.
@@ -114,6 +115,16 @@ class SpikingOSC:
             return "rates"
         return "dead time" if self.dead_time else "spikes"
 
+    @property
+    def host_macs(self) -> int:
+        """Multiply-accumulates of a step in functions of nodes, not in neurons.
+
+        In stage "nodes" those of the truncated expansion; what the reduced representation takes is not known.
+        """
+        if self.stage == "nodes":
+            return self.weights.task_modes.size + self.weights.task_matrix.size
+        return self.weights.skip.size
+
     def build(self, *, seed: int) -> PortedNetwork:
         """A fresh network and its ports."""
         inputs = {name: InputPort(size) for name, size in self.inputs.items()}
@@ -129,7 +140,7 @@ class SpikingOSC:
                 self._add_algebra(self.reduction, nodes["state"], command, sink)
             else:
                 self._add_neurons(nodes["state"], command, sink)
-        return PortedNetwork(network, inputs, outputs)
+        return PortedNetwork(network, inputs, outputs, host_macs=self.host_macs)
 
     def _add_command(self, nodes: Mapping[str, Node]) -> Node:
         """The target's share of the acceleration, relative to its range.
@@ -192,11 +203,12 @@ class SpikingOSC:
 
         It is worked out where the state is scaled, on the host of a chip: of a few large terms that cancel,
         scattered devices and rounded weights would leave errors that hundreds of small ones average out.
+        Copies are added up first: each weight multiplies once.
         """
-        skip = self._shared(-self.weights.skip / self.weights.command_range[:, None])
+        skip = -self.weights.skip / self.weights.command_range[:, None] / self.copies
 
         def linear(_t: float, x: FloatArray) -> FloatArray:
-            part: FloatArray = skip @ x
+            part: FloatArray = skip @ np.add.reduce(x.reshape(self.copies, -1))
             return part
 
         node = Node(linear, size_in=scaled.size_out, size_out=TASK_SIZE, label="linear")

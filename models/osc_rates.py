@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikearm.models.osc_weights import TASK_SIZE, Neurons, OscWeights
 from spikearm.records import FloatArray
@@ -22,6 +23,14 @@ DEAD_TIME_S = 0.0005
 time step of its input."""
 _TYPICAL_ACTIVATION = 0.45
 """Mean activation of an active unit, weighted with the activation itself: where dead time changes nothing."""
+
+_AT_A_TIME = 4096
+"""States whose rates are computed together: more would only take memory."""
+
+
+def parts(n_states: int) -> list[NDArray[np.intp]]:
+    """Indices of so many states, in parts whose rates are computed at a time."""
+    return np.array_split(np.arange(n_states), -(-n_states // _AT_A_TIME))
 
 
 def amplitude(rate_hz: float, neurons: Neurons) -> float:

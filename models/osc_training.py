@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spikearm.models.osc_products import product_neurons
-from spikearm.models.osc_rates import hidden_rates
+from spikearm.models.osc_rates import hidden_rates, parts
 from spikearm.models.osc_readout import LeastSquares, random_accelerations
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
@@ -31,6 +31,10 @@ _DEAD = 0.02
 _STRONG = 3.0
 """Largest weight into a unit, relative to that of the median unit; beyond, the unit is scaled down and stays
 below activation 1. Chips have one scale for the weights of an ensemble, and 8 bits."""
+_MOTIONS = {1.0: 0.6, -1.0: 0.2, 0.0: 0.2}
+"""Share of the states that are seen with their velocity, the opposite one, and none."""
+_LAYOUT = 1
+"""Marks the random numbers of the product neurons' layout."""
 
 
 @dataclass(frozen=True)
@@ -131,15 +135,9 @@ def _reduction(
 ) -> FloatArray:
     """Decoders of the second layer."""
     fit = LeastSquares(len(weights.b2), wanted.shape[1])
-    for part in np.array_split(np.arange(len(state)), -(-len(state) // _PART)):
+    for part in parts(len(state)):
         fit.add(hidden_rates(weights, state[part], neurons), wanted[part])
     return fit.solve(config.decoder_noise)
-
-
-_LAYOUT = 1
-"""Marks the random numbers of the product neurons' layout."""
-_PART = 4096
-"""States whose rates are computed at a time."""
 
 
 def _modes(samples: OscSamples, n_modes: int) -> _Modes:
@@ -213,10 +211,6 @@ class _Problem:
         motion = torch.from_numpy(rng.choice(len(_MOTIONS), size=n, p=tuple(_MOTIONS.values())))
         chosen = torch.from_numpy(rng.integers(self._states.shape[1], size=n))
         return self._states[motion, chosen], self._targets[motion, chosen]
-
-
-_MOTIONS = {1.0: 0.6, -1.0: 0.2, 0.0: 0.2}
-"""Share of the states that are seen with their velocity, the opposite one, and none."""
 
 
 class _Network(nn.Module):

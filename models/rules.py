@@ -85,6 +85,20 @@ LEARNING_RULES: Mapping[str, LearningRule] = {"pes": Pes(), "node-perturbation":
 """The rules that can be chosen by name."""
 
 
+def require_rule(rule: object) -> None:
+    """Know it where a network is described, not where it is built.
+
+    Raises:
+        ConfigError: The object has not all that a :class:`LearningRule` has.
+    """
+    missing = [name for name in ("pace", "teach", "rule_type") if not hasattr(rule, name)]
+    if missing:
+        raise ConfigError(
+            f"rule={rule!r} is no learning rule: it lacks {', '.join(missing)}; give it what "
+            "spikearm.models.rules.LearningRule has, or take one of LEARNING_RULES."
+        )
+
+
 def learning_rule(name: str) -> LearningRule:
     """The rule of this name.
 

@@ -80,6 +80,8 @@ class OpCounts:
         serial_conversions: Conversions one after another on the longest chain (columns share converters).
         serial_decisions: Bits that these decide, one after another.
         digital_ops: Shift-adds and scalings behind the converters.
+        host_macs: Multiply-accumulates that the network's description leaves to the host, in place of
+            neurons; conversions at the ports are not counted.
         set_pulses: SET pulses given to devices.
         reset_pulses: RESET pulses given to devices.
         verify_reads: Reads of single devices during program-and-verify or refresh.
@@ -116,6 +118,7 @@ class OpCounts:
     serial_conversions: float = 0.0
     serial_decisions: float = 0.0
     digital_ops: float = 0.0
+    host_macs: float = 0.0
     set_pulses: float = 0.0
     reset_pulses: float = 0.0
     verify_reads: float = 0.0

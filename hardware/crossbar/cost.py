@@ -1,8 +1,9 @@
 """What the operations of a crossbar cost: published figures, each with its source.
 
-Not included, because a crossbar chip does not do it: the functions of nodes and the filters of synapses,
-which run beside it. No figure of static power is known that belongs to this design: its line is there with
-0 W, for a figure of your own, as is that of spikes, for analog neurons.
+Not included, because a crossbar chip does not do it: the filters of synapses and the functions of nodes,
+which run beside it; of these only what a network's description declares (``host_macs``) has a line. No
+figure of static power is known that belongs to this design: its line is there with 0 W, for a figure of
+your own, as is that of spikes, for analog neurons.
 
 All matrices are charged as one technology, that of the substrate's own devices and learning scheme, also
 those whose connections have others.
@@ -16,6 +17,7 @@ from types import MappingProxyType
 
 from spikearm.hardware.cost import Figure, TableCost
 from spikearm.hardware.crossbar.device import Device
+from spikearm.hardware.host_cost import HOST_ENERGY
 
 READ_VOLTAGE_V = 0.2
 """Read voltage of PCM arrays (Joshi et al. 2020); taken for ReRAM as well."""
@@ -165,6 +167,7 @@ def crossbar_cost(
             "learning": (LEARNING[learning],),
             "programming": technology.programming,
             "static": (Figure("dt_s", 0.0, "W; not known for this design: left out unless set"),),
+            **HOST_ENERGY,
         },
         latency=(
             Figure("serial_tile_reads", read_time_s, "rows driven and currents integrated"),

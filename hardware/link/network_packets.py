@@ -23,7 +23,7 @@ from spikearm.models.network import NetworkSpec
 from spikearm.records import FloatArray
 
 _MAGIC = b"SPKN"
-_VERSION = 2
+_VERSION = 3
 _HEADER = struct.Struct("<4sBB?xQQqq")
 
 CHUNK_BYTES = 8192

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from spikearm.hardware.cost import Figure, TableCost
+from spikearm.hardware.host_cost import HOST_ENERGY
 from spikearm.records import Cost, OpCounts
 
 _DAVIES = (
@@ -80,6 +81,7 @@ LOIHI_COST = LoihiCost(
             Figure("hops_east_west", 3.0e-12, _DAVIES),
             Figure("hops_north_south", 4.0e-12, _DAVIES),
         ),
+        **HOST_ENERGY,
     },
     # The slowest core decides, then all cores wait for each other, then for the host (see LoihiCost).
     latency=(
@@ -101,6 +103,7 @@ LOIHI_COST = LoihiCost(
             "Eliasmith 2020, Front. Neurorobot. 14:568359, recomputed from the published raw data",
         ),
     ),
+    chip_terms=("synapses", "neurons", "learning", "routing"),
     chip_scope=(
         "measured power of the whole chip in use, static power and input/output included "
         "(idle: 0.048 W); the 1000-neuron network of that work, not scaled to this one"

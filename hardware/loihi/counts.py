@@ -22,9 +22,9 @@ _FIGURES_S = (SYNAPTIC_OP_S, NEURON_UPDATE_S, LEARNING_UPDATE_S)
 class LoihiCounter:
     """Counts from the state the emulator is in after a step.
 
-    What the host computes is not counted; what it exchanges with the chip is. The busiest core is the one
-    whose synaptic operations, neuron updates and learning take longest together by the figures of the cost
-    model; every core waits for it.
+    What the host computes is not counted here; what it exchanges with the chip is. The busiest core is the
+    one whose synaptic operations, neuron updates and learning take longest together by the figures of the
+    cost model; every core waits for it.
 
     Args:
         model: The ``nengo_loihi.builder.Model`` of a built network.

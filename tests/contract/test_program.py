@@ -341,6 +341,7 @@ def test_counts_are_not_negative_and_those_in_use_are_positive(backend, network,
         assert getattr(total, name) > 0, name
     assert total.synaptic_ops <= total.synaptic_ops_dense or total.synaptic_ops_dense == 0
     assert total.neuron_updates_active <= total.neuron_updates
+    assert total.host_macs == 0  # an adaptive network leaves the host nothing but conversions
 
 
 def test_the_same_steps_have_the_same_counts(backend, network, compiled):

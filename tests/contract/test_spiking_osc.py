@@ -94,4 +94,7 @@ def test_every_step_has_counts_and_a_cost(backend, compiled):
     assert counts.spikes > 0
     assert counts.synaptic_ops > 0
     assert counts.learning_updates == 0
-    assert backend.cost_model.estimate(counts, 0.001).total_j > 0
+    cost = backend.cost_model.estimate(counts, 0.001)
+    assert counts.host_macs == 6 * 14  # what goes round the neurons
+    assert cost.energy_j["host"] == pytest.approx(84 * 8.6e-9)
+    assert cost.total_j > cost.energy_j["host"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from spikearm.hardware.cost import Figure, TableCost
+from spikearm.hardware.crossbar.cost import PCM_COST, RERAM_COST
 from spikearm.hardware.host_cost import HOST_COST
 from spikearm.hardware.loihi.cost import LOIHI_COST
 from spikearm.records import COUNT_NAMES, OpCounts
@@ -37,7 +38,7 @@ def test_loihi_figures_are_the_published_ones():
 
 def test_host_figures_are_the_published_ones():
     """Degnan et al. 2015: 8.6 nJ per synapse and per neuron, each step; DeWolf et al. 2020: 0.554 W."""
-    for name in ("synaptic_ops_dense", "neuron_updates", "learning_updates"):
+    for name in ("synaptic_ops_dense", "neuron_updates", "learning_updates", "host_macs"):
         assert HOST_COST.estimate(OpCounts(**{name: 1.0}), 0.0).total_j == pytest.approx(8.6e-9)
     assert HOST_COST.estimate(COUNTS, 0.001).energy_chip_j == pytest.approx(0.554e-3)
 
@@ -82,6 +83,20 @@ def test_a_host_pays_for_every_synapse_and_a_chip_for_spikes():
 def test_active_and_inactive_neurons_cost_what_is_published():
     counts = OpCounts(neuron_updates=10.0, neuron_updates_active=4.0)
     assert LOIHI_COST.estimate(counts, 0.001).energy_j["neurons"] == pytest.approx(4 * 81e-12 + 6 * 52e-12)
+
+
+@pytest.mark.parametrize("table", [*TABLES, PCM_COST, RERAM_COST], ids=lambda table: table.name)
+def test_what_is_left_to_the_host_is_a_term_of_its_own_at_the_cpus_figure(table):
+    nothing, cost = (table.estimate(OpCounts(host_macs=n), 0.001) for n in (0.0, 84.0))
+    assert cost.energy_j["host"] == pytest.approx(84 * 8.6e-9)
+    assert cost.total_j - nothing.total_j == pytest.approx(84 * 8.6e-9)
+    assert cost.energy_chip_j == nothing.energy_chip_j
+
+
+@pytest.mark.parametrize("table", [LOIHI_COST, PCM_COST, RERAM_COST], ids=lambda table: table.name)
+def test_the_host_is_not_of_the_scope_of_a_chips_figure(table):
+    assert "host" not in table.chip_terms
+    assert table.chip_terms
 
 
 def test_chip_tiers_are_power_times_time():

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 
+import mujoco
 import numpy as np
 import pytest
 
 from spikearm.controller.laws.gains import Gains
-from spikearm.controller.orientation import displacement
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.errors import ConfigError, WeightsError
 from spikearm.launch.compose import compose
 from spikearm.launch.config import RunConfig, SpikingConfig
 from spikearm.launch.reaches import Targets
+from spikearm.models.osc_weights import load_osc, save_osc, shipped_osc_path
+
+LIMIT_M = 1.5e-3
+"""Largest error with feed-forward in spikes."""
+N_COMPARED = 300
+"""Ticks whose torques are compared."""
 
 SHORT = RunConfig(
     controller="spiking-osc",
@@ -47,7 +54,7 @@ def test_published_form_follows_like_the_analytic_controller(stage):
 
 
 def test_with_feedforward_spikes_keep_within_their_limit():
-    assert rmse_m(SHORT) < 1.5e-3
+    assert rmse_m(SHORT) < LIMIT_M
 
 
 def test_node_stage_errs_by_the_truncated_expansion_alone():
@@ -55,23 +62,93 @@ def test_node_stage_errs_by_the_truncated_expansion_alone():
     assert rmse_m(config) < 1e-3
 
 
-def test_no_model_of_the_arm_is_used_while_the_controller_runs(monkeypatch):
-    run = compose(SHORT)
+def torques(config, *, without_model=None):
+    """All torques of a run [N m]; ``without_model`` is told the plant once everything is composed."""
+    sent = []
+    with closing(compose(config)) as run:
+        run.control.controller.reset()
+        if without_model is not None:
+            without_model(run.plant)
+        for target in run.control.schedule.targets[:N_COMPARED]:
+            sent.append(run.control.controller.update(run.plant.read(), target).torque)
+            run.plant.write(sent[-1])
+    return np.array(sent)
+
+
+@pytest.fixture
+def without_model(monkeypatch):
+    """Makes every model of an arm raise when asked, and MuJoCo itself for all data but the plant's."""
 
     def refuse(*_, **__):
-        raise AssertionError("the controller asked the arm's model")
+        raise AssertionError("somebody asked a model of the arm")
 
-    for name in ("update", "mass_matrix", "bias", "jacobian", "jacobian_dot_dq", "pose"):
-        monkeypatch.setattr(MujocoDynamics, name, refuse)
-    torques = []
-    for target in run.control.schedule.targets[:100]:
-        command = run.control.controller.update(run.plant.read(), target)
-        torques.append(command.torque)
-        run.plant.write(command.torque)
-    run.control.controller.close()
-    assert np.abs(torques[-1]).max() > 10.0  # gravity at least
-    start = displacement(run.control.schedule.targets[0].pose, run.plant.ee_pose())
-    assert np.linalg.norm(start) < 0.05
+    def install(plant):
+        for name, member in vars(MujocoDynamics).items():
+            if not name.startswith("_"):
+                refusing = property(refuse) if isinstance(member, property) else refuse
+                monkeypatch.setattr(MujocoDynamics, name, refusing)
+        mine, kinds = (plant.model, plant.data), (mujoco.MjModel, mujoco.MjData)
+        for name in dir(mujoco):
+            function = getattr(mujoco, name)
+            if name.startswith("mj_") and callable(function):
+                monkeypatch.setattr(mujoco, name, only_of(mine, kinds, function, refuse))
+        for name in ("MjModel", "MjData", "MjSpec"):
+            monkeypatch.setattr(mujoco, name, refuse)
+
+    return install
+
+
+def only_of(mine, kinds, function, refuse):
+    """The function, for these models and data alone."""
+
+    def guarded(*args, **kwargs):
+        theirs = (
+            a for a in (*args, *kwargs.values()) if isinstance(a, kinds) and not any(a is m for m in mine)
+        )
+        return refuse() if any(True for _ in theirs) else function(*args, **kwargs)
+
+    return guarded
+
+
+@pytest.mark.parametrize("feedforward", [False, True], ids=["published", "feedforward"])
+@pytest.mark.parametrize(
+    ("backend", "stage"),
+    [
+        ("reference", "rate"),
+        ("reference", "spiking"),
+        ("reference", "hardware"),
+        pytest.param("loihi", "hardware", marks=pytest.mark.slow),
+        pytest.param("crossbar", "hardware", marks=pytest.mark.slow),
+    ],
+)
+def test_torques_are_the_same_to_the_bit_without_any_model_of_the_arm(
+    backend, stage, feedforward, without_model
+):
+    settings = SpikingConfig(stage=stage)
+    config = dataclasses.replace(SHORT, backend=backend, feedforward=feedforward, spiking=settings)
+    undisturbed = torques(config)
+    assert len(np.unique(undisturbed, axis=0)) > 0.9 * N_COMPARED
+    np.testing.assert_array_equal(torques(config, without_model=without_model), undisturbed)
+
+
+@pytest.mark.parametrize("controller", ["osc", "spiking-osc"])
+def test_a_controller_that_asks_a_model_is_found_out(controller, without_model):
+    config = dataclasses.replace(SHORT, controller=controller, spiking=SpikingConfig(stage="nodes"))
+    with pytest.raises(AssertionError, match="somebody asked a model of the arm"):
+        torques(config, without_model=without_model)
+
+
+@pytest.mark.parametrize("dead", ["readouts", "reductions"])
+def test_without_its_neurons_the_hand_does_not_follow(dead, tmp_path):
+    weights = load_osc(shipped_osc_path("iiwa14"))
+    # What goes round the neurons stays: the linear part, and the constant torque.
+    silenced = {name: values.copy() for name, values in getattr(weights, dead).items()}
+    for values in silenced.values():
+        values[:, : weights.n_units if dead == "readouts" else None] = 0.0
+    path = tmp_path / "dead.npz"
+    save_osc(path, dataclasses.replace(weights, **{dead: silenced}))
+    config = dataclasses.replace(SHORT, spiking=SpikingConfig(weights=str(path)))
+    assert rmse_m(config) > 10 * LIMIT_M
 
 
 def test_spiking_run_has_a_cost():

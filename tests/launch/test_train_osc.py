@@ -10,7 +10,7 @@ import pytest
 from spikearm.models.osc_weights import load_osc
 
 TINY = (
-    *("train", "osc", "--n-reaches", 2, "--n-steps", 5, "--n-hidden1", 8),
+    *("train", "osc", "--n-reaches", 2, "--n-check-reaches", 2, "--n-steps", 5, "--n-hidden1", 8),
     *("--n-hidden2", 10, "--n-modes", 2, "--n-per-diagonal", 4, "--batch", 16),
 )
 needs_torch = pytest.mark.skipif(
@@ -25,8 +25,13 @@ def test_trained_weights_are_used_by_a_run(spikearm, tmp_path):
     path = tmp_path / "osc-iiwa14.npz"
     assert ended.document["path"] == str(path)
     assert 0 < max(ended.document["pose_error"]) < 1
+    assert ended.document["pose_error"] != ended.document["on_training_states"]["pose_error"]
+    assert all(0 < share <= 1 for share in ended.document["linear_share"])
     card = (tmp_path / "osc-iiwa14.md").read_text()
-    for words in ("Spiking operational-space controller for iiwa14", "--n-reaches 2", "seed | 1"):
+    for words in (
+        *("Spiking operational-space controller for iiwa14", "--n-reaches 2", "seed | 1"),
+        *("on 2 reaches of the same kind that nothing was trained on", "round the neurons"),
+    ):
         assert words in card
     words = ("run", "--controller", "spiking-osc", "--weights", path, "--trials", 1)
     ended = spikearm(*words, "--duration-s", 0.01, "--out", tmp_path / "runs", "--json")

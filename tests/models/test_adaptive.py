@@ -240,6 +240,13 @@ def test_neurons_that_cannot_be_split_evenly_are_refused(network, n_neurons, n_e
         dataclasses.replace(network, n_neurons=n_neurons, n_ensembles=n_ensembles)
 
 
+def test_rule_that_is_none_is_refused_where_the_network_is_described(network):
+    with pytest.raises(
+        ConfigError, match=r"'pes' is no learning rule: it lacks pace, teach, rule_type; give"
+    ):
+        dataclasses.replace(network, rule="pes")
+
+
 def test_committee_of_exact_copies_computes_what_one_does(network, encoder):
     """The copies differ by their neurons' first spikes only, which the synapses smooth."""
     one = dataclasses.replace(network, encoder=encoder)

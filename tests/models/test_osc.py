@@ -84,11 +84,11 @@ def test_joint_angles_are_extrapolated_by_the_time_the_hidden_layers_take(spec):
     program.close()
 
 
-def test_only_neurons_lie_between_the_ports(spec):
+def test_between_the_ports_lie_neurons_and_two_constants(spec):
     network = spec.build(seed=0).network
     functions = {node.label for node in network.all_nodes if node.output is not None}
     ports = {"state", "target", "velocity", "acceleration", "torque"}
-    assert functions - ports == {"scaled", "linear", "drive", "offset"}
+    assert functions - ports - {"scaled", "drive"} == {"linear", "offset"}
     (torque,) = (node for node in network.all_nodes if node.label == "torque")
     into_torque = [c for c in network.all_connections if c.post_obj is torque]
     others = [c.pre_obj for c in into_torque if not isinstance(c.pre_obj, nengo.ensemble.Neurons)]
@@ -127,6 +127,23 @@ def test_what_goes_round_the_neurons_is_linear_in_the_state(spec, rng):
     np.testing.assert_allclose(linear.output(0.0, x - 2.0 * y), both)
     (to_command,) = (c for c in network.all_connections if c.pre_obj is linear)
     assert to_command.synapse == nengo.Alpha(spec.tau_s)
+
+
+def test_what_goes_round_the_neurons_is_of_the_scaled_state_once_for_all_copies(spec):
+    ported = spec.build(seed=0)
+    scaled, linear = (
+        next(node for node in ported.network.all_nodes if node.label == label)
+        for label in ("scaled", "linear")
+    )
+    part = linear.output(0.0, scaled.output(0.0, STATE))
+    wanted = -spec.weights.skip @ spec.weights.scaling(STATE) / spec.weights.command_range
+    np.testing.assert_allclose(part, wanted, rtol=1e-12)
+    assert ported.host_macs == spec.weights.skip.size
+
+
+def test_the_algebra_of_the_node_stage_is_declared(spec):
+    ported = dataclasses.replace(spec, stage="nodes", reduction=lambda state: np.zeros(11)).build(seed=0)
+    assert ported.host_macs == 3 * 2 * 6 + 2 * 6  # modes, then the task's matrix
 
 
 def test_product_neurons_get_accelerations_and_modes_of_about_one_size(spec):

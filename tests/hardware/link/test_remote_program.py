@@ -97,6 +97,22 @@ def join(served):
         program.close()
 
 
+class LeavesWorkToTheHost(AdaptiveNetwork):
+    """A network with functions of nodes in place of neurons."""
+
+    def build(self, *, seed):
+        return replace(super().build(seed=seed), host_macs=7)
+
+
+def test_what_a_remote_network_leaves_to_its_host_is_counted_here(short_path):
+    spec = LeavesWorkToTheHost(2, SPEC.scaling, n_neurons=40)
+    served = Served(short_path, spec)
+    program = RemoteBackend(REFERENCE, served.address).compile(spec, dt_s=DT_S, seed=3)
+    assert program.step(inputs(0)).counts.host_macs == 7.0
+    program.close()
+    served.close()
+
+
 def test_remote_network_gives_the_same_numbers(join):
     there, here = join(), REFERENCE.compile(SPEC, dt_s=DT_S, seed=3)
     assert there.dt_s == DT_S
