@@ -31,8 +31,8 @@ from spikearm.launch.robot_drives import make_arm
 from spikearm.records import FloatArray, JointState
 from spikearm.timesteps import ticks_in
 
-_STILL_RAD_S = 0.02
-"""Joint speed below which an arm is let go without braking it [rad/s]."""
+_STILL_RAD_S = 0.05
+"""Joint speed below which an arm is let go without braking it [rad/s]: two units of a Dynamixel's."""
 _TELLING_S, _BRAKING_S = 0.005, 1.0
 """Shortest and longest time between the wish to end and the end of torque [s]."""
 

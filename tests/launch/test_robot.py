@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, LinkError
 from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.wire import Cause, CommandFrame, Flag, Mode, Refused, Stop, Trait
+from spikearm.launch import robot_serve
 from spikearm.launch.config import RunConfig
 from spikearm.launch.hardware_run import LinkConfig, connect, execute_on_robot
 from spikearm.launch.robot import make_robot, robot_around
@@ -93,7 +97,7 @@ def test_arm_comes_to_rest_before_its_robot_ends(short_path, commanded):
         if commanded:
             robot.session.mode = Mode.COMMAND_ACTIVE
         robot.serve(once(), on_stop=id)
-        assert np.abs(robot.plant.read().dq).max() <= 0.02
+        assert np.abs(robot.plant.read().dq).max() <= 0.05
         assert robot.session.tick_number >= 5
         assert robot.session.stop == (Stop.ENDED if commanded else Stop(0))
 
@@ -156,6 +160,21 @@ def test_arm_that_was_let_go_is_not_switched_on_to_end(short_path):
     assert plant.written == []
 
 
+def test_flickering_bit_of_a_velocity_is_not_braked(short_path):
+    """One unit of a Dynamixel's velocity is 0.024 rad/s."""
+    with make_robot(settings(short_path, arm="planar2")) as robot:
+        look, n_looks = robot.server._look, [0]
+
+        def flickering():
+            look()
+            n_looks[0] += 1
+            robot.server.reading = dataclasses.replace(robot.server.reading, dq=np.full(2, 0.024))
+
+        robot.server._look = flickering
+        robot.serve(once(), on_stop=id)
+        assert n_looks[0] == 1 + 5
+
+
 @pytest.mark.parametrize(
     ("stop", "flag", "mode"),
     [(Stop(0), Flag.ARM, Mode.MONITOR), (Stop.MISSED_IN_A_ROW, Flag.RECOVER, Mode.STOPPED)],
@@ -173,7 +192,7 @@ def test_robot_that_ends_is_neither_armed_nor_recovered(short_path, stop, flag, 
         def restless():
             """Moves, so that it is braked for the whole second; and somebody wants to command it."""
             look()
-            robot.server.reading = dataclasses.replace(robot.server.reading, dq=np.full(7, 0.05))
+            robot.server.reading = dataclasses.replace(robot.server.reading, dq=np.full(7, 0.08))
             offer(Flag.HOLD)
             if session._ending:
                 with pytest.raises(Refused) as caught:
@@ -250,6 +269,37 @@ def test_drive_limits_that_are_none_are_refused(short_path, limits):
     with pytest.raises(ConfigError, match=r"torque_limits are .*, not 2 positive torques.*mend the plant"):
         robot_around(plant, arm, config, Trait.REAL)
     assert plant.closed
+
+
+def test_arm_is_closed_before_anything_slower_ends(spikearm, short_path, monkeypatch):
+    """A Franka arm bears 20 ms without a torque; a collection of garbage may take longer."""
+    happened = []
+
+    @contextmanager
+    def uncollected():
+        yield
+        happened.append("collections")
+
+    def made(config):
+        robot = make_robot(config)
+        close = robot.plant.close
+        robot.plant.close = lambda: (happened.append("closed"), close())
+        os.kill(os.getpid(), signal.SIGINT)
+        return robot
+
+    monkeypatch.setattr(robot_serve, "no_collections", uncollected)
+    monkeypatch.setattr(robot_serve, "make_robot", made)
+    monkeypatch.setattr(robot_serve, "prioritised", lambda priority: nullcontext([]))
+    ended = spikearm("robot", "serve", "--arm", "planar2", "--listen", f"unix:{short_path}/a.sock", "--json")
+    assert ended.code == 0
+    assert ended.document["ticks"] == 0
+    assert happened[:2] == ["closed", "collections"]
+
+
+def test_load_of_a_real_arm_is_not_told_to_it(spikearm):
+    ended = spikearm("robot", "serve", "--drive", "franka", "--arm", "fr3", "--payload-kg", "0.5")
+    assert ended.code != 0
+    assert "--payload-kg is for simulated arms, and this one is real (--drive franka)" in ended.complaint
 
 
 @pytest.mark.parametrize("key", ["connect_s", "state_s", "timeout_s"])
