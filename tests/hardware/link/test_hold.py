@@ -128,7 +128,7 @@ def test_hold_keeps_nothing_that_is_not_finite(key, wrong, n_before):
     plants, holds = [], []
     for _ in range(2):
         plants.append(Masses(weight=3.0))
-        holds.append(Hold(MassDynamics(), HoldGains(), FREE, dt_s=1e-3))
+        holds.append(Hold(MassDynamics(weight=1.0), HoldGains(), FREE, dt_s=1e-3))
         held(plants[-1], holds[-1], 1e-3 * n_before)
     spoilt = dataclasses.replace(plants[0].read(), **{key: np.array((wrong, 0.0))})
     np.testing.assert_array_equal(holds[0].torque(spoilt), 0.0)
