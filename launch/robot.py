@@ -61,8 +61,10 @@ class Robot:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.plant.close()
-        self.channel.close()
+        try:
+            self.plant.close()
+        finally:
+            self.channel.close()
 
     def serve(self, wanted: Callable[[], bool], *, on_stop: Callable[[Stop], None]) -> None:
         """Serve as long as ``wanted()`` is true, and tell of every stop; then bring the arm to rest."""

@@ -296,6 +296,15 @@ def test_arm_is_closed_before_anything_slower_ends(spikearm, short_path, monkeyp
     assert happened[:2] == ["closed", "collections"]
 
 
+def test_wire_is_closed_though_its_arm_is_not(short_path):
+    robot = make_robot(settings(short_path, arm="planar2"))
+    robot.plant.close = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError), robot:
+        pass
+    with make_robot(settings(short_path, arm="planar2")) as again:  # at the same address
+        assert again.session.mode is Mode.IDLE
+
+
 def test_load_of_a_real_arm_is_not_told_to_it(spikearm):
     ended = spikearm("robot", "serve", "--drive", "franka", "--arm", "fr3", "--payload-kg", "0.5")
     assert ended.code != 0
