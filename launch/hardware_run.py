@@ -77,6 +77,7 @@ class LinkConfig:
             raise ConfigError(f"recoveries must be 0 or more, not {self.recoveries!r}.")
         if self.monitor and self.recover:
             raise ConfigError("--monitor only looks, --recover gives an arm its torque back; leave one out.")
+        _ = self.rules  # refused here if out of range, not once the robot was spoken to
 
     @property
     def rules(self) -> ClientRules:

@@ -21,18 +21,18 @@ from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.served_plant import MeasuresTorque, ServedPlant
+from spikearm.hardware.link.served_plant import LimitsTorque, MeasuresTorque, ServedPlant
 from spikearm.hardware.link.server import RobotServer
 from spikearm.hardware.link.session import AT_REST_RAD_S, RobotSession
 from spikearm.hardware.link.stops import describe
-from spikearm.hardware.link.wire import Codec, Mode, Stop, Trait
+from spikearm.hardware.link.wire import Codec, Stop, Trait
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
 from spikearm.records import FloatArray, JointState
 from spikearm.timesteps import ticks_in
 
-_STILL_RAD_S = 0.02
-"""Joint speed below which an arm is let go without braking it [rad/s]."""
+_STILL_RAD_S = 0.05
+"""Joint speed below which an arm is let go without braking it [rad/s]: two units of a Dynamixel's."""
 _TELLING_S, _BRAKING_S = 0.005, 1.0
 """Shortest and longest time between the wish to end and the end of torque [s]."""
 
@@ -61,8 +61,10 @@ class Robot:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.plant.close()
-        self.channel.close()
+        try:
+            self.plant.close()
+        finally:
+            self.channel.close()
 
     def serve(self, wanted: Callable[[], bool], *, on_stop: Callable[[Stop], None]) -> None:
         """Serve as long as ``wanted()`` is true, and tell of every stop; then bring the arm to rest."""
@@ -83,8 +85,9 @@ class Robot:
     def _come_to_rest(self) -> None:
         """Brake before the torque ends, and tell whoever commands: a moving arm would be let go in motion."""
         session = self.session
-        if session.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
-            session.protect(Stop.ENDED)
+        session.wind_up()
+        if not self.server.energised:
+            return  # told to end before its first torque, or let go: to brake it would be to switch it on
         told, enough = ticks_in(_TELLING_S, self.plant.dt_s), ticks_in(_BRAKING_S, self.plant.dt_s)
         ticks = itertools.count()  # in which something was done: those slept through brake nothing
 
@@ -154,19 +157,28 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
     address, key = parse_address(config.listen), load_key(config.key_file)
     real = bool(traits & Trait.REAL)
     dynamics = MujocoDynamics(arm)
-    limits = Limits(config.limits, dynamics.torque_limits, dynamics.joint_ranges, dt_s=plant.dt_s, real=real)
-    first = plant.read()
+    drive_limits = _drive_limits(plant, arm.n_joints)
+    limits = Limits(
+        config.limits,
+        dynamics.torque_limits,
+        dynamics.joint_ranges,
+        dt_s=plant.dt_s,
+        real=real,
+        drive_limits=drive_limits,
+    )
+    first, given = plant.read(), _given(plant, arm.n_joints)
+    _require_finite(first, given)
     if real:
         _require_at_rest(first)
     _require_inside(dynamics.joint_ranges, first)
-    _require_carried(dynamics, limits, first)
+    _require_carried(dynamics, limits, drive_limits, first)
     session = RobotSession(
         config.session,
         limits,
         Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=plant.dt_s),
         first,
         dt_s=plant.dt_s,
-        given=_given(plant, arm.n_joints) if real else None,
+        given=given if real else None,
         real=real,
     )
     codec = Codec(arm.n_joints, key, arm=arm_identity(arm))
@@ -177,13 +189,30 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         plant = FaultyPlant(
             plant, config.faults, np.random.default_rng(sensor_seed), active=lambda: faulty.active
         )
-    server = RobotServer(plant, session, channel, codec, traits=traits)
+    server = RobotServer(plant, session, channel, codec, first=first, traits=traits)
     return Robot(config, plant, session, server, channel)
 
 
 def _given(plant: ServedPlant, n_joints: int) -> FloatArray:
     """What a real arm's drives give now [N m]: its weight, if they hold it; nothing, if they are off."""
     return plant.torque_measured if isinstance(plant, MeasuresTorque) else np.zeros(n_joints)
+
+
+def _drive_limits(plant: ServedPlant, n_joints: int) -> FloatArray | None:
+    """Largest torques that the arm's drives give [N m], shape (n_joints,); None if they do not say.
+
+    Raises:
+        ConfigError: They say nothing that can be a limit.
+    """
+    if not isinstance(plant, LimitsTorque):
+        return None
+    limits = np.asarray(plant.torque_limits, dtype=np.float64)
+    if limits.shape != (n_joints,) or not (limits > 0.0).all():
+        raise ConfigError(
+            f"the drives' torque_limits are {limits}, not {n_joints} positive torques [N m]; mend the "
+            "plant, or leave them out where nothing is known."
+        )
+    return limits
 
 
 def _require_allowed(config: RobotConfig, traits: Trait) -> None:
@@ -211,6 +240,20 @@ def _require_allowed(config: RobotConfig, traits: Trait) -> None:
         raise ConfigError(
             "this arm is real, and will be held by torque as soon as it is served. Clear its surroundings, "
             "keep a hand on its emergency stop, read docs/safety.md, and say so with --acknowledge-real-arm."
+        )
+
+
+def _require_finite(reading: JointState, measured: FloatArray) -> None:
+    """An arm of which nothing is known would be held by nothing.
+
+    Raises:
+        ConfigError: Its first reading is not finite.
+    """
+    if not all(np.isfinite(each).all() for each in (reading.q, reading.dq, reading.t_s, measured)):
+        raise ConfigError(
+            f"the arm's first reading is q = {reading.q} rad, dq = {reading.dq} rad/s at {reading.t_s} s, "
+            f"torque {measured} N m; every number has to be finite. Look at its sensors (`spikearm robot "
+            "look`), and serve it again."
         )
 
 
@@ -244,14 +287,23 @@ def _require_inside(q_range: FloatArray, reading: JointState) -> None:
         )
 
 
-def _require_carried(dynamics: MujocoDynamics, limits: Limits, reading: JointState) -> None:
-    """An arm that its allowed torque cannot carry would fall as soon as it is held.
+def _require_carried(
+    dynamics: MujocoDynamics, limits: Limits, drive_limits: FloatArray | None, reading: JointState
+) -> None:
+    """An arm that its allowed torque, or its drives, cannot carry would fall as soon as it is held.
 
     Raises:
         ConfigError: It is one.
     """
     dynamics.update(reading.q, np.zeros_like(reading.dq))
     weight = np.abs(dynamics.bias())
+    if drive_limits is not None and (weight > drive_limits).any():
+        joint = int(np.argmax(weight / drive_limits))
+        raise ConfigError(
+            f"where it stands, the arm's own weight takes {weight[joint]:.3f} N m at joint {joint}, and its "
+            f"drive gives {drive_limits[joint]:.3f} N m at most: it would fall. Let the drive give more (of "
+            "Dynamixel servos: --servo-limit-a), or move the arm elsewhere."
+        )
     if (weight > limits.torque).any():
         needed = (weight / dynamics.torque_limits).max()
         raise ConfigError(

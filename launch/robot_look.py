@@ -176,11 +176,13 @@ def _watch(plant: ServedPlant, view: View, stop: StopRequest, duration_s: float)
     paces = isinstance(plant, KeepsTime) and plant.paces
     end_s = time.monotonic() + duration_s
     shown_s = -math.inf
-    while not stop.requested and time.monotonic() < end_s:
+    while True:  # at least once: there is nothing to tell of an arm that was not read
         view.take(plant.read(), None if sensing is None else sensing.torque_measured)
         if time.monotonic() - shown_s >= _SHOWN_EVERY_S:
             shown_s = time.monotonic()
             console.print(view.table())
+        if stop.requested or time.monotonic() >= end_s:
+            return
         if not paces:
             time.sleep(plant.dt_s)
 

@@ -104,6 +104,11 @@ class DynamixelPlant:
         """Torque by the servos' present currents at the last reading [N m], shape (n_joints,)."""
         return self._measured
 
+    @property
+    def torque_limits(self) -> FloatArray:
+        """Torque of each servo at its largest current, ``servo_limit_a`` [N m], shape (n_joints,)."""
+        return np.full(len(self._sign), self._limit_nm)
+
     def reset(self, *, seed: int | None = None) -> JointState:
         """Start the clock anew; a real arm stays where it is.
 

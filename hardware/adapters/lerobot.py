@@ -162,10 +162,20 @@ class LeRobotPlant:
         return self._numbers(sent, self._torque)
 
     def close(self) -> None:
-        """Disconnect, which takes the torque off; closing twice is not an error."""
-        if not self._closed:
-            self._closed = True
+        """Disconnect, which takes the torque off; closing twice is not an error.
+
+        Raises:
+            DriveError: It failed to.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
             self._robot.disconnect()
+        except Exception as error:  # its makers', of any kind
+            raise DriveError(
+                f"the robot could not be disconnected, and may give torque: {error}. Cut its power."
+            ) from error
 
     def _numbers(self, table: Mapping[str, Any], names: list[str]) -> FloatArray:
         try:

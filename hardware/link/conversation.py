@@ -47,8 +47,9 @@ class ClientRules:
 
     def __post_init__(self) -> None:
         for key in ("connect_s", "state_s"):
-            if not getattr(self, key) > 0.0:
-                raise ConfigError(f"{key} must be a positive number of seconds, not {getattr(self, key)!r}.")
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value > 0.0):
+                raise ConfigError(f"{key} must be a positive number of seconds, not {value!r}.")
         if not (math.isfinite(self.timeout_s) and self.timeout_s >= 0.0):
             raise ConfigError(f"timeout_s must be 0 or a positive number, not {self.timeout_s!r}.")
 

@@ -67,8 +67,10 @@ class FaultPlan:
             if not 0.0 <= getattr(self, key) <= 1.0:
                 raise ConfigError(f"{key} of the faults is a probability, not {getattr(self, key)!r}.")
         for key in ("wire_delay_s", "wire_jitter_s", "freeze_s", "faults_after_s", "faults_for_s"):
-            if not getattr(self, key) >= 0.0:
-                raise ConfigError(f"{key} of the faults must be 0 or more, not {getattr(self, key)!r}.")
+            value = getattr(self, key)
+            endless = key == "faults_for_s"
+            if not (value >= 0.0 and (endless or math.isfinite(value))):
+                raise ConfigError(f"{key} of the faults must be 0 or more, not {value!r}.")
         if not (math.isfinite(self.faults_every_s) and self.faults_every_s > 0.0):
             raise ConfigError(f"faults_every_s must be a positive number, not {self.faults_every_s!r}.")
         if self.fault_seed < 0:

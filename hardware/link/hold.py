@@ -104,7 +104,9 @@ class Hold:
         self._integral[:] = 0.0
 
     def torque(self, state: JointState) -> FloatArray:
-        """Torque that holds [N m], shape (n_joints,)."""
+        """Torque that holds [N m], shape (n_joints,); 0 if the state is not finite, and nothing is kept."""
+        if not (np.isfinite(state.q).all() and np.isfinite(state.dq).all()):
+            return np.zeros_like(state.q)
         gains, error = self._gains, self._place(state.q) - state.q
         wanted = gains.hold_stiffness * error - gains.hold_damping * state.dq
         if (too_much := np.abs(wanted).max() / _BRAKING_RAD_S2) > 1.0:

@@ -85,6 +85,11 @@ class Limits:
         q_range: Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop.
         dt_s: Period [s].
         real: Whether the arm can hurt.
+        drive_limits: Largest torques that its drives give, both ways [N m], shape (n_joints,), where they say
+            so: no torque beyond them is let through, whatever share of the model's is allowed.
+
+    Attributes:
+        torque: Largest torques that are let through, both ways [N m], shape (n_joints,).
 
     Raises:
         ConfigError: The torque of an arm that can hurt may change faster than 1000 N m/s.
@@ -98,6 +103,7 @@ class Limits:
         *,
         dt_s: float,
         real: bool = False,
+        drive_limits: FloatArray | None = None,
     ) -> None:
         if real and rules.torque_rate_nm_s > _REAL_RATE_NM_S:
             raise ConfigError(
@@ -108,6 +114,8 @@ class Limits:
         self._dt_s = dt_s
         self._rate_nm = rules.torque_rate_nm_s * dt_s
         self.torque: FloatArray = rules.share(real=real) * np.asarray(torque_limits, dtype=np.float64)
+        if drive_limits is not None:
+            self.torque = np.minimum(self.torque, drive_limits)
         self._low, self._high = np.asarray(q_range, dtype=np.float64).T.copy()
         self._soft_low, self._soft_high = self._low + rules.margin_rad, self._high - rules.margin_rad
         self._fastest = np.full(len(self.torque), rules.speed(real=real))

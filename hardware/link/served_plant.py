@@ -43,6 +43,16 @@ class MeasuresTorque(Protocol):
 
 
 @runtime_checkable
+class LimitsTorque(Protocol):
+    """An arm whose drives give less than its model may say."""
+
+    @property
+    def torque_limits(self) -> FloatArray:
+        """Largest torque that each joint's drive gives, both ways [N m], shape (n_joints,)."""
+        ...
+
+
+@runtime_checkable
 class KeepsTime(Protocol):
     """An arm with a clock of its own."""
 

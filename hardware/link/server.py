@@ -25,7 +25,7 @@ from spikearm.hardware.link.wire import (
     Stop,
     Trait,
 )
-from spikearm.records import FloatArray
+from spikearm.records import FloatArray, JointState
 
 _T = TypeVar("_T")
 _PACKETS_PER_TICK = 64
@@ -52,6 +52,7 @@ class RobotServer:
         session: Its session.
         channel: The wire.
         codec: Packs and unpacks.
+        first: The arm's first reading, which the session holds it by.
         traits: What kind of robot this is.
         now_ns: Monotonic clock, on which a suspended machine stood still [ns].
         sleep: Sleeps for some seconds.
@@ -64,6 +65,7 @@ class RobotServer:
         paced: Whether the arm has a clock of its own.
         largest: Largest torque that each joint was given [N m], shape (n_joints,).
         largest_step: Largest change of it from one tick to the next [N m], shape (n_joints,).
+        energised: Whether the arm was given torque, and has not been let go since.
         fault: What the plant said when it last failed.
     """
 
@@ -74,6 +76,7 @@ class RobotServer:
         channel: Channel,
         codec: Codec,
         *,
+        first: JointState,
         traits: Trait,
         now_ns: Callable[[], int] = elapsed_ns,
         sleep: Callable[[float], None] = time.sleep,
@@ -86,7 +89,7 @@ class RobotServer:
         self._now_ns = now_ns
         self._sleep = sleep
         self._period_ns = round(1e9 * plant.dt_s)
-        self.reading, self._read_at = plant.read(), session.tick_number
+        self.reading, self._read_at = first, session.tick_number
         self._applied = np.zeros_like(self.reading.q)
         self._before: FloatArray | None = None
         self.largest, self.largest_step = np.zeros_like(self._applied), np.zeros_like(self._applied)
@@ -95,7 +98,7 @@ class RobotServer:
         self._measured = None if self._sensing is None else self._sensing.torque_measured
         self._recovering = plant if isinstance(plant, Recovers) else None
         self._letting_go = plant if isinstance(plant, LetsGo) else None
-        self._has_let_go = False
+        self._has_let_go = self.energised = False
         self.paced = isinstance(plant, KeepsTime) and plant.paces
         self._echo_ns = self._arrived_ns = 0
         self._fault_now, self._blind = Stop(0), False
@@ -275,7 +278,10 @@ class RobotServer:
         if self._letting_go is not None and self._session.stop & Stop.TORQUE_OFF:
             self._let_go(self._letting_go)
             return
-        self._has_let_go = False
+        self._has_let_go, self.energised = (
+            False,
+            True,
+        )  # also by a write that fails: who knows how far it came
         applied = self._attempt(lambda: self._plant.write(torque))
         if applied is None:
             self._report(self._applied)
@@ -294,6 +300,7 @@ class RobotServer:
         if not self._has_let_go:
             self._attempt(plant.let_go)
             self._has_let_go = not self._fault_now
+            self.energised &= not self._has_let_go
         self._before = None
         self._report(np.zeros_like(self._applied))
 

@@ -117,6 +117,7 @@ class RobotSession:
         self.watchdog = Watchdog(rules.watchdog, dt_s=dt_s)
         self.stop = Stop(0)
         self.mode = Mode.IDLE
+        self._ending = False
         self._n_fast = self._n_blind = 0
         self._slowest = math.inf
         self.tick_number = 0
@@ -238,6 +239,12 @@ class RobotSession:
         self.stop |= why
         self.mode = Mode.STOPPED
 
+    def wind_up(self) -> None:
+        """The robot is ending: stop who commands, and arm or recover nothing from now on."""
+        self._ending = True
+        if self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
+            self.protect(Stop.ENDED)
+
     def _require_acceptable(self, command: CommandFrame, peer: Peer) -> None:
         if command.session != self.number:
             raise Refused(Cause.SESSION)
@@ -258,6 +265,8 @@ class RobotSession:
         """What may set an arm in motion asks for one thing, and knows what it asks it of."""
         if int(command.flags) & ~int(_WITH_A_START) not in (Flag.ARM, Flag.RECOVER):  # unknown ones, too
             raise Refused(Cause.FLAGS)
+        if self._ending:
+            raise Refused(Cause.ENDING)
         if self._real and not command.flags & Flag.ACKNOWLEDGED:
             raise Refused(Cause.UNACKNOWLEDGED)
         # A stop that its client has not seen yet is not released by what was meant for an earlier one.
@@ -331,7 +340,9 @@ class RobotSession:
 
     def _recover(self, reading: JointState) -> None:
         """A stopped arm at rest, within its limits, is released if the client asks for it now."""
-        if not self.stop or self._command is None or not self._command.flags & Flag.RECOVER:
+        if self._ending or not self.stop or self._command is None:
+            return  # one that was taken before the robot was told to end is not obeyed after it
+        if not self._command.flags & Flag.RECOVER:
             return
         if (np.abs(reading.dq) < AT_REST_RAD_S).all() and not self._limits.violated(reading):
             if self.stop & Stop.TORQUE_OFF:

@@ -94,6 +94,7 @@ class Cause(enum.StrEnum):
     FIRST_TORQUE = "first torque not zero"
     FLAGS = "contradicting flags"
     UNACKNOWLEDGED = "not acknowledged"
+    ENDING = "robot is ending"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from spikearm.envs.dynamics import MujocoDynamics  # noqa: E402
 from spikearm.errors import AddressError, ConfigError  # noqa: E402
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig  # noqa: E402
 from spikearm.hardware.link.faults import FaultPlan  # noqa: E402
+from spikearm.hardware.link.limits import LimitRules  # noqa: E402
 from spikearm.hardware.link.link_clock import LinkClock  # noqa: E402
 from spikearm.hardware.link.wire import Mode, Trait  # noqa: E402
 from spikearm.launch.hardware_run import LinkConfig, connect  # noqa: E402
@@ -83,7 +84,40 @@ def test_first_hold_of_a_real_arm_begins_without_torque_and_within_reduced_limit
         assert np.abs(torque).max() == pytest.approx(10.0)
         full = MujocoDynamics(load_arm("planar2")).torque_limits
         clamped = robot.session._limits.clip(np.full(2, 1e6))
-    np.testing.assert_allclose(clamped, 0.5 * full)
+    np.testing.assert_allclose(clamped, np.minimum(0.5 * full, 30.0 * 1.78))
+
+
+@pytest.mark.parametrize("share", [None, 1.0])
+def test_arm_that_its_servos_cannot_carry_is_not_served(bus, short_path, share):
+    weak = DynamixelConfig(servo_port=bus.port, servo_limit_a=1.0, servo_baudrate=1_000_000)
+    config = settings(bus, short_path, dynamixel=weak, limits=LimitRules(torque_share=share))
+    said = r"takes 2.\.\d* N m at joint 0, and its drive gives 1\.780 N m at most.*--servo-limit-a"
+    with pytest.raises(ConfigError, match=said):
+        make_robot(config)
+    assert [servo.table[64] for servo in bus.servos.values()] == [0, 0]
+
+
+def test_limit_of_the_servos_holds_where_it_is_the_smaller_one(bus, short_path):
+    servos = DynamixelConfig(servo_port=bus.port, servo_limit_a=15.0, servo_baudrate=1_000_000)
+    with make_robot(settings(bus, short_path, dynamixel=servos)) as robot:
+        clamped = robot.session._limits.clip(np.full(2, 1e6))
+    full = MujocoDynamics(load_arm("planar2")).torque_limits
+    np.testing.assert_allclose(clamped, np.minimum(15.0 * 1.78, 0.5 * full))
+
+
+def test_servos_that_are_to_end_before_their_first_tick_stay_off(bus, short_path):
+    enabled = []
+    for servo in bus.servos.values():
+
+        def remember(address, data, take=servo.set):
+            if address == 64:
+                enabled.append(data[0])
+            return take(address, data)
+
+        servo.set = remember
+    with make_robot(settings(bus, short_path)) as robot:
+        robot.serve(lambda: False, on_stop=id)
+    assert set(enabled) == {0}
 
 
 def test_missing_sdk_is_said(bus, short_path, monkeypatch):

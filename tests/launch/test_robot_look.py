@@ -60,6 +60,12 @@ def test_servos_are_read_and_never_given_torque(look, bus):
     assert ended.err.count("┃ weight") == 2  # at once, and after a second
 
 
+def test_arm_is_read_once_however_soon_it_ends(spikearm):
+    ended = spikearm("robot", "look", "--arm", "planar2", "--duration-s", 1e-9, "--json")
+    assert ended.code == 0
+    assert ended.document["q_lowest_rad"] == ended.document["q_highest_rad"] == ended.document["q_rad"]
+
+
 def test_arm_that_may_sink_is_opened_only_if_somebody_says_so(look):
     ended = look()
     assert ended.code == 2

@@ -55,6 +55,13 @@ def test_closing_disconnects_once(robot, plant):
         plant.write(np.zeros(2))
 
 
+def test_robot_that_does_not_disconnect_may_give_torque(robot, plant, monkeypatch):
+    monkeypatch.setattr(robot, "disconnect", lambda: 1 / 0)
+    with pytest.raises(DriveError, match=r"may give torque: division by zero\. Cut its power"):
+        plant.close()
+    plant.close()
+
+
 def test_robot_that_is_connected_stays_so(robot):
     robot.connect()
     LeRobotPlant(robot, LeRobotNames(JOINTS, degrees=True), dt_s=0.001).close()

@@ -111,6 +111,7 @@ class Rig:
         n = len(self.plant.read().q)
         self.dynamics = MassDynamics(n) if dynamics is None else dynamics
         q_range = np.tile((-np.inf, np.inf), (n, 1)) if q_range is None else q_range
+        first = self.plant.read()
         torque_limits = np.full(n, 100.0) if torque_limits is None else torque_limits
         self.codec = Codec(n, key)
         self.now_ns = self.client_skew_ns = 0
@@ -122,7 +123,7 @@ class Rig:
             rules or SessionRules(),
             Limits(limits or LimitRules(), torque_limits, q_range, dt_s=self.plant.dt_s),
             Hold(self.dynamics, HoldGains(), q_range, dt_s=self.plant.dt_s),
-            self.plant.read(),
+            first,
             dt_s=self.plant.dt_s,
             real=bool(traits & Trait.REAL),
             **({} if new_session is None else {"new_session": new_session}),
@@ -133,6 +134,7 @@ class Rig:
             self.session,
             _RobotEnd(self),
             self.codec,
+            first=first,
             traits=traits | (Trait.LOCK_STEP if lock_step else Trait(0)),
             now_ns=lambda: self.now_ns,
             sleep=self.sleep,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from rig import MassDynamics, Masses
@@ -117,3 +119,17 @@ def test_hold_of_an_arm_that_is_pushed_stays_bounded():
 def test_gains_out_of_range_are_refused(key):
     with pytest.raises(ConfigError, match=f"{key} must be 0 or a positive number, not -1"):
         HoldGains(**{key: -1.0})
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("key", ["q", "dq"])
+@pytest.mark.parametrize("n_before", [0, 100])
+def test_hold_keeps_nothing_that_is_not_finite(key, wrong, n_before):
+    plants, holds = [], []
+    for _ in range(2):
+        plants.append(Masses(weight=3.0))
+        holds.append(Hold(MassDynamics(weight=1.0), HoldGains(), FREE, dt_s=1e-3))
+        held(plants[-1], holds[-1], 1e-3 * n_before)
+    spoilt = dataclasses.replace(plants[0].read(), **{key: np.array((wrong, 0.0))})
+    np.testing.assert_array_equal(holds[0].torque(spoilt), 0.0)
+    np.testing.assert_array_equal(holds[0].torque(plants[0].read()), holds[1].torque(plants[1].read()))

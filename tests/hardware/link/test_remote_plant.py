@@ -434,6 +434,9 @@ def test_every_reason_has_its_words():
     ("change", "said"),
     [
         ({"connect_s": 0.0}, "connect_s must be a positive number"),
+        ({"connect_s": float("inf")}, "connect_s must be a positive number of seconds, not inf"),
+        ({"state_s": float("inf")}, "state_s must be a positive number of seconds, not inf"),
+        ({"timeout_s": float("inf")}, "timeout_s must be 0 or a positive number, not inf"),
         ({"state_s": float("nan")}, "state_s must be a positive number"),
         ({"timeout_s": -0.1}, "timeout_s must be 0 or a positive number"),
     ],

@@ -517,6 +517,43 @@ def test_watchdog_of_the_rules_is_used(make):
     assert driver.session.stop == Stop.MISSED_IN_A_ROW
 
 
+@pytest.mark.parametrize("real", [False, True])
+def test_robot_that_is_ending_is_not_armed(make, real):
+    driver = make(real=real)
+    driver.tick(ZERO)
+    driver.session.wind_up()
+    assert driver.refused(flags=Flag.ARM | Flag.HOLD | Flag.ACKNOWLEDGED) is Cause.ENDING
+    driver.tick(ZERO)
+    assert (driver.session.mode, driver.session.stop) == (Mode.MONITOR, Stop(0))
+
+
+def test_robot_that_is_ending_is_not_recovered(active):
+    active.session.protect(Stop.MISSED_IN_A_ROW)
+    active.tick(ZERO)
+    active.session.wind_up()
+    assert active.refused(flags=Flag.RECOVER | Flag.HOLD) is Cause.ENDING
+    active.tick(ZERO)
+    assert (active.session.mode, active.session.stop) == (Mode.STOPPED, Stop.MISSED_IN_A_ROW)
+
+
+def test_recovery_that_came_just_before_the_end_is_not_obeyed(active):
+    active.session.protect(Stop.MISSED_IN_A_ROW)
+    active.tick(ZERO)
+    active.offer(flags=Flag.RECOVER | Flag.HOLD)
+    active.session.wind_up()
+    active.tick()
+    assert active.session.mode is Mode.STOPPED
+
+
+def test_robot_that_is_ending_stops_who_waits_to_command_it(make):
+    driver = make()
+    driver.tick(ZERO)
+    driver.offer(flags=Flag.ARM | Flag.HOLD)
+    driver.session.wind_up()
+    assert driver.session.stop == Stop.ENDED
+    assert driver.offer(flags=Flag.BYE | Flag.HOLD) == Flag.BYE | Flag.HOLD
+
+
 @pytest.mark.parametrize("key", ["stale_s", "ready_s", "silence_s", "runaway_s", "blind_s"])
 def test_rules_out_of_range_are_refused(key):
     with pytest.raises(ConfigError, match=f"{key} must be a positive number of seconds, not 0"):
