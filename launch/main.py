@@ -41,10 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 _HELP = {"-h", "--help"}
-_ABOUT = (
-    "A robot arm, a spiking controller that learns while it moves, three substrates to run it on, and every "
-    "tick's latency and energy accounted for. To begin with:"
-)
+_ABOUT = "A robot arm and a spiking controller that learns while it moves. To begin with:"
 _FIRST = (
     "  spikearm run       ten reaches under a weight the controller does not know of",
     "  spikearm report    what happened, as a page for the browser",

@@ -227,7 +227,7 @@ def test_module_runs_as_a_script(process):
 def test_device_and_overrides_are_options(spikearm, tmp_path):
     overrides = '{"learned": {"devices_per_synapse": 4}}'
     words = ("--backend", "crossbar", "--device", "reram-gong2018", "--overrides", overrides)
-    ended = spikearm("run", *SHORT, *words, "--out", tmp_path, "--json")
+    ended = spikearm("run", *SHORT, "--distance-m", 0.005, *words, "--out", tmp_path, "--json")
     assert ended.code == 0
     config = json.loads((next(tmp_path.iterdir()) / "run.json").read_text())["config"]["crossbar"]
     assert config["device"] == "reram-gong2018"

@@ -51,7 +51,7 @@ def test_perceptron_pays_for_every_weight_and_unit_in_every_decision(env, layers
     result = evaluate(PerceptronAgent(layers), env, n_episodes=1)
     # Degnan et al. 2015: 8.6 nJ for each, on a CPU.
     assert result.energy_terms_j == pytest.approx(
-        {"synapses": 8.6e-9 * n_weights, "neurons": 8.6e-9 * n_units, "learning": 0.0}
+        {"synapses": 8.6e-9 * n_weights, "neurons": 8.6e-9 * n_units, "learning": 0.0, "host": 0.0}
     )
     assert result.energy_j == pytest.approx(8.6e-9 * (n_weights + n_units))
     assert result.energy_chip_j is None
