@@ -190,11 +190,7 @@ def read_journal(path: Path) -> Journal:
     Raises:
         JournalError: There is no such file, or its header is damaged.
     """
-    try:
-        # Mapped, not read: an hour of ticks is gigabytes. An empty file cannot be mapped.
-        data = np.memmap(path, np.uint8, mode="r") if path.stat().st_size else np.empty(0, np.uint8)
-    except OSError as error:
-        raise JournalError(f"journal {path} cannot be read: {error.strerror}.") from error
+    data = _mapped(path)
     view = data.data
     description, payload_size, start = _read_header(view, path)
     size = _SEQUENCE.size + payload_size + _CRC.size
@@ -210,6 +206,23 @@ def read_journal(path: Path) -> Journal:
         reason=reason or "end of the journal",
         complete=not reason,
     )
+
+
+def holds_records(path: Path) -> bool:
+    """Whether a journal begins with a whole record; of an hour of ticks, only this one is read.
+
+    Raises:
+        JournalError: There is no such file, or its header is damaged.
+    """
+    data = _mapped(path)
+    if not len(data):
+        return False  # its process ended before the header was written
+    _, payload_size, start = _read_header(data.data, path)
+    size = _SEQUENCE.size + payload_size + _CRC.size
+    if len(data) < start + size:
+        return False
+    crc_start = _crc_of_header(data.data[:start])
+    return _count_good(data.data[start : start + size], size, crc_start, 1)[0] == 1
 
 
 def lock_for_recovery(path: Path) -> int:
@@ -251,6 +264,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _mapped(path: Path) -> NDArray[np.uint8]:
+    """All bytes of a file, mapped, not read: an hour of ticks is gigabytes."""
+    try:
+        # An empty file cannot be mapped.
+        return np.memmap(path, np.uint8, mode="r") if path.stat().st_size else np.empty(0, np.uint8)
+    except OSError as error:
+        raise JournalError(f"journal {path} cannot be read: {error.strerror}.") from error
 
 
 def _header(description: Mapping[str, Any], payload_size: int) -> bytes:

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from spikearm.controller.journal import (
     Journal,
     JournalWriter,
+    holds_records,
     lock_for_recovery,
     read_journal,
     sync_folder,
@@ -168,8 +169,37 @@ def recover(folder: Path) -> Recovery:
 
 
 def has_log(folder: Path) -> bool:
-    """Whether a folder holds ticks, in a table or in a journal."""
+    """Whether a folder holds a log, be it without a single tick, as a table or as a journal."""
     return (folder / PARQUET_NAME).exists() or (folder / JOURNAL_NAME).exists()
+
+
+def has_ticks(folder: Path) -> bool:
+    """Whether a folder holds a tick. A damaged log counts as one that does: reading it says what is wrong."""
+    path = folder / PARQUET_NAME
+    try:
+        if path.exists():
+            return bool(pq.read_metadata(path).num_rows)
+        return (folder / JOURNAL_NAME).exists() and holds_records(folder / JOURNAL_NAME)
+    except (JournalError, OSError, pa.ArrowException):
+        return True
+
+
+def drop_empty_journal(folder: Path) -> None:
+    """Remove a journal in which there is not a single tick: the run was killed before its first.
+
+    Raises:
+        JournalError: Its run is still going on.
+    """
+    path = folder / JOURNAL_NAME
+    if not path.exists() or has_ticks(folder):
+        return
+    lock = lock_for_recovery(path)
+    try:
+        # Its run may have written ticks, and ended, just now.
+        if not has_ticks(folder):
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
 
 
 def read_ticks(folder: Path) -> pa.Table:

@@ -15,7 +15,7 @@ from spikearm.launch.compose import Run, compose
 from spikearm.launch.config import RunConfig
 from spikearm.launch.device_variants import make_variant
 from spikearm.launch.run import execute_composed
-from spikearm.launch.run_folder import make_run_folder, write_json
+from spikearm.launch.run_folder import make_run_folder, require_place, write_json
 from spikearm.launch.subject import about
 
 NO_PAYLOAD, NO_ADAPTATION, PID = "no payload", "no adaptation", "pid"
@@ -91,6 +91,7 @@ def compare(
     Raises:
         SpikearmError: A variant cannot be composed, the folder cannot be made, or a run failed.
     """
+    require_place(config.out)
     with ExitStack() as stack:
         # All of them first: what does not fit on a substrate is known before the first run.
         composed = [(v, _open(v, stack)) for v in variants(config, devices)]

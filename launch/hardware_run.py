@@ -35,7 +35,7 @@ from spikearm.launch.config import RunConfig
 from spikearm.launch.lead_in import led_up, pose_at
 from spikearm.launch.robot_config import DEFAULT_ADDRESS
 from spikearm.launch.run import default_name, record_run
-from spikearm.launch.run_folder import make_run_folder, write_json
+from spikearm.launch.run_folder import make_run_folder, require_place, write_json
 from spikearm.launch.spikes import SpikeRecorder
 
 _MISSED = Stop.MISSED_IN_A_ROW | Stop.MISSED_TOO_OFTEN | Stop.STALLED
@@ -159,6 +159,7 @@ def execute_on_robot(
         SpikearmError: The configuration cannot be composed, the robot cannot be reached or armed. A run
             that ended before its first tick leaves no run folder.
     """
+    require_place(config.out)
     with connect(link, load_arm(config.arm)) as plant:
         lock_step = plant.lock_step
     # A network elsewhere is waited for in another way if time does not stand still for it.

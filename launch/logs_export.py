@@ -16,7 +16,7 @@ from spikearm.launch.display import console
 from spikearm.launch.export.mcap import export_mcap
 from spikearm.launch.export.neurobench import export_neurobench
 from spikearm.launch.export.tables import export_csv, export_parquet
-from spikearm.launch.run_folder import whole_file
+from spikearm.launch.run_folder import require_folder, whole_file
 
 FORMATS: dict[str, tuple[str, Callable[[Path, Path], int]]] = {
     "parquet": (".parquet", export_parquet),
@@ -60,6 +60,7 @@ def _export(argv: Sequence[str]) -> int:
         raise RunFolderError(f"no run folder {command.run}; `spikearm run` makes one.")
     suffix, write = FORMATS[command.to]
     path = command.out or Path(command.run.resolve().name + suffix)
+    require_folder(path)
     n_ticks = export(command.run, path, write)
     console.print(f"{n_ticks} ticks: {path}", highlight=False, soft_wrap=True)
     if command.json:

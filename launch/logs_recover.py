@@ -68,7 +68,7 @@ def _lines(run: Path, recovered: Recovered) -> list[str]:
     if recovery.n_missing:
         lines.append(f"{recovery.n_missing} ticks between them could not be written at the time.")
     if recovered.summary is None:
-        lines.append("No summary: there is no run.json, or not a single tick.")
+        lines.append("No summary: there is no run.json, which says what the run was.")
     else:
         lines.append(f"next: spikearm report {run}")
     return lines

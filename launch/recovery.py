@@ -11,7 +11,15 @@ import numpy as np
 
 from spikearm.controller.journal import is_written
 from spikearm.controller.loop import LoopResult
-from spikearm.controller.ticklog import JOURNAL_NAME, Recovery, has_log, log_description, read_ticks, recover
+from spikearm.controller.ticklog import (
+    JOURNAL_NAME,
+    Recovery,
+    drop_empty_journal,
+    has_ticks,
+    log_description,
+    read_ticks,
+    recover,
+)
 from spikearm.errors import ConfigError, JournalError, RunFolderError
 from spikearm.launch.compose import make_substrate
 from spikearm.launch.config import NETWORKED, RunConfig, load_config
@@ -48,13 +56,16 @@ def recover_run(folder: Path) -> Recovered:
     """
     if not folder.is_dir():
         raise RunFolderError(f"no run folder {folder}; give the folder that holds ticks.journal.")
-    logs = [part for part in (folder / WITHOUT_ADAPTATION, folder) if has_log(part)]
+    parts = (folder / WITHOUT_ADAPTATION, folder)
+    for part in parts:
+        drop_empty_journal(part)
+    logs = [part for part in parts if has_ticks(part)]
     rows = run_folders_in(folder)
     if not logs and rows:
         each = ", ".join(row.name for row in rows)
         raise JournalError(f"{folder} is a comparison; recover its runs one by one: {each}.")
     if not logs:
-        raise JournalError(f"{folder} holds no tick log: the run ended before its first tick.")
+        raise JournalError(f"{folder} holds no ticks: the run ended before its first tick.")
     recovered = [(part, recover(part)) for part in logs]
     summaries = [_mend_summary(part) for part in logs]
     if len(logs) == 2 and summaries[0] is not None and summaries[1] is not None:
@@ -67,9 +78,23 @@ def recover_run(folder: Path) -> Recovered:
 
 
 def run_folders_in(folder: Path) -> list[Path]:
-    """The run folders in that of a comparison, in the order in which they were begun."""
-    logs = [part for part in folder.iterdir() if (part / RUN_NAME).exists() and has_log(part)]
-    return sorted((part for part in logs if part.name != WITHOUT_ADAPTATION), key=lambda part: part.name)
+    """The runs in the folder of a comparison that have ticks, in the order in which they were begun."""
+    return [run for run in _begun_in(folder) if _has_any_ticks(run)]
+
+
+def left_out(folder: Path) -> list[Path]:
+    """The runs in the folder of a comparison that were killed before their first tick."""
+    return [run for run in _begun_in(folder) if not _has_any_ticks(run)]
+
+
+def _begun_in(folder: Path) -> list[Path]:
+    runs = [part for part in folder.iterdir() if (part / RUN_NAME).exists()]
+    return sorted((run for run in runs if run.name != WITHOUT_ADAPTATION), key=lambda run: run.name)
+
+
+def _has_any_ticks(run: Path) -> bool:
+    """Its own, or those of its reaches without adaptation."""
+    return has_ticks(run) or has_ticks(run / WITHOUT_ADAPTATION)
 
 
 def unrecovered(folder: Path) -> str | None:
@@ -116,8 +141,8 @@ def summary_of(folder: Path) -> dict[str, Any]:
 
 
 def _mend_summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a folder, written if it was missing; None where there is no ``run.json`` or no tick."""
-    if not (folder / RUN_NAME).exists() or not read_ticks(folder).num_rows:
+    """The summary of a folder, written if it was missing; None where there is no ``run.json``."""
+    if not (folder / RUN_NAME).exists():
         return None
     summary = summary_of(folder)
     if not (folder / SUMMARY_NAME).exists():

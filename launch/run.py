@@ -28,7 +28,13 @@ from spikearm.launch.conductances import save_conductances
 from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.mapping import to_mapping
 from spikearm.launch.realtime import no_collections
-from spikearm.launch.run_folder import WITHOUT_ADAPTATION, make_run_folder, write_json, write_run_json
+from spikearm.launch.run_folder import (
+    WITHOUT_ADAPTATION,
+    make_run_folder,
+    require_place,
+    write_json,
+    write_run_json,
+)
 from spikearm.launch.spikes import SpikeRecorder, spike_recorder, with_spikes
 from spikearm.launch.summary import mean_counts, summarise
 
@@ -64,6 +70,7 @@ def execute(
         SpikearmError: The configuration cannot be composed, the run folder cannot be made, or the run
             failed. Ticks recorded until then stay in the run folder.
     """
+    require_place(config.out)
     with closing(compose(config)) as run:
         folder = make_run_folder(config.out, config.name or default_name(config))
         without = None

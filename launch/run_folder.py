@@ -1,4 +1,4 @@
-"""The folder of one run: made before anything else, so that an unwritable place costs nothing."""
+"""The folder of one run, and whole files in it; whether it can be made is known before anything else."""
 
 from __future__ import annotations
 
@@ -22,6 +22,32 @@ PACKAGES = ("numpy", "mujoco", "nengo", "nengo-loihi", "numba", "scipy", "pyarro
 
 WITHOUT_ADAPTATION = "without-adaptation"
 """Folder, inside that of an adaptive run, of the same reaches without the network."""
+
+
+def require_place(out: Path) -> None:
+    """Know before anything is composed that run folders can be made somewhere.
+
+    Raises:
+        RunFolderError: They cannot.
+    """
+    present = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if not present.is_dir():
+        reason = f"{present} is not a directory"
+    elif not os.access(present, os.W_OK | os.X_OK):
+        reason = f"{present} is not writable"
+    else:
+        return
+    raise RunFolderError(f"cannot make run folder in {out}: {reason}; choose another place with --out.")
+
+
+def require_folder(path: Path) -> None:
+    """Know before a file is made that there is a folder for it.
+
+    Raises:
+        RunFolderError: There is none.
+    """
+    if not path.absolute().parent.is_dir():
+        raise RunFolderError(f"no folder {path.parent} to put {path.name} in; make it first.")
 
 
 def make_run_folder(out: Path, name: str) -> Path:

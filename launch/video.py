@@ -20,6 +20,7 @@ from spikearm.errors import ConfigError, RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
 from spikearm.launch.progress import StepProgress
+from spikearm.launch.run_folder import require_folder
 
 _FORMATS = (".mp4", ".mkv", ".mov")
 
@@ -121,8 +122,7 @@ def require_encoder(path: Path) -> None:
     """
     if path.suffix.lower() not in _FORMATS:
         raise ConfigError(f"{path} is no name for a film; end it in .mp4, .mkv or .mov.")
-    if not path.absolute().parent.is_dir():
-        raise RunFolderError(f"no folder {path.parent} to put the film {path.name} in; make it first.")
+    require_folder(path)
     try:
         import imageio_ffmpeg  # noqa: F401 - is it there?
     except ImportError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -31,12 +32,12 @@ def view(config: RunConfig, on_tick: OnTick) -> Iterator[OnTick]:
         on_tick: Called as well, e.g. for the panel in the terminal.
 
     Raises:
-        ConfigError: There is no display, and the package for the browser is missing.
+        ConfigError: There is no display that can be opened, and the package for the browser is missing.
     """
     scene = ArmScene(config)
     shown_s = 0.0
     try:
-        with _window(scene) if _has_display() else _page(scene) as sync:
+        with _window(scene) if _opens_windows() else _page(scene) as sync:
 
             def on_tick_with_view(record: TickRecord) -> None:
                 nonlocal shown_s
@@ -51,9 +52,30 @@ def view(config: RunConfig, on_tick: OnTick) -> Iterator[OnTick]:
         scene.close()
 
 
-def _has_display() -> bool:
+def _opens_windows() -> bool:
     """Whether MuJoCo's window can be opened; on macOS that takes a Python of its own."""
-    return sys.platform == "linux" and any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    named = [os.environ[name] for name in ("DISPLAY", "WAYLAND_DISPLAY") if os.environ.get(name)]
+    if sys.platform != "linux" or not named:
+        return False
+    if _try_window():
+        return True
+    say(f"view: no window can be opened on display {named[0]}.")
+    return False
+
+
+def _try_window() -> bool:
+    """Open a window that nobody sees: where MuJoCo cannot open its own, it ends the process."""
+    import glfw
+
+    with warnings.catch_warnings(action="ignore"):
+        if not glfw.init():
+            return False
+        try:
+            glfw.window_hint(glfw.VISIBLE, glfw.FALSE)
+            window = glfw.create_window(64, 64, "spikearm", None, None)
+            return bool(window)
+        finally:
+            glfw.terminate()
 
 
 @contextmanager
@@ -72,7 +94,8 @@ def _page(scene: ArmScene) -> Iterator[Callable[[], None]]:
         from mjviser import ViserMujocoScene
     except ImportError as error:
         raise ConfigError(
-            "there is no display, and the view in a browser needs packages: pip install 'spikearm[view]'."
+            "there is no display that can be opened, and the view in a browser needs packages: "
+            "pip install 'spikearm[view]'."
         ) from error
     # viser prints through rich's own console, at the end from a thread that may outlive the run by seconds;
     # stdout is for the JSON document.

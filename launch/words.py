@@ -22,8 +22,11 @@ def si(value: float | None, unit: str) -> str:
 
 
 def ms(seconds: float | None) -> str:
-    """A time in milliseconds."""
-    return "–" if seconds is None else f"{1e3 * seconds:.3f} ms"
+    """A time in milliseconds, to the microsecond below 10 ms, four digits above."""
+    if seconds is None:
+        return "–"
+    value = 1e3 * seconds
+    return f"{value:.{3 if value < 10 else 2 if value < 100 else 1}f} ms"
 
 
 def mm(metres: float | None) -> str:

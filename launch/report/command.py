@@ -14,7 +14,7 @@ from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import say
 from spikearm.launch.recovery import RUN_NAME, run_folders_in, unrecovered
 from spikearm.launch.report.run_data import COMPARE_NAME, expand
-from spikearm.launch.run_folder import whole_file
+from spikearm.launch.run_folder import require_folder, whole_file
 
 REPORT_NAME = "report.html"
 SIDE_BY_SIDE_NAME = "side-by-side.html"
@@ -77,7 +77,7 @@ def write_report(folders: Sequence[Path], path: Path) -> Path:
         path: The HTML file; one that is there is replaced.
 
     Raises:
-        RunFolderError: A folder is not there, or is no run folder.
+        RunFolderError: A folder is not there, or is no run folder, or there is no folder for the page.
         JournalError: A log cannot be read, or has not a single tick.
         OSError: The page cannot be written.
     """
@@ -85,7 +85,9 @@ def write_report(folders: Sequence[Path], path: Path) -> Path:
     from spikearm.launch.report.page import page
 
     title = folders[0].resolve().name if len(folders) == 1 else f"{len(folders)} runs side by side"
-    text = page(load_runs(folders), title)
+    runs = load_runs(folders)
+    require_folder(path)
+    text = page(runs, title)
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path

@@ -38,8 +38,8 @@ def _lead(run: RunData) -> str:
         words.append("There is no figure of a whole chip for this substrate.")
     else:
         words.append(
-            f"The chip-anchored figure, {si(chip, 'J')}, is {_against(run, chip)}; "
-            f"it covers {run.summary['energy_chip_scope'].rstrip('.')}."
+            f"The chip-anchored figure, {si(chip, 'J')}, is {_against(run, chip)}. "
+            f"It is {run.summary['energy_chip_scope'].rstrip('.')}."
         )
     if measured is not None:
         words.append(

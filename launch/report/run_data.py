@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,12 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from spikearm.controller.ticklog import has_log, read_ticks
+from spikearm.controller.ticklog import has_log, has_ticks, read_ticks
 from spikearm.errors import JournalError, RunFolderError
 from spikearm.hardware.conductances import Conductances
 from spikearm.launch.conductances import load_conductances
 from spikearm.launch.config import NETWORKED, RunConfig
-from spikearm.launch.recovery import RUN_NAME, run_folders_in, settings_of, summary_of
+from spikearm.launch.recovery import RUN_NAME, left_out, run_folders_in, settings_of, summary_of
 from spikearm.launch.report.plot import run_colour
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 from spikearm.launch.spikes import Spikes
@@ -25,6 +26,8 @@ from spikearm.launch.summary import column, late_rms_m, n_late, rmse_by_trial
 from spikearm.records import FloatArray
 
 COMPARE_NAME = "compare.json"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,11 @@ def read_runs(folders: Sequence[Path]) -> list[RunData]:
         RunFolderError: A folder is not there, or is no run folder.
         JournalError: A log cannot be read, or has not a single tick.
     """
-    return [_load(folder, label) for given in folders for folder, label in expand(given)]
+    expanded = [part for given in folders for part in expand(given)]
+    for given in folders:
+        for run in [] if _is_run(given) else left_out(given):
+            _log.warning("%s ended before its first tick and is left out.", run)
+    return [_load(folder, label) for folder, label in expanded]
 
 
 def expand(folder: Path) -> list[tuple[Path, str | None]]:
@@ -130,20 +137,24 @@ def expand(folder: Path) -> list[tuple[Path, str | None]]:
         raise RunFolderError(f"no run folder {folder}; `spikearm run` makes one.")
     if not (folder / COMPARE_NAME).exists():
         # A comparison that was killed has runs, and no document about them.
-        runs = [] if has_log(folder) or (folder / RUN_NAME).exists() else run_folders_in(folder)
+        runs = [] if _is_run(folder) else run_folders_in(folder)
         return [(run, None) for run in runs] or [(folder, None)]
     # The folder may have been moved: its runs lie in it, wherever that is now.
     rows = _read_json(folder / COMPARE_NAME)["runs"]
     return [(folder / Path(row["run_dir"]).name, row["label"]) for row in rows]
 
 
+def _is_run(folder: Path) -> bool:
+    return has_log(folder) or (folder / RUN_NAME).exists()
+
+
 def _load(folder: Path, label: str | None) -> RunData:
-    if not has_log(folder) and has_log(folder / WITHOUT_ADAPTATION):
+    if not has_ticks(folder) and has_ticks(folder / WITHOUT_ADAPTATION):
         # Killed during the reaches that come first: they are all there is.
         return replace(_load(folder / WITHOUT_ADAPTATION, None), label="without adaptation")
-    ticks = read_ticks(folder)
-    if not ticks.num_rows:
+    if has_log(folder) and not has_ticks(folder):
         raise JournalError(f"{folder} has no ticks: there is nothing to report.")
+    ticks = read_ticks(folder)
     config = settings_of(folder)
     baseline = folder / WITHOUT_ADAPTATION
     return RunData(
@@ -153,7 +164,7 @@ def _load(folder: Path, label: str | None) -> RunData:
         about=_read_json(folder / RUN_NAME),
         summary=summary_of(folder),
         ticks=ticks,
-        baseline=read_ticks(baseline) if has_log(baseline) else None,
+        baseline=read_ticks(baseline) if has_ticks(baseline) else None,
         compared=label is not None,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spikearm.launch import compare, run
 from spikearm.models.encoder import shipped_encoder_path
 
 QUICK = ("--trials", 1, "--duration-s", 0.01)
@@ -143,7 +144,9 @@ def test_foreign_arrays_are_no_weights(refused, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["run", "compare"])
-def test_unwritable_folder_is_refused_before_any_work(spikearm, tmp_path, command):
+def test_unwritable_folder_is_refused_before_any_work(spikearm, tmp_path, monkeypatch, command):
+    for module in (run, compare):
+        monkeypatch.setattr(module, "compose", lambda config: pytest.fail("composed first"))
     (tmp_path / "file").touch()
     ended = spikearm(command, "--out", tmp_path / "file" / "runs", "--json")
     assert (ended.code, ended.out) == (1, "")
@@ -192,7 +195,7 @@ def test_recover_of_no_folder_is_refused(spikearm, tmp_path):
 def test_recover_of_a_folder_without_log_is_refused(spikearm, tmp_path):
     ended = spikearm("logs", "recover", tmp_path, "--json")
     assert (ended.code, ended.out) == (1, "")
-    assert "holds no tick log" in ended.complaint
+    assert "holds no ticks: the run ended before its first tick" in ended.complaint
 
 
 def test_recover_of_a_damaged_header_is_refused(spikearm, tmp_path):

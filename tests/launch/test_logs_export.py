@@ -35,6 +35,14 @@ def export(spikearm, short_run, tmp_path):
     return to
 
 
+@pytest.mark.parametrize("words", [("logs", "export", "--to", "csv"), ("report",)])
+def test_file_in_a_folder_that_is_not_there_is_explained(spikearm, short_run, tmp_path, words):
+    path = tmp_path / "none" / "a.csv"
+    ended = spikearm(*words, short_run.folder, "--out", path)
+    assert (ended.code, ended.out) == (1, "")
+    assert f"RunFolderError: no folder {path.parent} to put a.csv in; make it first." in ended.complaint
+
+
 def test_one_line_reads_a_run_with_pandas_polars_and_duckdb(short_run):
     path = short_run.folder / "ticks.parquet"
     total = short_run.summary["spikes_per_tick"] * 400

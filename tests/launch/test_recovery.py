@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spikearm.controller.journal import JournalWriter
-from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, log_description, read_ticks
+from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, log_description, read_ticks, recover
 from spikearm.controller.tickschema import columns_from, row_dtype
 from spikearm.launch.recovery import summary_of
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
@@ -161,10 +162,85 @@ def test_run_killed_before_its_first_tick_still_has_its_baseline(spikearm, kille
     assert "killed before its own first tick: these are its reaches without adaptation" in ended.complaint
 
 
+def nothing(folder):
+    """A journal as its process left it when it was killed before anything was written."""
+    (folder / JOURNAL_NAME).write_bytes(b"")
+
+
+def header(folder):
+    """A journal without a tick."""
+    shutil.copytree(folder / WITHOUT_ADAPTATION, folder / "other")
+    unclose(folder / "other", 0)
+    (folder / "other" / JOURNAL_NAME).rename(folder / JOURNAL_NAME)
+    shutil.rmtree(folder / "other")
+
+
+def torn(folder):
+    """A journal whose first tick is not whole."""
+    header(folder)
+    with (folder / JOURNAL_NAME).open("ab") as file:
+        file.write(bytes(20))
+
+
+def no_rows(folder):
+    """A table without a tick."""
+    header(folder)
+    recover(folder)
+
+
+@pytest.fixture(params=[nothing, header, torn, no_rows])
+def killed_early(request, killed):
+    """A run that was killed between its reaches without adaptation and its own first tick."""
+    (killed / JOURNAL_NAME).unlink()
+    shutil.copy(killed / "run.json", killed / WITHOUT_ADAPTATION)
+    request.param(killed)
+    return killed
+
+
+def test_run_killed_between_journal_and_first_tick_has_a_report(spikearm, killed_early):
+    for _ in range(2):
+        assert spikearm("report", killed_early).code == 0
+        assert "without adaptation" in (killed_early / "report.html").read_text()
+        ended = spikearm("logs", "recover", killed_early, "--json")
+        assert ended.code == 0
+        assert ended.document["n_ticks"] == read_ticks(killed_early / WITHOUT_ADAPTATION).num_rows
+        assert f"next: spikearm report {killed_early}" in ended.complaint
+    assert not (killed_early / JOURNAL_NAME).exists()
+    assert "not closed" not in spikearm("report", killed_early).complaint
+
+
+def test_journal_of_a_run_that_is_just_starting_stays(spikearm, killed_early):
+    (killed_early / PARQUET_NAME).unlink(missing_ok=True)
+    journal = killed_early / JOURNAL_NAME
+    with journal.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ended = spikearm("logs", "recover", killed_early)
+    assert ended.code == 1
+    assert "still being written by a running process" in ended.complaint
+
+
+def test_comparison_leaves_runs_without_ticks_out(spikearm, killed_comparison, caplog):
+    first, second = sorted(killed_comparison.glob("2*"))
+    shutil.rmtree(second / WITHOUT_ADAPTATION)
+    (second / JOURNAL_NAME).write_bytes(b"")
+    ended = spikearm("report", killed_comparison)
+    assert ended.code == 0
+    assert caplog.messages == [f"{second} ended before its first tick and is left out."]
+    assert f"`spikearm logs recover {first}`" in ended.complaint
+    assert f"recover {second}" not in ended.complaint
+
+
+def test_run_without_a_tick_has_nothing_to_report(spikearm, killed_early):
+    shutil.rmtree(killed_early / WITHOUT_ADAPTATION)
+    ended = spikearm("report", killed_early)
+    assert ended.code == 1
+    assert f"{killed_early} has no ticks: there is nothing to report" in ended.complaint
+
+
 def test_run_killed_before_any_tick_is_explained(spikearm, tmp_path):
     ended = spikearm("logs", "recover", tmp_path)
     assert ended.code == 1
-    assert "holds no tick log: the run ended before its first tick" in ended.complaint
+    assert "holds no ticks: the run ended before its first tick" in ended.complaint
 
 
 def test_ticks_without_settings_are_recovered_without_summary(spikearm, killed):

@@ -52,6 +52,21 @@ def test_what_the_server_says_after_the_run_is_not_for_stdout(no_display, monkey
     assert "Server stopped" in said.err
 
 
+def test_display_that_cannot_be_opened_gives_the_page(spikearm, no_display, monkeypatch, tmp_path):
+    monkeypatch.setenv("DISPLAY", ":77")
+    monkeypatch.setattr(view, "_PATIENCE_S", 0.0)
+    monkeypatch.chdir(tmp_path)
+    words = ("--controller", "osc", "--trials", 1, "--duration-s", 0.3, "--view", "--json")
+    ended = spikearm("run", *words)
+    assert ended.code == 0
+    assert ended.document["n_ticks"] == 300
+    assert "view: no window can be opened on display :77." in ended.complaint
+    assert "view: open http://localhost:" in ended.complaint
+    assert "GLFW" not in ended.complaint
+    # MuJoCo leaves a MUJOCO_LOG.TXT where it fails.
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
 def test_missing_packages_are_explained(spikearm, no_display, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "mjviser", None)
     ended = spikearm("run", "--view", "--controller", "osc", "--out", tmp_path)
