@@ -145,7 +145,8 @@ def _look(argv: Sequence[str]) -> int:
         argv,
         prog="spikearm robot look",
         examples=(
-            "spikearm robot look --drive franka --arm fr3 --franka-host 172.16.0.2 --acknowledge-real-arm",
+            "spikearm robot look --duration-s 2",
+            "spikearm robot look --drive dynamixel --arm MY.xml --acknowledge-real-arm",
         ),
     )
     if command.drive != "mujoco" and not command.acknowledge_real_arm:
