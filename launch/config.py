@@ -139,7 +139,8 @@ class RunConfig:
         actuation_delay: "none", or "modelled": the torque reaches the arm after the latency that the
             substrate would have had.
         torque_rate_nm_s: Fastest change of each torque [N m/s]. The default is what libfranka allows, and
-            what `spikearm robot serve` lets through.
+            what `spikearm robot serve` lets through. While a torque lags behind by more than five ticks,
+            the network does not learn; such ticks are counted in the summary.
         realtime: Keep pace with the wall clock instead of running as fast as possible.
         rest_s: Time that passes half-way through the run, between two reaches, for the substrate alone [s]:
             86400 lets the devices of a crossbar drift for a day. Other substrates do not age.

@@ -102,6 +102,8 @@ class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
     the network's substrate: ``spikes``, ``synaptic_ops``, ``energy_model_j`` [J] and each of its terms
     (``energy_model_synapses_j``), ``energy_chip_j`` where a chip was measured, ``latency_model_s`` [s] and
     ``deadlines_missed``; with ``timed=True`` also the measured ``latency_law_s`` and ``latency_network_s``.
+    ``ticks_lagging`` counts the ticks of the step whose torque, held to ``torque_rate_nm_s``, was so far
+    behind that the network did not learn: most of them while an agent acts at random.
 
     ## Start and end
 

@@ -15,12 +15,15 @@ from spikearm.controller.ticklog import read_ticks
 from spikearm.errors import JournalError
 from spikearm.hardware.cost import CostModel
 from spikearm.launch.config import RunConfig
+from spikearm.launch.lagging import lagging_ticks
 from spikearm.records import COUNT_NAMES, FloatArray, OpCounts
 
 _log = logging.getLogger(__name__)
 
 STAGES = ("read", "law", "network", "write", "log")
 _N_LATE = 3
+_MANY_LAG = 0.01
+"""Share of ticks without learning that is worth a warning."""
 
 
 def summarise(
@@ -53,6 +56,7 @@ def summarise(
             result.n_lost,
             result.n_ticks,
         )
+    n_lagging = _lagging(table, config, folder)
     error_m = column(table, "position_error_m")
     latency_model_s = float(column(table, "latency_model_s").mean())
     return {
@@ -84,10 +88,27 @@ def summarise(
         "fallback_ticks": int((column(table, "fallback") > 0).sum()),
         "deadline_misses": result.deadline_misses,
         "saturated_ticks": int(column(table, "saturated").sum()),
+        "lagging_ticks": n_lagging,
         "unrecorded_ticks": result.n_lost,
         "interrupted": result.interrupted,
         "run_dir": str(folder),
     }
+
+
+def _lagging(table: pa.Table, config: RunConfig, folder: Path) -> int:
+    """Ticks whose torque was not let through in time; says so if there are many."""
+    n_lagging = lagging_ticks(table, config)
+    if n_lagging > _MANY_LAG * table.num_rows:
+        _log.warning(
+            "%s: in %d of %d ticks the torque, held to %g N m/s, lagged behind; a network does not learn in "
+            "such ticks. Let reaches be slower or shorter (--duration-s, --distance-m), or raise "
+            "--torque-rate-nm-s where the arm allows it.",
+            folder,
+            n_lagging,
+            table.num_rows,
+            config.torque_rate_nm_s,
+        )
+    return n_lagging
 
 
 def _of_chip_scope(table: pa.Table, cost_model: CostModel | None) -> float | None:

@@ -11,7 +11,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from spikearm.envs.gym.attributes import PER_ARM
+from spikearm.envs.gym.attributes import PER_ARM, SHARED
+from spikearm.envs.gym.rendering import OFFSCREEN_MODES, check_mode
 from spikearm.envs.gym.vector import ArmVectorEnv
 from spikearm.errors import ConfigError
 
@@ -89,23 +90,29 @@ class NativeVecEnv(VecEnv):
         return pictures
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
-        """An attribute of the arms if each has its own (``target``), else of the vector environment."""
-        own = attr_name in PER_ARM
-        values = self.env.get_attr(attr_name) if own else (getattr(self.env, attr_name),) * self.num_envs
+        """An attribute of the arms (``target``, ``action_space``), else of the vector environment."""
+        if attr_name in PER_ARM:
+            values = self.env.get_attr(attr_name)
+        else:
+            values = (getattr(self.env, SHARED.get(attr_name, attr_name)),) * self.num_envs
         return [values[e] for e in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """Set an attribute of the vector environment, for all arms: they are one object.
+        """Set ``render_mode`` or ``np_random`` of all arms: they are one object.
 
         Raises:
-            ConfigError: It is to be set for some arms only.
+            ConfigError: It is to be set for some arms only, is something else, or cannot have this value.
         """
         if sorted(self._get_indices(indices)) != list(range(self.num_envs)):
             raise ConfigError(
                 f"{attr_name} cannot be set for arms {indices!r} alone, all arms are one object; leave out "
                 "indices."
             )
-        setattr(self.env, attr_name, value)
+        if attr_name == "render_mode":
+            check_mode(value, OFFSCREEN_MODES)
+            self.env.render_mode = value
+        else:
+            self.env.set_attr(attr_name, [value] * self.num_envs)
 
     def env_method(self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> list[Any]:
         """Call a method once, for all arms: such as ``compute_reward``, which takes any number of goals."""

@@ -219,6 +219,19 @@ def test_adaptive_controller_settles_although_torques_lag_behind_its_set_point(s
     assert max(distances[-20:]) < 0.02
 
 
+def test_torque_lags_while_an_agent_acts_at_random():
+    """And no more once it is quiet."""
+    env = make_env(arm="planar2", controller="osc")
+    env.action_space.seed(0)
+    env.reset(seed=0)
+    random = [env.step(env.action_space.sample())[-1]["ticks_lagging"] for _ in range(20)]
+    quiet = [env.step(np.zeros(2))[-1]["ticks_lagging"] for _ in range(20)]
+    env.close()
+    assert sum(random) > 0.3 * 20 * 20
+    assert max(random) <= 20
+    assert sum(quiet[1:]) == 0
+
+
 def test_rate_of_the_torque_is_counted_anew_in_every_episode():
     env = make_env(torque_rate_nm_s=0.1, controller="osc", arm="planar2", step_s=0.001)
     for start in ([0.5, 1.0], [-0.5, 1.0]):

@@ -37,6 +37,7 @@ PROMISED = {
         "overflows_per_tick",
         "utilisation",
         "deadline_misses",
+        "lagging_ticks",
         "run_dir",
     ),
 }

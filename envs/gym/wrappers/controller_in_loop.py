@@ -111,12 +111,13 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
 
     ``info`` adds, summed over the ticks of a step: ``spikes``, ``synaptic_ops``, ``energy_model_j``
     (modelled, bottom-up) and each of its terms, as ``energy_model_synapses_j``, ``energy_chip_j`` (scaled by
-    a measured whole-chip figure, where there is one), ``latency_model_s`` (modelled) and ``deadlines_missed``
-    (ticks that took longer than a tick, by that model). The reward's costs are summed too; its goal term
-    is that of the last tick, and what an action costs is asked of the agent's, once. ``saturated`` tells of
-    any tick. Of the last one there are ``torque_command_nm`` (what the controller decided),
-    ``torque_sent_nm`` (what reached the arm in that tick, late and no faster than it may change) and
-    ``torque_nm`` (what limits and perturbed drives left of it).
+    a measured whole-chip figure, where there is one), ``latency_model_s`` (modelled), ``deadlines_missed``
+    (ticks that took longer than a tick, by that model) and ``ticks_lagging`` (ticks whose torque was so far
+    behind what the controller decided that its network did not learn; 0 without ``make_rate``). The reward's
+    costs are summed too; its goal term is that of the last tick, and what an action costs is asked of the
+    agent's, once. ``saturated`` tells of any tick. Of the last one there are ``torque_command_nm`` (what the
+    controller decided), ``torque_sent_nm`` (what reached the arm in that tick, late and no faster than it may
+    change) and ``torque_nm`` (what limits and perturbed drives left of it).
 
     It has a live controller inside and cannot be made from a ``spec``; environments that can are those of
     ``spikearm.launch.rl``.
@@ -246,7 +247,7 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         applied = np.minimum(np.maximum(sent, -self._limits), self._limits)
         lags = self._rate is not None and self._rate.lags
         self._controller.notify_applied(due if lags else sent, applied)
-        _add(totals, _costs_of(command, self._tick_s, timed=self._timed))
+        _add(totals, _costs_of(command, self._tick_s, timed=self._timed) | {"ticks_lagging": int(lags)})
         _add(totals, {name: info[name] for name in _SUMMED if name in info})
         info |= {"torque_command_nm": command.torque.copy(), "torque_sent_nm": sent.copy()}
         info["saturated"] = totals["saturated"] = bool(info["saturated"] or totals.get("saturated", False))

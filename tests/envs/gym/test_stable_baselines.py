@@ -139,3 +139,47 @@ def test_attribute_of_some_arms_only_is_refused(native):
         env.set_attr("render_mode", None, indices=[0])
     env.set_attr("render_mode", "rgb_array", indices=range(N))
     assert env.get_attr("render_mode") == ["rgb_array"] * N
+
+
+@pytest.mark.parametrize("name", ["Reach", "ReachGoal"])
+@pytest.mark.parametrize(
+    "attribute",
+    ["action_space", "observation_space", "config", "goal", "target", "perturbation"],
+)
+def test_attributes_are_those_of_arms_one_after_the_other(pair, name, attribute):
+    ours, theirs = pair(name, **HARD)
+    for env in (ours, theirs):
+        env.seed(5)
+        env.reset()
+    for indices in (None, [2, 0], 1):
+        assert_same(ours.get_attr(attribute, indices), theirs.get_attr(attribute, indices), attribute)
+    theirs.close()
+
+
+def test_attribute_that_nobody_has_is_no_attribute(native):
+    env = native("Reach")
+    assert env.has_attr("num_envs")
+    for name in ("targt", "compute_reward"):
+        assert not env.has_attr(name)
+
+
+def test_generator_is_set_for_all_arms(pair):
+    ours, theirs = pair("Reach", **HARD)
+    for env in (ours, theirs):
+        env.set_attr("np_random", np.random.default_rng(7))
+    assert_same(ours.reset(), theirs.reset(), "reset")
+    theirs.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("success_radius", 0.1, "success_radius cannot be set of arms of a native vector environment"),
+        ("target", np.zeros(3), "give it when it is made, use options of reset"),
+        ("np_random", 3, "np_random is one Generator for each of 3 arms"),
+        ("render_mode", "human", "render_mode must be one of rgb_array, depth_array, or None; not 'human'"),
+    ],
+)
+def test_what_arms_cannot_be_given_is_refused(native, name, value, message):
+    with pytest.raises(ConfigError, match=message):
+        native().set_attr(name, value)

@@ -201,6 +201,45 @@ def test_torque_comes_as_late_as_it_is_told(make):
         np.testing.assert_array_equal(sent[1:], [one.torque for one in commands[:-1]])
 
 
+class Rate:
+    """Takes away a newton metre, and calls that a lag in every third tick."""
+
+    def __init__(self):
+        self.n_ticks = 0
+
+    @property
+    def lags(self):
+        return self.n_ticks % 3 == 0
+
+    def torque(self, wanted):
+        self.n_ticks += 1
+        return wanted - 1.0
+
+
+def test_controller_is_told_of_a_torque_that_lags(make):
+    spring, commands = Spring(), []
+    update = spring.update
+    spring.update = lambda *given: commands.append(update(*given).torque) or Command(commands[-1])
+    env = controlled(make, spring, make_rate=Rate, step_s=0.01)
+    for seed in range(2):
+        commands.clear()
+        spring.applied.clear()
+        env.reset(seed=seed)
+        info = env.step(np.zeros(2))[4]
+        sent = np.array(commands) - 1.0
+        told = np.where(np.arange(1, 11)[:, None] % 3 == 0, commands, sent)
+        np.testing.assert_array_equal([told for told, _ in spring.applied], told)
+        np.testing.assert_array_equal([applied for _, applied in spring.applied], sent)
+        np.testing.assert_array_equal(info["torque_sent_nm"], sent[-1])
+        assert info["ticks_lagging"] == 3
+
+
+def test_nothing_lags_without_a_bound(make):
+    env = controlled(make)
+    env.reset(seed=1)
+    assert env.step(np.ones(2))[4]["ticks_lagging"] == 0
+
+
 def test_substrate_slower_than_a_tick_misses_deadlines(make):
     spring = Spring()
     update = spring.update
