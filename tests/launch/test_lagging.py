@@ -73,7 +73,7 @@ def test_run_whose_torque_lags_says_so(tmp_path, caplog, capsys):
     assert f"in {n_lagging} of 100 ticks the torque, held to 20 N m/s, lagged behind" in warning.message
     assert "a network does not learn in such ticks" in warning.message
     show_summary(finished.summary)
-    assert f"in {n_lagging} ticks, without learning" in " ".join(capsys.readouterr().err.split())
+    assert f"in {n_lagging} ticks: no network learns in them" in " ".join(capsys.readouterr().err.split())
 
 
 def test_run_whose_torque_arrives_is_silent(short_run, caplog, capsys):
