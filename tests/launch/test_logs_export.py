@@ -61,7 +61,9 @@ def test_page_about_the_log_reads_a_run_in_one_line_each(short_run, monkeypatch,
     exec(lines[0], results)  # noqa: S102 - the page's own
     by_reach, energies, [(p99_s,)] = (eval(line, results) for line in lines[2:])  # noqa: S307
     assert len(by_reach) == 2
-    assert energies.columns == [f"energy_model_{term}_j" for term in ("synapses", "neurons", "learning")]
+    assert energies.columns == [
+        f"energy_model_{term}_j" for term in ("synapses", "neurons", "learning", "host")
+    ]
     assert 0 < p99_s < 1
 
 
