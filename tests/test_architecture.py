@@ -48,7 +48,7 @@ EXCEPTIONS = {
     "launch/report/page.py": {"plotly"},
     "launch/video.py": {"imageio_ffmpeg"},
     "launch/video_frames.py": {"imageio_ffmpeg"},
-    "launch/view.py": {"mjviser", "viser"},
+    "launch/view.py": {"glfw", "mjviser", "viser"},
     "hardware/loihi/*.py": {"nengo_loihi"},
     "spikearm/compiled.py": {"numba"},
 }
