@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,13 @@ import pytest
 # Nengo keeps solved decoders in the user's cache folder, behind a lock: tests that run side by side would
 # wait for one another, and leave files behind.
 nengo.rc.set("decoder_cache", "enabled", "False")
+
+# Started with nohup, or in the background of a shell without job control, a process and its children ignore
+# these, by which commands under test are to end. A handler, whatever it does, is not handed on to children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 SWITCHES = (
