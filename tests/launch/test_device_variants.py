@@ -62,13 +62,13 @@ def test_an_unknown_variant_is_refused_with_a_suggestion():
         make_variant("pair-4")
 
 
-@pytest.mark.parametrize(("name", "times"), [("stuck-10-blind", 2.0), ("reram-hfo2", 1.5)])
-def test_an_arm_on_badly_written_devices_is_not_thrown_about(name, times, tmp_path):
+@pytest.mark.parametrize("name", ["stuck-10-blind", "reram-hfo2"])
+def test_an_arm_on_badly_written_devices_is_not_thrown_about(name, tmp_path):
     """Features that are wrong make many times as many neurons fire; at their own rate they throw it 0.2 m.
 
     Without a bound on the torque's change, which would stop them from learning before they do.
     """
-    run = RunConfig(trials=1, distance_m=0.2, seed=101, torque_rate_nm_s=1e9, out=tmp_path)
+    run = RunConfig(trials=2, distance_m=0.2, seed=101, torque_rate_nm_s=1e9, out=tmp_path)
     config = make_variant(name).of(run)
     without_limit = dataclasses.replace(config.crossbar, activity_limit=None)
     limited, thrown = (
@@ -76,4 +76,4 @@ def test_an_arm_on_badly_written_devices_is_not_thrown_about(name, times, tmp_pa
         for crossbar in (config.crossbar, without_limit)
     )
     assert limited < 0.02  # a reach without adaptation is 0.016 m off
-    assert thrown > times * limited
+    assert thrown > 2 * limited
