@@ -39,6 +39,11 @@ def amplitude(rate_hz: float, neurons: Neurons) -> float:
     return (1.0 + dead_time_s * rate_hz * _TYPICAL_ACTIVATION) / rate_hz
 
 
+def bend(rate_hz: float) -> tuple[float, float]:
+    """What dead time does to an activation ``a``: it becomes ``gain a / (1 + loss a)``; gain and loss."""
+    return rate_hz * amplitude(rate_hz, "dead time"), DEAD_TIME_S * rate_hz
+
+
 def response(
     activation: FloatArray, variance: FloatArray | float, rate_hz: float, neurons: Neurons
 ) -> FloatArray:
@@ -59,7 +64,8 @@ def response(
         return _rectified_mean(activation, variance)
     rectified: FloatArray = np.maximum(activation, 0.0)
     if neurons == "dead time":
-        rectified *= rate_hz * amplitude(rate_hz, neurons) / (1.0 + DEAD_TIME_S * rate_hz * rectified)
+        gain, loss = bend(rate_hz)
+        rectified *= gain / (1.0 + loss * rectified)
     return rectified
 
 

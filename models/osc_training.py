@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from spikearm.models.osc_products import product_neurons
 from spikearm.models.osc_rates import hidden_rates, parts
 from spikearm.models.osc_readout import LeastSquares, random_accelerations
 from spikearm.models.osc_samples import OscSamples
 from spikearm.models.osc_training_config import OscTrainingConfig
+from spikearm.models.osc_training_network import Perceptron
 from spikearm.models.osc_weights import NEURONS, TASK_SIZE, Neurons, OscWeights
 from spikearm.models.scaling import StateScaling
 from spikearm.records import FloatArray
@@ -95,7 +95,7 @@ def train_osc(
     modes = _modes(samples, config.n_modes)
     targets = _Targets(gains, modes, scaling, _linear_part(samples, scaling, gains))
     problem = _Problem(samples, targets)
-    network = _Network(config, problem)
+    network = Perceptron(config, problem.deviation, problem.spread)
     _descend(network, problem, config, rng, progress)
     w1, b1, w2, b2 = _normalised(network, scaling(samples.state))
     wanted = targets.reduced(samples)
@@ -213,31 +213,8 @@ class _Problem:
         return self._states[motion, chosen], self._targets[motion, chosen]
 
 
-class _Network(nn.Module):
-    """Two hidden layers with the noise of spikes on their activations."""
-
-    def __init__(self, config: OscTrainingConfig, problem: _Problem) -> None:
-        super().__init__()
-        # Layers are drawn for inputs of deviation 1; the states of reaches span a fraction of their range.
-        self.deviation = torch.tensor(problem.deviation, dtype=torch.float32)
-        self.h1 = nn.Linear(len(problem.deviation), config.n_hidden1)
-        self.h2 = nn.Linear(config.n_hidden1, config.n_hidden2)
-        self.out = nn.Linear(config.n_hidden2, len(problem.spread))
-        self._noise = config.spike_noise
-        self._spread = torch.tensor(problem.spread, dtype=torch.float32)
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scaled outputs, and activations of the second layer."""
-        h2 = self._noisy(torch.relu(self.h2(self._noisy(torch.relu(self.h1(x / self.deviation))))))
-        return self.out(h2) * self._spread, h2
-
-    def _noisy(self, activation: torch.Tensor) -> torch.Tensor:
-        deviation = self._noise * torch.sqrt(activation.detach() + 0.02)
-        return activation + deviation * torch.randn_like(activation)
-
-
 def _descend(
-    network: _Network,
+    network: Perceptron,
     problem: _Problem,
     config: OscTrainingConfig,
     rng: np.random.Generator,
@@ -260,7 +237,7 @@ def _descend(
             progress(step, error.item())
 
 
-def _normalised(network: _Network, x: FloatArray) -> tuple[FloatArray, ...]:
+def _normalised(network: Perceptron, x: FloatArray) -> tuple[FloatArray, ...]:
     """Weights of both layers with units whose largest activation is 1; units that never fire are left out."""
     w1, b1, w2, b2 = (
         np.asarray(p.detach().numpy(), dtype=np.float64)

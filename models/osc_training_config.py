@@ -20,6 +20,8 @@ class OscTrainingConfig:
         batch: States per step.
         learning_rate: Largest of Adam's rates in its cycle.
         spike_noise: Noise on activations during training, relative to their square root, as spikes make it.
+        dead_time_share: Share of the states of a batch that are seen by neurons with dead time, as Loihi has
+            them.
         decoder_noise: Variance of filtered spikes relative to the mean activity, for the decoders.
         seed: Of states, weights and batches.
     """
@@ -32,6 +34,7 @@ class OscTrainingConfig:
     batch: int = 256
     learning_rate: float = 4e-3
     spike_noise: float = 0.005
+    dead_time_share: float = 0.5
     decoder_noise: float = 3e-4
     seed: int = 1
 
@@ -44,5 +47,7 @@ class OscTrainingConfig:
                 raise ConfigError(f"{name} must be positive, not {getattr(self, name)}.")
         if not 0 <= self.spike_noise < 1:
             raise ConfigError(f"spike_noise must be in [0, 1), not {self.spike_noise}.")
+        if not 0 <= self.dead_time_share <= 1:
+            raise ConfigError(f"dead_time_share must be from 0 to 1, not {self.dead_time_share}.")
         if self.seed < 0:
             raise ConfigError(f"seed must be 0 or more, not {self.seed}.")

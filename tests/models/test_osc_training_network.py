@@ -1,0 +1,66 @@
+import importlib.util
+
+import numpy as np
+import pytest
+
+from spikearm.models.osc_rates import HIDDEN_HZ, response
+from spikearm.models.osc_training_config import OscTrainingConfig
+
+if importlib.util.find_spec("torch") is None:
+    pytest.skip("training is an extra; torch is not installed", allow_module_level=True)
+
+import torch
+
+from spikearm.models.osc_training_network import Perceptron
+
+N_STATES = 64
+
+
+@pytest.fixture
+def states(rng):
+    return torch.tensor(rng.standard_normal((N_STATES, 4)), dtype=torch.float32)
+
+
+def perceptron(share):
+    torch.manual_seed(0)
+    config = OscTrainingConfig(
+        n_hidden1=16, n_hidden2=12, batch=N_STATES, spike_noise=0.0, dead_time_share=share
+    )
+    return Perceptron(config, np.ones(4), np.ones(3))
+
+
+def through(layer, x, neurons):
+    """What these neurons make of a batch, each unit relative to its largest activation."""
+    current = x @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+    largest = np.maximum(current.max(axis=0), 0.01)
+    return largest * response(current / largest, 0.0, HIDDEN_HZ, neurons)
+
+
+@pytest.mark.parametrize(("share", "neurons"), [(0.0, "rates"), (1.0, "dead time")])
+def test_hidden_layers_answer_as_the_neurons_do(states, share, neurons):
+    network = perceptron(share)
+    h2 = through(network.h2, through(network.h1, states.numpy(), neurons), neurons)
+    np.testing.assert_allclose(network(states)[1].detach().numpy(), h2, atol=1e-6)
+
+
+def test_each_kind_of_neurons_has_a_readout_of_its_own(states):
+    network = perceptron(0.5)
+    before = network(states)[0].detach()
+    torch.nn.init.ones_(network.bent_more.bias)
+    more = network(states)[0].detach() - before
+    half = N_STATES // 2
+    torch.testing.assert_close(more[:half], torch.ones(half, 3))
+    torch.testing.assert_close(more[half:], torch.zeros(half, 3))
+
+
+def test_what_was_largest_is_forgotten_slowly(states):
+    network = perceptron(1.0)
+    small = 0.1 * states
+    alone = perceptron(1.0)(small)[1].detach()
+    network(states)
+    after_large = network(small)[1].detach()
+    # Relative to a larger range the same activations bend less, and are larger.
+    assert (after_large - alone).max() > 0.0
+    for _ in range(1000):
+        network(small)
+    torch.testing.assert_close(network(small)[1].detach(), alone, atol=1e-4, rtol=1e-3)
