@@ -56,7 +56,7 @@ class TrainOscCommand:
     arm: str = "iiwa14"
     out: Path = Path()
     kp: float = 150.0
-    n_reaches: int = 1200
+    n_reaches: int = 4000
     n_check_reaches: int = 80
     training: Annotated[OscTrainingConfig, tyro.conf.OmitArgPrefixes] = field(
         default_factory=OscTrainingConfig
