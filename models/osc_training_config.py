@@ -32,7 +32,7 @@ class OscTrainingConfig:
     n_per_diagonal: int = 16
     n_steps: int = 30000
     batch: int = 256
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     spike_noise: float = 0.005
     dead_time_share: float = 0.5
     decoder_noise: float = 3e-4
