@@ -26,9 +26,6 @@ SESSION = RunConfig(
     targets=Targets(n=8, arrangement="cube", turn_rad=0.35),
     perturbation=NO_PERTURBATION,
 )
-MISSED = pytest.mark.xfail(
-    strict=True, reason="2.07 mm in these sessions: 3.02, 0.78, 1.76; see docs/osc.md, Results so far"
-)
 
 
 @cache
@@ -48,7 +45,7 @@ def rmse_m(controller, backend, *, feedforward):
 
 @pytest.mark.parametrize(
     ("backend", "limit_m"),
-    [("reference", 1.5e-3), pytest.param("loihi", 1.5e-3, marks=MISSED), ("crossbar", 2.5e-3)],
+    [("reference", 1.5e-3), ("loihi", 1.5e-3), ("crossbar", 2.5e-3)],
 )
 def test_with_feedforward_the_controller_adds_at_most_its_limit(backend, limit_m):
     analytic = rmse_m("osc", "reference", feedforward=True)
