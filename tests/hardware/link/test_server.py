@@ -252,6 +252,18 @@ def test_encoder_that_leaps_stops_the_arm_and_does_not_move_it(rig, mode, n_read
     assert np.abs(robot.plant.q).max() < 0.01
 
 
+@pytest.mark.parametrize(("n_skipped", "leaps"), [(0, True), (30, False)])
+def test_arm_with_a_clock_of_its_own_may_be_elsewhere_after_cycles_it_skipped(rig, n_skipped, leaps):
+    plant = Masses()
+    plant.paces = True
+    robot = rig(plant)
+    robot.periods(10)
+    plant.t_s += n_skipped * plant.dt_s
+    plant.q = plant.q + 0.1
+    robot.period()
+    assert bool(robot.session.stop & Stop.SENSOR) is leaps
+
+
 def test_arm_may_be_elsewhere_after_a_time_without_a_reading(rig):
     """A reading that was lost is no leap: what an arm can have moved meanwhile is allowed."""
     robot = rig()
