@@ -357,17 +357,17 @@ def test_arm_that_was_moved_before_it_is_armed_is_led_back(served, short_path, m
     assert summary["mean_error_m"] == pytest.approx(in_reach.mean())
 
 
-def test_second_run_on_a_robot_is_led_to_its_start_and_that_is_no_reach(served, short_path, spikearm):
+def test_second_run_on_a_robot_is_led_to_its_start_and_that_is_no_reach(served, short_path, spikearm, caplog):
     """An odd number of reaches ends where none begins."""
     run = dataclasses.replace(SHORT, controller="osc", trials=3, duration_s=0.3)
     words = ("--controller", "osc", "--trials", 3, "--duration-s", 0.3, "--distance-m", 0.02)
     with served(in_step(run, short_path)) as robot:
         options = ("--robot", robot.config.listen, "--out", short_path / "runs", "--json")
-        once, again = (spikearm("hardware", "run", *words, *options) for _ in range(2))
-    assert "led there" not in once.err
-    # From 0.02 m away, where the first run ended.
+        once = spikearm("hardware", "run", *words, *options)
+        assert "led there" not in caplog.text
+        again = spikearm("hardware", "run", *words, *options)
     assert re.search(
-        r"the arm stands 0\.0\d\d m and .* it is led there first, in 1\.0 s that belong", again.err
+        r"the arm stands 0\.0\d\d m and .* it is led there first, in 1\.0 s that belong", caplog.text
     )
     assert (once.document["lead_in_ticks"], again.document["lead_in_ticks"]) == (0, 1000)
     assert once.document["duration_s"] == again.document["duration_s"] == pytest.approx(0.3)
@@ -396,8 +396,8 @@ def test_page_of_a_run_that_was_led_to_its_start_counts_its_reaches_only(served,
 def test_run_that_ends_on_its_way_to_the_start_has_ticks_and_no_reach(
     served, short_path, monkeypatch, spikearm
 ):
-    run = dataclasses.replace(SHORT, out=short_path / "runs")
-    robot = in_step(run, short_path)
+    robot = in_step(SHORT, short_path)
+    words = ("--n-neurons", 200, "--trials", 1, "--duration-s", 0.25, "--out", short_path / "runs", "--json")
     on_tick = hardware_run._Outcome.on_tick
 
     def interrupted(outcome, record):
@@ -410,7 +410,13 @@ def test_run_that_ends_on_its_way_to_the_start_has_ticks_and_no_reach(
         server.plant._q0 = server.plant._q0 + 0.05
         server.server.reading = server.plant.reset()
         server.session.place(server.server.reading)
-        summary, folder = execute_on_robot(run, link_to(robot))
+        ended = spikearm("hardware", "run", *words, "--robot", robot.listen)
+    assert ended.code == 1
+    assert ": reach " not in ended.err
+    assert "tracking error none: it ended before the first reach" in ended.complaint
+    assert "ended early, after 50 ticks: interrupted; the arm is left to the robot's own hold" in ended.err
+    summary = ended.document
+    folder = Path(summary["run_dir"])
     assert (summary["n_ticks"], summary["lead_in_ticks"], summary["duration_s"]) == (50, 50, 0.0)
     assert (summary["rmse_m"], summary["rmse_m_by_trial"]) == (None, [])
     ended = spikearm("report", folder)

@@ -179,6 +179,11 @@ REFUSED = {
 """What is wrong with an else genuine command, by the cause that it is refused for."""
 
 
+def test_every_cause_of_refusal_has_its_test():
+    """Another arm is a state's, and refused by a client; a robot that ends is test_session's."""
+    assert {*REFUSED, Cause.ARM, Cause.ENDING} == set(Cause)
+
+
 @pytest.mark.parametrize("cause", REFUSED, ids=str)
 def test_each_cause_of_refusal_is_counted_and_moves_nothing(rig, cause):
     robot = rig(traits=Trait.REAL)
