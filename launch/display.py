@@ -236,7 +236,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
 def _tracking(summary: dict[str, Any]) -> str:
     if summary["rmse_m"] is None:
         return "none: it ended before the first reach"
-    return f"{mm(summary['rmse_m'])} rms over {summary['n_ticks'] - summary['lead_in_ticks']} ticks"
+    return f"{mm(summary['rmse_m'])} rms over {summary['reach_ticks']} ticks"
 
 
 def _missed(summary: dict[str, Any]) -> str:

@@ -88,6 +88,8 @@ def _run(argv: Sequence[str]) -> int:
         for note in notes:
             teller.tell(f"warning: {note}", "yellow")
         teller.tell(f"{title} at {command.link.robot}: {command.run.n_ticks} ticks")
+        if command.link.monitor:
+            teller.tell("only looking: nothing is commanded, errors are from the path to an arm that stays.")
         lines = ReachLines(command.run, title, teller.tell)
         summary, folder = execute_on_robot(command.run, command.link, on_tick=lines.on_tick)
         lines.end_reach()

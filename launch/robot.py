@@ -108,9 +108,9 @@ class Robot:
         ticks = itertools.count()  # in which something was done: those slept through brake nothing
 
         def moves() -> bool:
-            return (tick := next(ticks)) < told or (
-                not self.still and tick < enough and not session.stop & Stop.TORQUE_OFF
-            )
+            tick = next(ticks)
+            braked = self.still or tick >= enough or session.stop & Stop.TORQUE_OFF
+            return tick < told or not braked
 
         self.server.run(moves)
 

@@ -35,8 +35,8 @@ def summarise(
 
     ``rmse_m`` and its like are root mean squares of the distance between the end effector and the desired
     trajectory, in reaches only (see :func:`in_reaches`); None if there was none. ``n_ticks`` are all ticks,
-    ``lead_in_ticks`` those of them that led the arm to the start of a reach, and ``duration_s`` is the time
-    of the others. ``latency_measured_s`` is of whole ticks, the record included; the last tick's record is
+    ``lead_in_ticks`` those of them that led the arm to the start of a reach, ``duration_s`` is the time of the
+    others, and ``reach_ticks`` are those in the log that errors count. ``latency_measured_s`` is of whole ticks, the record included; the last tick's record is
     not timed, so that tick is left out. A value that nothing modelled or measured is None.
 
     Args:
@@ -95,6 +95,7 @@ def summarise(
         "saturated_ticks": int(column(table, "saturated").sum()),
         "lagging_ticks": n_lagging,
         "lead_in_ticks": n_leading,
+        "reach_ticks": error_m.size,
         "unrecorded_ticks": result.n_lost,
         "interrupted": result.interrupted,
         "run_dir": str(folder),

@@ -51,7 +51,7 @@ def notes(runs: Sequence[RunData]) -> list[str]:
     for run in runs:
         if run.summary["interrupted"]:
             n = run.config.n_ticks
-            done = run.summary["n_ticks"] - run.summary["lead_in_ticks"]
+            done = run.summary["reach_ticks"] + run.summary["unrecorded_ticks"]
             words = f"{run.label} ended early: {done:,} of {n:,} ticks."
             if run.adaptive and run.spikes is None:
                 words += " Spikes, and the state of devices, are kept by runs that end by themselves."

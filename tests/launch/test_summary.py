@@ -39,6 +39,7 @@ PROMISED = {
         "deadline_misses",
         "lagging_ticks",
         "lead_in_ticks",
+        "reach_ticks",
         "run_dir",
     ),
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -54,11 +55,10 @@ def test_reader_that_has_gone_takes_no_other_output_along(monkeypatch):
     reader, writer = os.pipe()
     os.close(reader)
     before = os.fstat(1)
-    with os.fdopen(writer, "w") as gone:
+    with io.TextIOWrapper(io.FileIO(writer, "w"), write_through=True) as gone:
         monkeypatch.setattr(sys, "stderr", gone)
         with pytest.raises(BrokenPipeError):
             tell_or_lose("one", "")
-        gone.detach()
     assert os.fstat(1) == before
 
 

@@ -261,7 +261,7 @@ def test_encoder_that_leaps_stops_the_arm_and_does_not_move_it(rig, mode, n_read
 def test_arm_with_a_clock_of_its_own_may_be_elsewhere_after_cycles_it_skipped(rig, n_skipped, leaps):
     plant = Masses()
     plant.paces = True
-    robot = rig(plant)
+    robot = rig(plant=plant)
     robot.periods(10)
     plant.t_s += n_skipped * plant.dt_s
     plant.q = plant.q + 0.1
