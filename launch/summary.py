@@ -35,9 +35,10 @@ def summarise(
 
     ``rmse_m`` and its like are root mean squares of the distance between the end effector and the desired
     trajectory, in reaches only (see :func:`in_reaches`); None if there was none. ``n_ticks`` are all ticks,
-    ``lead_in_ticks`` those of them that led the arm to the start of a reach, ``duration_s`` is the time of the
-    others, and ``reach_ticks`` are those in the log that errors count. ``latency_measured_s`` is of whole ticks, the record included; the last tick's record is
-    not timed, so that tick is left out. A value that nothing modelled or measured is None.
+    ``lead_in_ticks`` those of them that led the arm to the start of a reach, ``duration_s`` is the time of
+    the others, and ``reach_ticks`` are those in the log that errors count. ``latency_measured_s`` is of whole
+    ticks, the record included; the last tick's record is not timed, so that tick is left out. A value that
+    nothing modelled or measured is None.
 
     Args:
         config: The run's configuration.
