@@ -229,9 +229,9 @@ def test_stop_that_ends_a_run_is_told_once(served, short_path, spikearm):
     assert ended.code == 1
     assert ended.err.count("a joint was faster than its limit") == 1
     assert (
-        "ended early, after 50 ticks: ProtectiveStopError: the robot has stopped by itself" in ended.complaint
+        "ended early, after 49 ticks: ProtectiveStopError: the robot has stopped by itself" in ended.complaint
     )
-    assert "osc on iiwa14: reach 1/1 was cut short after 0.05 s of 0.25 s" in ended.err
+    assert "osc on iiwa14: reach 1/1 was cut short after 0.049 s of 0.25 s" in ended.err
 
 
 def test_recovered_run_goes_on_and_does_all_its_reaches(served, short_path, caplog):
