@@ -312,7 +312,9 @@ def test_frozen_robot_is_noticed(rig):
     plant = robot.armed()
     robot.frozen = True
     with pytest.raises(
-        LinkError, match=r"no state from the robot for 0.5 s: it was killed, frozen or unplugged"
+        LinkError,
+        match=r"no state from the robot for 0\.5 s: it has ended, or was killed, frozen or unplugged\..*--recover; "
+        r"one that has ended has let it go, and is served again",
     ):
         plant.next_state()
 
