@@ -311,11 +311,11 @@ def test_frozen_robot_is_noticed(rig):
     robot = rig()
     plant = robot.armed()
     robot.frozen = True
-    with pytest.raises(
-        LinkError,
-        match=r"no state from the robot for 0\.5 s: it has ended, or was killed, frozen or unplugged\..*--recover; "
-        r"one that has ended has let it go, and is served again",
-    ):
+    said = (
+        r"no state from the robot for 0\.5 s: it has ended, or was killed, frozen or unplugged\..*--recover; "
+        r"one that has ended has let it go, and is served again"
+    )
+    with pytest.raises(LinkError, match=said):
         plant.next_state()
 
 
