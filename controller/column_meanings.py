@@ -12,7 +12,7 @@ _INDEX = re.compile(r"_\d+_")
 _MEANINGS = {
     "tick": "number of the tick, from 0; a gap is a tick that could not be written",
     "trial": "number of the trial",
-    "reach": "number of the reach within the schedule, from 0",
+    "reach": "number of the reach within the schedule, from 0; -1 on the way to the start of one",
     "fallback": "where the network's part comes from: 0 the network, 1 its last good output held, "
     "2 fading out or gone",
     "t_s": "time on the arm's clock when the state was read [s]",

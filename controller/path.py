@@ -16,6 +16,9 @@ from spikearm.controller.protocols import Target
 from spikearm.errors import ConfigError
 from spikearm.records import FloatArray, Pose
 
+LEADING = -1
+"""In place of a reach's number: a tick that leads the arm to the start of one, and belongs to none."""
+
 # Far below any tick, far above the rounding of `k * control_dt_s`: a tick at the end of one reach is
 # the first of the next.
 _TIME_ROUNDING_S = 1e-9
@@ -187,9 +190,9 @@ class Schedule:
 
     Attributes:
         targets: One per tick, at ``k * control_dt_s``.
-        reach_index: Reach each tick belongs to, shape (n_ticks,).
+        reach_index: Reach each tick belongs to, or ``LEADING``, shape (n_ticks,).
         control_dt_s: Control time step [s].
-        n_back: First ticks of them that only lead back to where a reach was interrupted.
+        n_back: First ticks of them, which only lead to where the first or an interrupted reach begins.
     """
 
     targets: tuple[Target, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from spikearm.controller.path import Reach, Schedule, minimum_jerk, sample
+from spikearm.controller.path import LEADING, Reach, Schedule, minimum_jerk, sample
 from spikearm.controller.protocols import Target
 from spikearm.errors import ConfigError
 from spikearm.records import FloatArray, Pose
@@ -14,8 +14,8 @@ from spikearm.records import FloatArray, Pose
 def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duration_s: float = 1.0) -> Schedule:
     """The rest of a schedule, led up to from the measured state, at rest at both ends.
 
-    The way back of an earlier stop is dropped. The interrupted reach is done again from its start, because
-    there the path is at rest; so no target jumps, whatever happened in between.
+    The way there belongs to no reach; that of an earlier stop is dropped. The interrupted reach is done again
+    from its start, because there the path is at rest; so no target jumps, whatever happened in between.
 
     Args:
         schedule: The interrupted schedule.
@@ -29,7 +29,7 @@ def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duratio
     """
     if not 0 <= tick < len(schedule):
         raise ConfigError(f"tick must be from 0 to {len(schedule) - 1}, the schedule's last; got {tick}.")
-    reach = schedule.reach_index[tick]
+    reach = schedule.reach_index[max(tick, schedule.n_back)]
     first = schedule.reach_index.index(reach, schedule.n_back)
     goal = schedule.targets[first]
     n_ticks = max(1, math.ceil(duration_s / schedule.control_dt_s))
@@ -40,7 +40,7 @@ def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duratio
     )
     return Schedule(
         targets=back + schedule.targets[first:],
-        reach_index=(reach,) * n_ticks + schedule.reach_index[first:],
+        reach_index=(LEADING,) * n_ticks + schedule.reach_index[first:],
         control_dt_s=schedule.control_dt_s,
         n_back=n_ticks,
     )

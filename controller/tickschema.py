@@ -50,7 +50,7 @@ class TickRecord:
         command: The controller's decision.
         applied: Torque really applied [N m], shape (n_joints,).
         trial: Number of the trial.
-        reach: Number of the reach within the schedule.
+        reach: Number of the reach within the schedule; -1 on the way to the start of one.
         latency_read_s: Measured time of reading the state [s].
         latency_write_s: Measured time of writing the torque [s].
         latency_log_s: Measured time of recording the *previous* tick [s]; NaN in the first one.

@@ -15,9 +15,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
+from spikearm.controller.path import LEADING
 from spikearm.controller.tickschema import TickRecord
 from spikearm.launch.config import NETWORKED, RunConfig
-from spikearm.launch.words import WHY_LATE, duration, ms, si
+from spikearm.launch.words import WHY_LATE, duration, mm, ms, si
 
 # Square brackets in paths and messages are text, not markup.
 console = Console(stderr=True, markup=False, emoji=False)
@@ -44,8 +45,8 @@ class ReachLines:
 
     Attributes:
         n_ticks: Ticks so far.
-        reach: Number of the present reach, from 0.
-        rmse_m: Tracking error of each reach that has ended [m].
+        reach: Number of the present reach, from 0; ``LEADING`` on the way to one.
+        rmse_m: Tracking error of each reach that was done to its end [m].
     """
 
     def __init__(self, config: RunConfig, title: str, say: Callable[[str], None]) -> None:
@@ -55,6 +56,8 @@ class ReachLines:
         self.n_ticks = self.reach = 0
         self.rmse_m: list[float] = []
         self._square_sum, self._n_in_reach = 0.0, 0
+        self._n_done = 0  # in whole reaches
+        self._whole = config.n_ticks // config.n_trials
         self._begun_s = math.nan
 
     def on_tick(self, record: TickRecord) -> None:
@@ -71,20 +74,26 @@ class ReachLines:
 
     def end_reach(self) -> None:
         """The last tick was the last of its reach; without any since, nothing is said."""
-        if not self._n_in_reach:
-            return
-        self.rmse_m.append(math.sqrt(self._square_sum / self._n_in_reach))
+        n, square_sum = self._n_in_reach, self._square_sum
         self._square_sum, self._n_in_reach = 0.0, 0
-        left = f", {self.left()}" if self.n_ticks < self._config.n_ticks else ""
-        self._say(
-            f"{self._title}: reach {len(self.rmse_m)}/{self._config.n_trials}, "
-            f"rmse {1e3 * self.rmse_m[-1]:.2f} mm{left}"
-        )
+        if not n or self.reach == LEADING:
+            return
+        rmse_m = math.sqrt(square_sum / n)
+        said = f"{self._title}: reach {self.reach + 1}/{self._config.n_trials}"
+        if n < self._whole:
+            after, of = (1e-3 * round(1e3 * k * self._config.control_dt_s) for k in (n, self._whole))
+            self._say(f"{said} was cut short after {after:.3g} s of {of:.3g} s, rmse {mm(rmse_m)} until then")
+            return
+        self.rmse_m.append(rmse_m)
+        self._n_done += n
+        left = f", {self.left()}" if self._n_done < self._config.n_ticks else ""
+        self._say(f"{said}, rmse {mm(rmse_m)}{left}")
 
     def left(self) -> str:
         """Time that the run will still take, at its rate so far."""
         per_tick_s = (time.monotonic() - self._begun_s) / self.n_ticks
-        return f"{duration(per_tick_s * max(0, self._config.n_ticks - self.n_ticks))} left"
+        n_done = self._n_done + (0 if self.reach == LEADING else self._n_in_reach)
+        return f"{duration(per_tick_s * max(0, self._config.n_ticks - n_done))} left"
 
 
 class LivePanel:
@@ -184,7 +193,8 @@ def say(text: str, style: str = "") -> None:
 def show_summary(summary: dict[str, Any]) -> None:
     """The table at the end of a run."""
     without = summary.get("rmse_m_by_trial_without_adaptation")
-    console.print(error_bars(summary["rmse_m_by_trial"], without))
+    if summary["rmse_m_by_trial"]:
+        console.print(error_bars(summary["rmse_m_by_trial"], without))
     if without is not None:
         console.print("  █ with adaptation   ░ the same reaches without", style="dim")
     table = Table("", Column(overflow="fold"), show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -197,11 +207,13 @@ def show_summary(summary: dict[str, Any]) -> None:
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     latency, stages = summary["latency_measured_s"], summary["latency_stages_s"]
     rows = [
-        ("tracking error", f"{1e3 * summary['rmse_m']:.2f} mm rms over {summary['n_ticks']} ticks"),
+        ("tracking error", _tracking(summary)),
         ("tick, measured here", ", ".join(f"{name} {ms(value)}" for name, value in latency.items())),
         ("  median by stage", ", ".join(f"{name} {ms(value)}" for name, value in stages.items())),
         ("deadlines missed", _missed(summary)),
     ]
+    if summary["lead_in_ticks"]:
+        rows.append(("led to the path", f"for {summary['lead_in_ticks']} ticks that belong to no reach"))
     if summary["saturated_ticks"]:
         rows.append(("torque limit reached", f"in {summary['saturated_ticks']} ticks"))
     if summary["lagging_ticks"]:
@@ -219,6 +231,12 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     measured = summary["energy_measured_j_per_tick"]
     rows.append(("energy, measured", "no meter" if measured is None else f"{si(measured, 'J')} per tick"))
     return rows
+
+
+def _tracking(summary: dict[str, Any]) -> str:
+    if summary["rmse_m"] is None:
+        return "none: it ended before the first reach"
+    return f"{mm(summary['rmse_m'])} rms over {summary['reach_ticks']} ticks"
 
 
 def _missed(summary: dict[str, Any]) -> str:

@@ -76,7 +76,9 @@ def _measured(n_ticks: int) -> list[Finding]:
         ("period error", statistics.period_error, _GOOD_PERIOD_ERROR_S),
     ):
         times = ", ".join(
-            f"{name} {1e6 * s:.0f} µs" for name, s in histogram.document().items() if s is not None
+            f"{name.replace('_', '.')} {1e6 * s:.0f} µs"
+            for name, s in histogram.document().items()
+            if s is not None
         )
         good = (histogram.percentile_s(99.0) or 0.0) <= good_s
         findings.append(Finding(subject, "good" if good else "note", times, "" if good else busy))

@@ -19,7 +19,7 @@ from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
 from spikearm.launch.link_words import link_rows, stop_words
 from spikearm.launch.realtime import prioritised
 from spikearm.launch.run_command import base_config
-from spikearm.launch.teller import Teller
+from spikearm.launch.teller import Teller, tell_or_lose
 
 _PRIORITY = 50
 _COMMON = (
@@ -84,10 +84,12 @@ def _run(argv: Sequence[str]) -> int:
     _require_nothing_of_the_robots(command.run, default.run)
     title = f"{command.run.controller} on {command.run.arm}"
     # A line per reach, by somebody else: a picture of the run, or a terminal that is full, would cost ticks.
-    with prioritised(_PRIORITY) as notes, Teller(say) as teller:
+    with Teller(tell_or_lose) as teller, prioritised(_PRIORITY) as notes:
         for note in notes:
             teller.tell(f"warning: {note}", "yellow")
         teller.tell(f"{title} at {command.link.robot}: {command.run.n_ticks} ticks")
+        if command.link.monitor:
+            teller.tell("only looking: nothing is commanded, errors are from the path to an arm that stays.")
         lines = ReachLines(command.run, title, teller.tell)
         summary, folder = execute_on_robot(command.run, command.link, on_tick=lines.on_tick)
         lines.end_reach()
@@ -99,7 +101,7 @@ def _run(argv: Sequence[str]) -> int:
     if command.json:
         print_json(summary)
     if summary["link"]["ended"] != "done":
-        say(f"ended early: {summary['link']['ended']}", "red")
+        say(_why_early(summary), "red")
         return FAILED
     return DONE
 
@@ -120,11 +122,19 @@ def _require_nothing_of_the_robots(run: RunConfig, base: RunConfig) -> None:
         )
 
 
+def _why_early(summary: dict[str, Any]) -> str:
+    ended = summary["link"]["ended"]
+    after = f"ended early, after {summary['n_ticks']} ticks: {ended}"
+    return f"{after}; the arm is left to the robot's own hold" if ended == "interrupted" else after
+
+
 def show_link(link: dict[str, Any]) -> None:
     """How the link did, in a few lines."""
     for name, value in link_rows(link).items():
-        say(f"{name:<27}  {value}")
-    for line in stop_words(link):
+        if value != "-":
+            say(f"{name:<27}  {value}")
+    # The stop that ended the run is told as its end.
+    for line in stop_words({**link, "stops": [s for s in link["stops"] if s["why"] not in link["ended"]]}):
         say(line, "yellow")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from spikearm.controller.path import Schedule
 from spikearm.controller.resume import resumed
 from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
-from spikearm.envs.arms import ArmSpec, load_arm
+from spikearm.envs.arms import ARMS, ArmSpec, load_arm
 from spikearm.envs.identity import arm_identity
 from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, SpikearmError
 from spikearm.hardware.link.address import parse_address, require_safe
@@ -36,7 +37,10 @@ from spikearm.launch.lead_in import led_up, pose_at
 from spikearm.launch.robot_config import DEFAULT_ADDRESS
 from spikearm.launch.run import default_name, record_run
 from spikearm.launch.run_folder import make_run_folder, require_place, write_json
+from spikearm.launch.served_arm import served_arm
 from spikearm.launch.spikes import SpikeRecorder
+
+_log = logging.getLogger(__name__)
 
 _MISSED = Stop.MISSED_IN_A_ROW | Stop.MISSED_TOO_OFTEN | Stop.STALLED
 """Reasons of a stop that pass by themselves; of all others, somebody wants to know."""
@@ -130,7 +134,8 @@ def connect(
     """The robot as a plant, not armed; once a stop is requested, it lets nobody join, arm or recover it.
 
     Raises:
-        SpikearmError: The address or the key cannot be used, nobody answers, or it is another arm.
+        SpikearmError: The address or the key cannot be used, nobody answers, or it is another arm; if that
+            is a shipped one, it is named.
     """
     address, key = parse_address(link.robot), load_key(link.key_file)
     require_safe(address, has_key=bool(key))
@@ -139,7 +144,19 @@ def connect(
     def interrupted() -> bool:
         return stop is not None and stop.requested
 
-    return RemotePlant(dial(address), codec, rules=link.rules, statistics=statistics, interrupted=interrupted)
+    try:
+        return RemotePlant(
+            dial(address), codec, rules=link.rules, statistics=statistics, interrupted=interrupted
+        )
+    except LinkError as error:
+        other = None if interrupted() else served_arm(address, key)
+        if other is None or arm_identity(other) == arm_identity(arm):
+            raise
+        mine = arm.name if arm.name in ARMS else arm.path
+        raise LinkError(
+            f"the robot at {link.robot} serves {other.name}, and this run is for {mine}. Give this end "
+            f"--arm {other.name}, or serve the other arm there (`spikearm robot serve --arm {mine}`)."
+        ) from error
 
 
 def execute_on_robot(
@@ -288,7 +305,15 @@ def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int, s
                 f"a run recovers simulated arms only, and from missed commands: this one has stopped "
                 f"({describe(plant.stop_reason)}). Look at it, then start anew with --recover."
             )
+        why = plant.stop_reason
         plant.recover()
         q = plant.read().q
     control.controller.resume()
     outcome.schedule = resumed(outcome.schedule, tick, pose=pose_at(control, q), q=q)
+    _log.warning(
+        "the robot had stopped (%s) and was recovered; the arm is led back to the start of reach %d, in %.1f "
+        "s that belong to no reach.",
+        describe(why),
+        outcome.schedule.reach_index[outcome.schedule.n_back] + 1,
+        outcome.schedule.n_back * outcome.schedule.control_dt_s,
+    )

@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 def led_up(control: Control, schedule: Schedule, q: FloatArray, *, real: bool, may_be_long: bool) -> Schedule:
     """The schedule, led up to from where the robot stands, unless it stands at its start.
 
-    The way of a real arm takes so long that end effector and joints stay slow, and is announced.
+    The way is announced; that of a real arm takes so long that end effector and joints stay slow.
 
     Args:
         control: The controller, with its model of the arm.
@@ -49,25 +49,35 @@ def led_up(control: Control, schedule: Schedule, q: FloatArray, *, real: bool, m
     start, pose = schedule.targets[0], pose_at(control, q)
     if _stands_at(start, pose, q):
         return schedule
-    if not real:
-        return resumed(schedule, 0, pose=pose, q=q, duration_s=_SHORTEST_S)
     goal_q = np.asarray(control.arm.home) if start.q is None else start.q
     far_m = float(np.linalg.norm(pose.position - start.pose.position))
     far_rad = max(_turned_rad(start, pose), float(np.abs(q - goal_q).max()))
-    duration_s = max(_SHORTEST_S, _PEAK * far_m / _FASTEST_M_S, _PEAK * far_rad / _FASTEST_RAD_S)
-    if duration_s > _LONGEST_S:
-        raise ConfigError(
-            f"this arm is real and stands {far_m:.3f} m and up to {far_rad:.2f} rad from the start of its "
-            f"path, too far to be led there in {_LONGEST_S:g} s. Move it nearer by hand."
-        )
+    duration_s = _time_of(far_m, far_rad, may_be_long=may_be_long) if real else _SHORTEST_S
     way = f"{far_m:.3f} m and up to {far_rad:.2f} rad from the start of its path"
+    _LOG.warning(
+        "the arm stands %s; it is led there first, in %.1f s that belong to no reach.", way, duration_s
+    )
+    return resumed(schedule, 0, pose=pose, q=q, duration_s=duration_s)
+
+
+def _time_of(far_m: float, far_rad: float, *, may_be_long: bool) -> float:
+    """Time in which a real arm is led so far, slowly [s].
+
+    Raises:
+        ConfigError: The way is longer than it may be, or takes longer than 20 s.
+    """
+    duration_s = max(_SHORTEST_S, _PEAK * far_m / _FASTEST_M_S, _PEAK * far_rad / _FASTEST_RAD_S)
+    stands = (
+        f"this arm is real and stands {far_m:.3f} m and up to {far_rad:.2f} rad from the start of its path"
+    )
+    if duration_s > _LONGEST_S:
+        raise ConfigError(f"{stands}, too far to be led there in {_LONGEST_S:g} s. Move it nearer by hand.")
     if not may_be_long and (far_m > _LONG_M or far_rad > _LONG_RAD):
         raise ConfigError(
-            f"this arm is real and stands {way}, more than {_LONG_M:g} m or {_LONG_RAD:g} rad. Move it there "
-            f"by hand, or have it led there in {duration_s:.1f} s with --lead-in; clear that way first."
+            f"{stands}, more than {_LONG_M:g} m or {_LONG_RAD:g} rad. Move it there by hand, or have it led "
+            f"there in {duration_s:.1f} s with --lead-in; clear that way first."
         )
-    _LOG.warning("the arm stands %s; it is led there first, in %.1f s.", way, duration_s)
-    return resumed(schedule, 0, pose=pose, q=q, duration_s=duration_s)
+    return duration_s
 
 
 def pose_at(control: Control, q: FloatArray) -> Pose:

@@ -7,6 +7,7 @@ from typing import Any
 
 def link_rows(link: dict[str, Any]) -> dict[str, str]:
     """Name and value of each line, from a summary's ``link``."""
+    ages = [age_s for age_s in link["network_age_s"].values() if age_s is not None]  # 0 in this process
     rate, longest = link["success_rate"], link["robot_longest_run_of_misses"]
     return {
         "commands in time": "-"
@@ -16,7 +17,7 @@ def link_rows(link: dict[str, Any]) -> dict[str, str]:
         "round trip": _times(link["round_trip_s"]),
         "period error": _times(link["period_error_s"]),
         "state later than usual": _times(link["state_delay_s"]),
-        "age of the network's output": _times(link["network_age_s"]),
+        "age of the network's output": _times(link["network_age_s"]) if any(ages) else "-",
         "states": f"{link['states']:,} taken, {link['states_skipped']} skipped, "
         f"{sum(link['states_refused'].values())} refused",
     }

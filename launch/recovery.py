@@ -25,7 +25,7 @@ from spikearm.launch.compose import make_substrate
 from spikearm.launch.config import NETWORKED, RunConfig, load_config
 from spikearm.launch.run import ledger_document
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, write_json
-from spikearm.launch.summary import column, summarise
+from spikearm.launch.summary import column, in_reaches, summarise
 
 RUN_NAME, SUMMARY_NAME, LEDGER_NAME = "run.json", "summary.json", "ledger.json"
 
@@ -169,7 +169,7 @@ def _summarise(folder: Path) -> dict[str, Any]:
         n_lost=n_lost,
         deadline_misses=int(np.nansum(column(table, "deadline_missed"))),
         max_lateness_s=float(column(table, "lateness_s").max(initial=0.0)),
-        interrupted=n_ticks < config.n_ticks,
+        interrupted=int(in_reaches(table).sum()) + n_lost < config.n_ticks,
     )
     networked = config.controller in NETWORKED
     cost_model = make_substrate(config).cost_model if networked else None

@@ -23,7 +23,7 @@ from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
 from spikearm.hardware.link.served_plant import LimitsTorque, MeasuresTorque, ServedPlant
 from spikearm.hardware.link.server import RobotServer
-from spikearm.hardware.link.session import AT_REST_RAD_S, RobotSession
+from spikearm.hardware.link.session import AT_REST_RAD_S, RobotSession, SessionRules
 from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Codec, Stop, Trait
 from spikearm.launch.robot_config import RobotConfig
@@ -35,6 +35,10 @@ _STILL_RAD_S = 0.05
 """Joint speed below which an arm is let go without braking it [rad/s]: two units of a Dynamixel's."""
 _TELLING_S, _BRAKING_S = 0.005, 1.0
 """Shortest and longest time between the wish to end and the end of torque [s]."""
+_MOST_PATIENT_S = {"max_missed_s": 0.2, "stale_s": 0.2, "blind_s": 0.2, "runaway_s": 0.5, "silence_s": 10.0}
+"""Largest values of what lets a real arm go on: the watchdog's, the session's [s]."""
+_LAST_ANSWERS = 5
+"""In lock step: packets for which a robot that ends still waits, a tenth of a second each."""
 
 
 @dataclass(frozen=True)
@@ -70,32 +74,50 @@ class Robot:
         """Serve as long as ``wanted()`` is true, and tell of every stop; then bring the arm to rest."""
         told = Stop(0)
 
-        def go_on() -> bool:
+        def tell() -> None:
             nonlocal told
             if self.session.stop != told:
                 told = self.session.stop
                 if told:
                     on_stop(told)
+
+        def go_on() -> bool:
+            tell()
             return wanted()
 
+        self.server.begin()
         self.server.run(go_on)
-        if not self.config.lock_step:
+        self.session.wind_up()
+        tell()
+        if self.config.lock_step:
+            self._answer_to_the_last()
+        else:
             self._come_to_rest()
+
+    def _answer_to_the_last(self) -> None:
+        """In lock step nobody is told anything unasked: a client that commands hears it, and takes leave."""
+        session, answers = self.session, itertools.count()
+        self.server.run(lambda: session.peer is not None and next(answers) < _LAST_ANSWERS)
 
     def _come_to_rest(self) -> None:
         """Brake before the torque ends, and tell whoever commands: a moving arm would be let go in motion."""
         session = self.session
-        session.wind_up()
         if not self.server.energised:
             return  # told to end before its first torque, or let go: to brake it would be to switch it on
         told, enough = ticks_in(_TELLING_S, self.plant.dt_s), ticks_in(_BRAKING_S, self.plant.dt_s)
         ticks = itertools.count()  # in which something was done: those slept through brake nothing
 
         def moves() -> bool:
-            tick, fast = next(ticks), bool((np.abs(self.server.reading.dq) > _STILL_RAD_S).any())
-            return tick < told or (fast and tick < enough and not session.stop & Stop.TORQUE_OFF)
+            tick = next(ticks)
+            braked = self.still or tick >= enough or session.stop & Stop.TORQUE_OFF
+            return tick < told or not braked
 
         self.server.run(moves)
+
+    @property
+    def still(self) -> bool:
+        """Whether the arm may be let go without braking it."""
+        return bool((np.abs(self.server.reading.dq) <= _STILL_RAD_S).all())
 
     def document(self) -> dict[str, Any]:
         """What happened to it."""
@@ -229,6 +251,7 @@ def _require_allowed(config: RobotConfig, traits: Trait) -> None:
         return
     if config.lock_step or traits & Trait.LOCK_STEP:
         raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
+    _require_watchful(config.session)
     if config.faults.any:
         raise ConfigError("faults are for simulated arms; leave them out for a real one.")
     if address.path is None and not has_key:
@@ -241,6 +264,21 @@ def _require_allowed(config: RobotConfig, traits: Trait) -> None:
             "this arm is real, and will be held by torque as soon as it is served. Clear its surroundings, "
             "keep a hand on its emergency stop, read docs/safety.md, and say so with --acknowledge-real-arm."
         )
+
+
+def _require_watchful(rules: SessionRules) -> None:
+    """A watchdog of a real arm can be made a little more patient, and not be set away.
+
+    Raises:
+        ConfigError: It was.
+    """
+    for key, most_s in _MOST_PATIENT_S.items():
+        value_s = rules.watchdog.max_missed_s if key == "max_missed_s" else getattr(rules, key)
+        if value_s > most_s:
+            raise ConfigError(
+                f"of a real arm, {key} is at most {most_s:g} s, not {value_s:g} s: so long it may go on "
+                f"unwatched. Give a smaller --{key.replace('_', '-')}."
+            )
 
 
 def _require_finite(reading: JointState, measured: FloatArray) -> None:

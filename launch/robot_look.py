@@ -108,30 +108,28 @@ class View:
 
     def table(self) -> Table:
         """The same for people."""
-        heads = ("joint", "q", "was", "range", "dq", "measured", "weight")
-        table = Table(*(Column(head, no_wrap=True) for head in heads), show_edge=False)
-        measured = [math.nan] * len(self.q_range) if self._measured is None else self._measured.tolist()
-        rows = zip(
-            self._last.q,
-            self._lowest,
-            self._highest,
-            self.q_range,
-            self._last.dq,
-            measured,
-            self._weight,
-            strict=True,
-        )
-        for joint, (q, lowest, highest, (low, high), dq, nm, weight) in enumerate(rows):
-            table.add_row(
-                f"{joint}" + (" outside" if joint in self._outside else ""),
-                f"{q:.3f}",
-                f"{lowest:.2f} .. {highest:.2f}",
-                f"{low:.2f} .. {high:.2f}",
-                f"{dq:.3f}",
-                "-" if math.isnan(nm) else f"{nm:.2f}",
-                f"{weight:.2f}",
-            )
+        columns = {
+            "joint": [f"{j} outside" if j in self._outside else f"{j}" for j in range(len(self.q_range))],
+            "q": _words(self._last.q, 3),
+            "so far": _from_to(self._lowest, self._highest),
+            "range": _from_to(*self.q_range.T),
+            "dq": _words(self._last.dq, 3),
+            "measured": [] if self._measured is None else _words(self._measured, 2),
+            "weight": _words(self._weight, 2),
+        }
+        shown = {head: cells for head, cells in columns.items() if cells}
+        table = Table(*(Column(head, no_wrap=True) for head in shown), show_edge=False)
+        for row in zip(*shown.values(), strict=True):
+            table.add_row(*row)
         return table
+
+
+def _words(values: FloatArray, digits: int) -> list[str]:
+    return [f"{value:z.{digits}f}" for value in values]
+
+
+def _from_to(low: FloatArray, high: FloatArray) -> list[str]:
+    return [f"{a} .. {b}" for a, b in zip(_words(low, 2), _words(high, 2), strict=True)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -164,11 +162,21 @@ def _look(argv: Sequence[str]) -> int:
         control_dt_s=command.control_dt_s,
     )
     with StopRequest() as stop, closing(make_arm(config, load_arm(command.arm))) as plant:
-        say("no torque is given; in rad, rad/s and N m, the weight by the model; Ctrl-C ends it.")
+        say(_announcement(command, plant))
         _watch(plant, view, stop, command.duration_s)
     if command.json:
         print_json(view.document())
     return DONE
+
+
+def _announcement(command: RobotLookCommand, plant: ServedPlant) -> str:
+    words = "no torque is given; in rad, rad/s and N m, the weight by the model; Ctrl-C ends it."
+    if command.drive == "mujoco":
+        return (
+            f"a simulated {command.arm}, which stands still at its home and measures no torque; --drive "
+            f"looks at a real one. {words[0].upper()}{words[1:]}"
+        )
+    return words if isinstance(plant, MeasuresTorque) else f"{words} This arm measures no torque."
 
 
 def _watch(plant: ServedPlant, view: View, stop: StopRequest, duration_s: float) -> None:

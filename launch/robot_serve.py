@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 
 from spikearm.controller.interruption import StopRequest
 from spikearm.errors import ConfigError
+from spikearm.hardware.link.address import parse_address
 from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Stop
 from spikearm.launch.cli import DONE, guarded, option, parse, print_json
@@ -21,11 +21,12 @@ from spikearm.launch.config import RunConfig, load_config
 from spikearm.launch.realtime import no_collections, prioritised
 from spikearm.launch.robot import Robot, make_robot
 from spikearm.launch.robot_config import RobotConfig, robot_of
-from spikearm.launch.teller import Teller
+from spikearm.launch.teller import Teller, tell_or_lose
 
 _PRIORITY = 60
 """Above that of the client: of two on one machine, the one that watches over the other."""
 
+_ANY_HOST = "0.0.0.0"  # noqa: S104 - asked about, not bound to
 _COMMON = (
     "arm",
     "listen",
@@ -76,7 +77,7 @@ def _serve(argv: Sequence[str]) -> int:
         common=_COMMON,
     )
     _require_load_of_a_simulated_arm(command.robot, base)
-    with Teller(_say) as teller:
+    with Teller(tell_or_lose) as teller:
         in_time: AbstractContextManager[list[str]]
         in_time = nullcontext([]) if command.robot.lock_step else prioritised(_PRIORITY)
         with StopRequest() as stop, make_robot(command.robot) as robot, in_time as notes:
@@ -90,7 +91,7 @@ def _serve(argv: Sequence[str]) -> int:
                     on_stop=lambda why: teller.tell(_explained(why, command.robot), "red"),
                 )
             document = robot.document()
-        teller.tell(f"served {document['ticks']} ticks, {document['commands_accepted']} commands.")
+        teller.tell(_last_words(robot, document))
     if command.json:
         print_json(document)
     return DONE
@@ -118,8 +119,21 @@ def _announcement(robot: Robot) -> str:
     return f"robot {config.arm} ready {pace} at {config.listen}; Ctrl-C ends it."
 
 
+def _last_words(robot: Robot, document: dict[str, Any]) -> str:
+    served = f"served {document['ticks']} ticks, {document['commands_accepted']} commands"
+    if robot.config.lock_step or not robot.server.energised:
+        return f"{served}."
+    how = "at rest" if robot.still else f"while it moved, by up to {document['speed_rad_s']:.2f} rad/s"
+    return f"{served}; the arm was let go {how}."
+
+
 def _explained(why: Stop, config: RobotConfig) -> str:
-    words = [f"--robot {config.listen}", f"--arm {config.arm}"]
+    if why & Stop.ENDED:
+        return (
+            "told to end while a client commanded: that run is cut off, and its client is told why. The arm "
+            "is braked and let go; serve it again for another run."
+        )
+    words = [f"--robot {_reached_at(config.listen)}", f"--arm {config.arm}"]
     words += [f"--key-file {config.key_file}"] if config.key_file else []
     words += ["--recover"] + (["--acknowledge-real-arm"] if config.drive != "mujoco" else [])
     return (
@@ -128,17 +142,10 @@ def _explained(why: Stop, config: RobotConfig) -> str:
     )
 
 
-def _say(text: str, style: str) -> None:
-    _TERMINAL.print(text, style=style, highlight=False, soft_wrap=True)
-
-
-class _Terminal(Console):
-    def on_broken_pipe(self) -> None:
-        """Rich would end the program and send stdout nowhere; a robot goes on without listeners."""
-        raise BrokenPipeError
-
-
-_TERMINAL = _Terminal(stderr=True, markup=False, emoji=False)
+def _reached_at(listen: str) -> str:
+    """The address that a client is given: where all of a machine's are listened at, none is its name."""
+    host = parse_address(listen).host
+    return listen.replace(host, "THIS-HOST", 1) if host == _ANY_HOST else listen
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from spikearm.controller.loop import LoopResult
+from spikearm.controller.path import LEADING
 from spikearm.controller.ticklog import read_ticks
 from spikearm.errors import JournalError
 from spikearm.hardware.cost import CostModel
@@ -32,8 +34,11 @@ def summarise(
     """The summary of one run.
 
     ``rmse_m`` and its like are root mean squares of the distance between the end effector and the desired
-    trajectory. ``latency_measured_s`` is of whole ticks, the record included; the last tick's record is
-    not timed, so that tick is left out. A value that nothing modelled or measured is None.
+    trajectory, in reaches only (see :func:`in_reaches`); None if there was none. ``n_ticks`` are all ticks,
+    ``lead_in_ticks`` those of them that led the arm to the start of a reach, ``duration_s`` is the time of
+    the others, and ``reach_ticks`` are those in the log that errors count. ``latency_measured_s`` is of whole
+    ticks, the record included; the last tick's record is not timed, so that tick is left out. A value that
+    nothing modelled or measured is None.
 
     Args:
         config: The run's configuration.
@@ -57,21 +62,22 @@ def summarise(
             result.n_ticks,
         )
     n_lagging = _lagging(table, config, folder)
-    error_m = column(table, "position_error_m")
+    error_m = column(table, "position_error_m")[in_reaches(table)]
+    n_leading = int(leading(table).sum())
     latency_model_s = float(column(table, "latency_model_s").mean())
     return {
         "backend": config.backend,
         "arm": config.arm,
         "controller": config.controller,
         "seed": config.seed,
-        "duration_s": result.n_ticks * config.control_dt_s,
+        "duration_s": (result.n_ticks - n_leading) * config.control_dt_s,
         "n_ticks": result.n_ticks,
         "control_dt_s": config.control_dt_s,
         "payload_kg": config.perturbation.payload_kg,
-        "rmse_m": rms(error_m),
+        "rmse_m": rms(error_m) if error_m.size else None,
         "rmse_m_by_trial": rmse_by_trial(table, complete=not result.interrupted),
-        "mean_error_m": float(error_m.mean()),
-        "final_error_m": float(error_m[-1]),
+        "mean_error_m": float(error_m.mean()) if error_m.size else None,
+        "final_error_m": float(error_m[-1]) if error_m.size else None,
         "latency_measured_s": _latency(whole_ticks_s(table)),
         "latency_stages_s": {stage: _median_or_none(column(table, f"latency_{stage}_s")) for stage in STAGES},
         "latency_model_s_mean": latency_model_s if latency_model_s > 0 else None,
@@ -89,6 +95,8 @@ def summarise(
         "deadline_misses": result.deadline_misses,
         "saturated_ticks": int(column(table, "saturated").sum()),
         "lagging_ticks": n_lagging,
+        "lead_in_ticks": n_leading,
+        "reach_ticks": error_m.size,
         "unrecorded_ticks": result.n_lost,
         "interrupted": result.interrupted,
         "run_dir": str(folder),
@@ -143,13 +151,33 @@ def rmse_by_trial(table: pa.Table, *, complete: bool = True) -> list[float]:
     """Root mean square error of each reach [m].
 
     Args:
-        table: The ticks.
+        table: The ticks; those outside of reaches are left out.
         complete: Whether the last reach was finished; an unfinished one counts only if it is the only one.
     """
-    reach = column(table, "reach")
-    error_m = column(table, "position_error_m")
+    counted = in_reaches(table)
+    reach, error_m = column(table, "reach")[counted], column(table, "position_error_m")[counted]
     errors = [rms(error_m[reach == r]) for r in np.unique(reach)]
     return errors if complete or len(errors) == 1 else errors[:-1]
+
+
+def leading(table: pa.Table) -> NDArray[np.bool_]:
+    """Whether each tick led the arm to the start of a reach, shape (n_ticks,)."""
+    flags: NDArray[np.bool_] = column(table, "reach") == LEADING
+    return flags
+
+
+def in_reaches(table: pa.Table) -> NDArray[np.bool_]:
+    """Whether each tick counts as part of a reach, shape (n_ticks,).
+
+    Not on the way to the start of one, and not in a reach that a stop cut short and that was done again.
+    """
+    way, reach = leading(table), column(table, "reach")
+    attempt = np.cumsum(way)  # the same in all ticks between two ways
+    counted = ~way
+    for r in np.unique(reach[counted]):
+        of_reach = reach == r
+        counted[of_reach] = attempt[of_reach] == attempt[of_reach].max()
+    return counted
 
 
 def late_rms_m(errors_m: Sequence[float]) -> float:

@@ -9,6 +9,16 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from rich.console import Console
+
+
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end the program and send stdout nowhere; an arm goes on without listeners."""
+        raise BrokenPipeError
+
+
+_TERMINAL = _Terminal(stderr=True, markup=False, emoji=False)
 _LAST_WORDS_S = 1.0
 """Time to say what is still to be said at the end [s]."""
 
@@ -46,3 +56,12 @@ class Teller:
         while (said := self._texts.get()) is not None:
             with suppress(OSError):
                 self._say(*said)
+
+
+def tell_or_lose(text: str, style: str) -> None:
+    """Say one line on stderr.
+
+    Raises:
+        BrokenPipeError: Its reader has gone; stdout, and the program, stay as they are.
+    """
+    _TERMINAL.print(text, style=style, highlight=False, soft_wrap=True)

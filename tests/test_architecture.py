@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from spikearm.controller.protocols import Plant
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("spikearm", "models", "hardware", "controller", "envs", "launch")
 
@@ -158,6 +160,22 @@ def test_controller_takes_nothing_but_protocols_from_hardware():
             for name in imported.names:
                 thing = getattr(importlib.import_module(imported.target), name)
                 assert getattr(thing, "_is_protocol", False), f"{where}: {name} is not a protocol"
+
+
+def test_controller_asks_an_arm_for_nothing_that_would_tell_a_real_one_apart():
+    """One code path: what is in the protocol is all that is used, and nobody asks which class it is."""
+    allowed = {name for name in vars(Plant) if not name.startswith("_")}
+    assert allowed == {"dt_s", "reset", "read", "write", "close"}
+    used = set()
+    for path in (ROOT / "controller").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("plant", "self._plant"):
+                used.add(node.attr)
+                assert node.attr in allowed, f"{relative(path)}:{node.lineno}: plant.{node.attr}"
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "hasattr", "getattr"):
+                about = ast.unparse(node)
+                assert "plant" not in about.lower(), f"{relative(path)}:{node.lineno}: {about}"
+    assert used == {"dt_s", "read", "write", "close"}
 
 
 def test_only_launch_prints(module):

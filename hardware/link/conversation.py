@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from spikearm.errors import ConfigError, LinkError, ProtectiveStopError
 from spikearm.hardware.link.channel import Channel
 from spikearm.hardware.link.statistics import LinkStatistics
-from spikearm.hardware.link.stops import describe
+from spikearm.hardware.link.stops import describe, what_next
 from spikearm.hardware.link.wire import Cause, Codec, CommandFrame, Flag, Mode, Refused, StateFrame, Trait
 from spikearm.records import FloatArray
 from spikearm.timesteps import ticks_in
@@ -26,6 +27,10 @@ _AT_ONCE = 64
 _MOST_TICKS = (1 << 16) - 1
 """Longest time-out that a command can carry."""
 _NS = 1_000_000_000
+_LOOK_THERE = (
+    "Look there first: one that still runs holds its arm by itself, and is recovered with --recover; one "
+    "that has ended has let it go, and is served again (`spikearm robot serve`)."
+)
 
 
 @dataclass(frozen=True)
@@ -150,8 +155,8 @@ class Conversation:
         patience_s = self.rules.state_s if patience_s is None else patience_s
         if not self._receive_until(self._in(patience_s), lambda _: True):
             raise LinkError(
-                f"no state from the robot for {patience_s:g} s: it was killed, frozen or unplugged. "
-                "It stops its arm by itself; look there first, then recover."
+                f"no state from the robot for {patience_s:g} s: it has ended, or was killed, frozen or "
+                f"unplugged. {_LOOK_THERE}"
             )
         for _ in range(_AT_ONCE):
             if not self.receive():
@@ -171,7 +176,10 @@ class Conversation:
             if self._receive_until(repeat_ns, lambda state: state.last_command == number):
                 return
             self._channel.send(self._last_packet)
-        raise LinkError(f"the robot has not done command {number} within {self.rules.state_s:g} s.")
+        raise LinkError(
+            f"the robot has not done command {number} within {self.rules.state_s:g} s: it has ended, or was "
+            f"killed, frozen or unplugged. {_LOOK_THERE}"
+        )
 
     def until(
         self, flags: Flag, wanted: Callable[[StateFrame], bool], failure: str, *, allow_stop: bool = False
@@ -212,8 +220,7 @@ class Conversation:
         """
         if self.state.mode is Mode.STOPPED:
             raise ProtectiveStopError(
-                f"the robot has stopped by itself: {describe(self.state.stop)}. It holds its arm and "
-                "takes no torque; find the cause, then recover it (--recover)."
+                f"the robot has stopped by itself: {describe(self.state.stop)}. {what_next(self.state.stop)}"
             )
 
     def receive(self, timeout_s: float = 0.0) -> bool:
@@ -263,8 +270,7 @@ class Conversation:
         while self._now_ns() < deadline_ns:
             self._require_wanted()
             hello_ns = self._now_ns()
-            hello = CommandFrame(0, 0, 0, hello_ns, -1, Flag.HELLO, 0, self.zero)
-            self._channel.send(self._codec.pack_command(hello))
+            self._channel.send(_hello(self._codec, hello_ns))
             welcome = self._welcome(hello_ns)
             if welcome is None:
                 continue
@@ -323,3 +329,27 @@ class Conversation:
             self.receive(1e-9 * remaining_ns)
             if self.state is not before and wanted(self.state):
                 return True
+
+
+def answers(channel: Channel, codec: Codec, now_ns: Callable[[], int] = time.monotonic_ns) -> bool:
+    """Whether a robot of this arm answers a hello, by which nothing changes there.
+
+    Args:
+        channel: The wire.
+        codec: Packs and unpacks, for this arm.
+        now_ns: Monotonic clock [ns].
+    """
+    hello_ns = now_ns()
+    channel.send(_hello(codec, hello_ns))
+    deadline_ns = hello_ns + round(_NS * REPEAT_S)
+    while (remaining_ns := deadline_ns - now_ns()) > 0:
+        if (came := channel.receive(1e-9 * remaining_ns)) is not None:
+            with suppress(Refused):
+                return codec.unpack_state(came[0]).echo_ns == hello_ns
+    return False
+
+
+def _hello(codec: Codec, now_ns: int) -> bytes:
+    """Asks for the number of the session."""
+    zero = np.zeros(codec.n_joints)
+    return codec.pack_command(CommandFrame(0, 0, 0, now_ns, -1, Flag.HELLO, 0, zero))

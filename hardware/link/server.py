@@ -107,6 +107,20 @@ class RobotServer:
         self.n_overruns = 0
         self.fault = ""
 
+    def begin(self) -> None:
+        """Hold a real arm from where it stands now: it may have sunk since it was opened, a while ago.
+
+        A reading that fails leaves it as it was; the first tick says so.
+        """
+        if not self._traits & Trait.REAL:
+            return
+        found = self._attempt(self._plant.read)
+        measured = None if self._sensing is None else self._sensing.torque_measured
+        if found is None or not _finite(found, measured):
+            return
+        self.reading, self._measured = found, measured
+        self._session.begin(found, np.zeros_like(found.q) if measured is None else measured)
+
     def run(self, wanted: Callable[[], bool]) -> None:
         """Serve as long as ``wanted()`` is true; asked at least ten times a second."""
         if self._traits & Trait.LOCK_STEP:
@@ -316,13 +330,14 @@ class RobotServer:
         if reading is None:
             return
         measured = None if self._sensing is None else self._sensing.torque_measured
-        numbers = (reading.q, reading.dq, reading.t_s, 0.0 if measured is None else measured)
-        if not all(np.isfinite(each).all() for each in numbers):
+        if not _finite(reading, measured):
             self._fault_now |= Stop.SENSOR
             self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
             return
         tick, before = self._session.tick_number, self.reading
-        if self._session.leapt(reading.q, before.q, tick - self._read_at):
+        # An arm with a clock of its own says how long ago that was, before the session has counted it.
+        by_its_clock = round((reading.t_s - before.t_s) / self._plant.dt_s) if self.paced else 0
+        if self._session.leapt(reading.q, before.q, max(tick - self._read_at, by_its_clock)):
             self._fault_now |= Stop.SENSOR
             self.fault = f"the joints leapt from {before.q} to {reading.q} rad"
         self.reading, self._read_at, self._measured, self._blind = reading, tick, measured, False
@@ -363,3 +378,9 @@ class RobotServer:
             measured=self._applied if self._measured is None else self._measured,
             applied=self._applied,
         )
+
+
+def _finite(reading: JointState, measured: FloatArray | None) -> bool:
+    """Whether every number of a reading is one."""
+    numbers = (reading.q, reading.dq, reading.t_s, 0.0 if measured is None else measured)
+    return all(bool(np.isfinite(each).all()) for each in numbers)

@@ -125,9 +125,20 @@ class RobotSession:
         self.stops: list[tuple[int, Stop]] = []
         self.applied: FloatArray = np.zeros_like(first.q)
         self.end_session()
-        self.place(first)
-        if given is not None:
-            self.report(given)
+        if given is None:
+            self.place(first)
+        else:
+            self.begin(first, given)
+
+    def begin(self, reading: JointState, given: FloatArray) -> None:
+        """The arm stands there when serving begins: hold it there, from the torque that its drives give.
+
+        Args:
+            reading: Where.
+            given: [N m], shape (n_joints,).
+        """
+        self.place(reading)
+        self.report(given)
 
     def place(self, reading: JointState) -> None:
         """The arm was put somewhere else: hold it there, from this instant on, until it is armed again."""

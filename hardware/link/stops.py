@@ -21,3 +21,15 @@ _REASONS = {
 def describe(stop: Stop) -> str:
     """All reasons of a stop."""
     return ", ".join(text for reason, text in _REASONS.items() if stop & reason) or "no reason given"
+
+
+def what_next(stop: Stop) -> str:
+    """What the robot does with its arm after a stop, and what somebody has to do."""
+    if stop & Stop.ENDED:
+        return (
+            "It brakes its arm, lets it go and ends: nothing is left to recover. Serve it again "
+            "(`spikearm robot serve`), then start anew."
+        )
+    if stop & Stop.TORQUE_OFF:
+        return "Look at the arm, find the cause, then recover it (--recover)."
+    return "It holds its arm and takes no torque; find the cause, then recover it (--recover)."

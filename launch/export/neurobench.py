@@ -20,11 +20,11 @@ from nengo.builder.operator import DotInc
 
 from spikearm.controller.ticklog import read_ticks
 from spikearm.envs.arms import load_arm
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, JournalError
 from spikearm.launch.compose import adaptive_network
 from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.recovery import settings_of
-from spikearm.launch.summary import column, mean_counts
+from spikearm.launch.summary import column, in_reaches, mean_counts
 from spikearm.records import OpCounts
 
 _OPS_PER_UPDATE = 4
@@ -67,7 +67,9 @@ def export_neurobench(run: Path, path: Path) -> int:
     counts = mean_counts(table)
     executions = config.control_dt_s / config.network.network_dt_s  # of the network, per tick
     network = _of_network(config)
-    error_m = column(table, "position_error_m")
+    error_m = column(table, "position_error_m")[in_reaches(table)]
+    if not error_m.size:
+        raise JournalError(f"{run} ended before its first reach: there is no error to export.")
     document = {
         "Footprint": network.footprint_bytes,
         "ConnectionSparsity": network.zero_weights / network.weights,

@@ -51,7 +51,8 @@ def notes(runs: Sequence[RunData]) -> list[str]:
     for run in runs:
         if run.summary["interrupted"]:
             n = run.config.n_ticks
-            words = f"{run.label} ended early: {run.summary['n_ticks']:,} of {n:,} ticks."
+            done = run.summary["reach_ticks"] + run.summary["unrecorded_ticks"]
+            words = f"{run.label} ended early: {done:,} of {n:,} ticks."
             if run.adaptive and run.spikes is None:
                 words += " Spikes, and the state of devices, are kept by runs that end by themselves."
             found.append(words)

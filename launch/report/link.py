@@ -33,10 +33,10 @@ def link(runs: Sequence[RunData]) -> Section | None:
 def _leads(run: RunData) -> list[str]:
     """What was done besides the reaches, and what went wrong."""
     lines = [] if run.link is None else stop_words(run.link)
-    n_ways = run.summary["n_ticks"] - run.config.n_ticks
-    if n_ways > 0:
+    n_leading, n_ticks = run.summary["lead_in_ticks"], run.summary["n_ticks"]
+    if n_leading:
         lines.append(
-            f"{n_ways:,} of the {run.summary['n_ticks']:,} ticks led the arm to its path, before the first "
-            "reach or after a stop; in all figures they belong to the reach that follows."
+            f"{n_leading:,} of the {n_ticks:,} ticks led the arm to its path, before the first reach or "
+            "after a stop; they belong to no reach, and no tracking error counts them."
         )
     return lines

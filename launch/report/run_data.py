@@ -22,7 +22,7 @@ from spikearm.launch.recovery import RUN_NAME, left_out, run_folders_in, setting
 from spikearm.launch.report.plot import run_colour
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 from spikearm.launch.spikes import Spikes
-from spikearm.launch.summary import column, late_rms_m, n_late, rmse_by_trial
+from spikearm.launch.summary import column, late_rms_m, leading, n_late, rmse_by_trial
 from spikearm.records import FloatArray
 
 COMPARE_NAME = "compare.json"
@@ -155,6 +155,10 @@ def _load(folder: Path, label: str | None) -> RunData:
     if has_log(folder) and not has_ticks(folder):
         raise JournalError(f"{folder} has no ticks: there is nothing to report.")
     ticks = read_ticks(folder)
+    if leading(ticks).all():
+        raise JournalError(
+            f"{folder} ended while its arm was led to its first reach: there is nothing to report."
+        )
     config = settings_of(folder)
     baseline = folder / WITHOUT_ADAPTATION
     return RunData(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from spikearm.controller.path import LEADING
 from spikearm.controller.ticklog import column_matrix
 from spikearm.envs.arms import load_arm
 from spikearm.envs.missing_torque import MissingTorque
@@ -141,7 +142,7 @@ def _left(shown: Sequence[tuple[RunData, FloatArray]]) -> Figure:
     for run, true in shown:
         reach = run.column("reach")[_rows(run)]
         left = true - _decoded(run)
-        numbers_of = np.unique(reach)
+        numbers_of = np.unique(reach[reach != LEADING])
         share = [100 * _rms(left[reach == r]) / max(_rms(true[reach == r]), 1e-12) for r in numbers_of]
         data.append(
             {

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import io
+import itertools
+import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from spikearm.launch import display
 from spikearm.launch.config import RunConfig
-from spikearm.launch.display import LivePanel, error_bars, say, show_summary
+from spikearm.launch.display import LivePanel, ReachLines, error_bars, say, show_summary
 from spikearm.launch.run import execute
 from spikearm.launch.words import si, three_digits
+from spikearm.records import Pose
 
 
 def terminal(is_terminal: bool) -> Console:
@@ -34,9 +39,58 @@ def test_a_line_per_reach_where_there_is_no_terminal(config):
         f"title: reach {i + 1}/3, rmse {1e3 * error:.2f} mm"
         for i, error in enumerate(finished.summary["rmse_m_by_trial"])
     ]
-    assert [line.removesuffix(", 0 s left") for line in lines] == expected
+    assert [re.sub(r", \d+ s left$", "", line) for line in lines] == expected
     assert [line.endswith(" left") for line in lines] == [True, True, False]
     assert "\x1b" not in shown(console)
+
+
+def ticked(config: RunConfig, reaches: list[tuple[int, int]]) -> list[str]:
+    """Lines of a run that had so many ticks of each reach, all of them 2 mm off, and then ended."""
+    said: list[str] = []
+    lines = ReachLines(config, "title", said.append)
+    here, there = Pose(np.zeros(3), np.zeros(4)), Pose(np.array((0.002, 0.0, 0.0)), np.zeros(4))
+    for reach, n_ticks in reaches:
+        for _ in range(n_ticks):
+            lines.on_tick(SimpleNamespace(reach=reach, ee=here, target=SimpleNamespace(pose=there)))
+    lines.end_reach()
+    return [re.sub(r", \d+ s left$", "", line) for line in said]
+
+
+def test_reach_that_was_cut_short_says_so_and_after_how_long(config):
+    assert ticked(config, [(0, 20), (1, 7)]) == [
+        "title: reach 1/3, rmse 2.00 mm",
+        "title: reach 2/3 was cut short after 0.007 s of 0.02 s, rmse 2.00 mm until then",
+    ]
+
+
+def test_way_to_a_reach_has_no_line_and_the_reach_keeps_its_number(config):
+    """Led to the start, stopped in the second reach, led back to it."""
+    assert ticked(config, [(-1, 50), (0, 20), (1, 7), (-1, 50), (1, 20), (2, 20)]) == [
+        "title: reach 1/3, rmse 2.00 mm",
+        "title: reach 2/3 was cut short after 0.007 s of 0.02 s, rmse 2.00 mm until then",
+        "title: reach 2/3, rmse 2.00 mm",
+        "title: reach 3/3, rmse 2.00 mm",
+    ]
+    assert ticked(config, [(-1, 50)]) == []
+
+
+def test_time_left_is_that_of_the_reaches(config, monkeypatch):
+    """A tick takes a second here; the way to the start is done, and none of it is left."""
+    now_s = itertools.count()
+    monkeypatch.setattr(display.time, "monotonic", lambda: next(now_s))
+    lines = ReachLines(config, "title", id)
+    for reach in (-1,) * 50 + (0,) * 10:
+        lines.on_tick(SimpleNamespace(reach=reach, ee=None))
+    monkeypatch.setattr(display.time, "monotonic", lambda: 60)
+    assert lines.left() == "50 s left"
+
+
+def test_run_that_never_came_to_a_reach_has_no_error(short_run, capsys):
+    none = {"rmse_m": None, "rmse_m_by_trial": [], "lead_in_ticks": 50, "n_ticks": 50}
+    show_summary({**short_run.summary, **none})
+    said = " ".join(capsys.readouterr().err.split())
+    assert "tracking error none: it ended before the first reach" in said
+    assert "led to the path for 50 ticks that belong to no reach" in said
 
 
 def test_a_panel_on_a_terminal(config):

@@ -86,8 +86,8 @@ class Pair:
     def end_robot(self) -> dict:
         """The robot's account of itself."""
         self.robot.send_signal(signal.SIGINT)
-        out, err = self.robot.communicate(timeout=PATIENCE_S)
-        assert "Traceback" not in err
+        out, self.robot_said = self.robot.communicate(timeout=PATIENCE_S)
+        assert "Traceback" not in self.robot_said
         assert self.robot.returncode == 0
         return json.loads(out)
 
@@ -127,6 +127,7 @@ def test_interrupted_client_ends_with_torque_off_and_no_stop(pair):
     robot = pair.end_robot()
     assert robot["stops"] == []
     assert robot["mode"] == "IDLE"
+    assert "cut off" not in pair.robot_said
     assert_stopped(robot)
 
 
@@ -174,6 +175,9 @@ def test_interrupted_robot_ends_the_run(pair):
     code, summary, _ = pair.end_client()
     assert code == 1
     assert "told to end" in summary["link"]["ended"]
+    assert "nothing is left to recover. Serve it again" in summary["link"]["ended"]
+    assert "told to end while a client commanded: that run is cut off" in pair.robot_said
+    assert "the arm was let go at rest." in pair.robot_said
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from spikearm.launch import hardware_run
 from spikearm.launch.compose import make_substrate, network_description, network_seed
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
+from spikearm.launch.report.run_data import read_runs
 from spikearm.launch.robot import Robot, make_robot, robot_around
 from spikearm.launch.robot_config import RobotConfig, robot_of
 from spikearm.launch.robot_drives import make_arm
@@ -45,6 +47,12 @@ SHORT = RunConfig(
     perturbation=NOISY,
     network=NetworkConfig(n_neurons=200),
 )
+REPORTED = {
+    *("success_rate", "success_rate_min_100", "robot_missed_commands", "robot_longest_run_of_misses"),
+    *("round_trip_s", "period_error_s", "state_delay_s", "network_age_s", "torque_gap_nm_max"),
+    *("states", "states_skipped", "states_refused", "stops", "ended"),
+    *("robot", "lock_step", "monitor_only"),
+}
 
 
 @contextmanager
@@ -97,6 +105,11 @@ def test_lock_step_gives_the_torques_of_a_run_in_one_process(served, short_path,
     assert here["t_s"].to_pylist() == there["t_s"].to_pylist()
     assert summary["link"]["ended"] == "done"
     assert summary["link"]["lock_step"] is True
+    assert set(summary["link"]) == REPORTED
+    for times in ("round_trip_s", "period_error_s", "state_delay_s", "network_age_s"):
+        assert set(summary["link"][times]) == {"p50", "p99", "p99_9", "max"}
+    assert set(summary["latency_stages_s"]) == {"read", "law", "network", "write", "log"}
+    assert summary["deadline_misses"] >= 0
     assert {path.name for path in folder.iterdir()} == {path.name for path in here_folder.iterdir()}
     if controller == "adaptive":
         np.testing.assert_array_equal(Spikes.load(folder).fired, Spikes.load(here_folder).fired)
@@ -154,7 +167,7 @@ def test_each_reach_is_told_when_it_ends(served, short_path, spikearm):
         f"osc on iiwa14: reach {i + 1}/3, rmse {1e3 * error:.2f} mm"
         for i, error in enumerate(ended.document["rmse_m_by_trial"])
     ]
-    assert [line.removesuffix(", 0 s left") for line in lines] == expected
+    assert [re.sub(r", \d+ s left$", "", line) for line in lines] == expected
 
 
 @pytest.mark.parametrize(
@@ -170,6 +183,17 @@ def test_what_the_robot_carries_is_not_said_at_this_end(spikearm, words, option)
     assert f"give it to `spikearm robot serve {option} ...`" in ended.complaint
     assert option not in spikearm("hardware", "run", "--help-all").out
     assert option in spikearm("robot", "serve", "--help-all").out
+
+
+def test_monitoring_says_what_its_errors_are(served, short_path, spikearm):
+    words = ("--controller", "osc", "--trials", 1, "--duration-s", 0.02, "--distance-m", 0.02)
+    robot = in_step(SHORT, short_path)
+    with served(robot):
+        options = ("--robot", robot.listen, "--out", short_path / "runs")
+        looked, ran = (spikearm("hardware", "run", *words, *options, *more) for more in (("--monitor",), ()))
+    said = "only looking: nothing is commanded, errors are from the path to an arm that stays."
+    assert said in looked.err
+    assert said not in ran.err
 
 
 def test_monitor_only_moves_nothing(served, short_path):
@@ -196,16 +220,39 @@ def test_stop_ends_the_run_with_its_reason(served, short_path):
     assert summary["interrupted"] is True
 
 
-def test_recovered_run_goes_on_and_does_all_its_reaches(served, short_path):
+def test_stop_that_ends_a_run_is_told_once(served, short_path, spikearm):
+    robot = in_step(SHORT, short_path)
+    words = ("--controller", "osc", "--trials", 1, "--duration-s", 0.25, "--distance-m", 0.02)
+    with served(robot) as server:
+        server.server._move = _failing_after(server, 50, [], Stop.SPEED_LIMIT)
+        ended = spikearm("hardware", "run", *words, "--robot", robot.listen, "--out", short_path / "runs")
+    assert ended.code == 1
+    assert ended.err.count("a joint was faster than its limit") == 1
+    assert (
+        "ended early, after 49 ticks: ProtectiveStopError: the robot has stopped by itself" in ended.complaint
+    )
+    assert "osc on iiwa14: reach 1/1 was cut short after 0.049 s of 0.25 s" in ended.err
+
+
+def test_recovered_run_goes_on_and_does_all_its_reaches(served, short_path, caplog):
     run = dataclasses.replace(SHORT, trials=2, duration_s=0.3, out=short_path / "runs")
     robot = in_step(run, short_path)
     with served(robot) as server:
         applied = []
         server.server._move = _failing_after(server, 200, applied)
-        summary, _ = execute_on_robot(run, link_to(robot, recoveries=1))
+        summary, folder = execute_on_robot(run, link_to(robot, recoveries=1))
     assert summary["link"]["ended"] == "done"
     assert len(summary["link"]["stops"]) == 1
     assert summary["n_ticks"] > 1000 + 150  # the way back takes a second, the second reach was begun anew
+    reach = read_ticks(folder)["reach"].to_numpy()
+    cut = summary["link"]["stops"][0]["tick"] - 150
+    np.testing.assert_array_equal(reach, np.repeat((0, 1, -1, 1), (150, cut, 1000, 150)))
+    assert summary["lead_in_ticks"] == 1000
+    error_m = read_ticks(folder)["position_error_m"].to_numpy()
+    again = np.sqrt(np.mean(error_m[-150:] ** 2))
+    assert summary["rmse_m_by_trial"][1] == pytest.approx(again)  # of the reach that was done to its end
+    assert summary["reach_ticks"] == 300
+    assert "is led back to the start of reach 2, in 1.0 s that belong to no reach" in caplog.text
     assert len(applied) > summary["n_ticks"]  # the robot's own hold as well
     assert np.abs(np.diff(applied, axis=0)).max() <= 1.0 + 1e-9
 
@@ -312,6 +359,84 @@ def test_arm_that_was_moved_before_it_is_armed_is_led_back(served, short_path, m
     assert summary["n_ticks"] == 1000 + 250
     ticks = read_ticks(folder)
     assert ticks["position_error_m"].to_numpy()[0] < 2e-3  # the path begins where the arm is
+    assert ticks["reach"].to_pylist() == [-1] * 1000 + [0] * 250
+    assert summary["lead_in_ticks"] == 1000
+    assert summary["duration_s"] == pytest.approx(0.25)
+    in_reach = ticks["position_error_m"].to_numpy()[1000:]
+    assert summary["rmse_m_by_trial"] == [pytest.approx(np.sqrt(np.mean(in_reach**2)))]
+    assert summary["rmse_m"] == pytest.approx(summary["rmse_m_by_trial"][0])
+    assert summary["final_error_m"] == in_reach[-1]
+    assert summary["mean_error_m"] == pytest.approx(in_reach.mean())
+
+
+def test_second_run_on_a_robot_is_led_to_its_start_and_that_is_no_reach(served, short_path, spikearm, caplog):
+    """An odd number of reaches ends where none begins."""
+    run = dataclasses.replace(SHORT, controller="osc", trials=3, duration_s=0.3)
+    words = ("--controller", "osc", "--trials", 3, "--duration-s", 0.3, "--distance-m", 0.02)
+    with served(in_step(run, short_path)) as robot:
+        options = ("--robot", robot.config.listen, "--out", short_path / "runs", "--json")
+        once = spikearm("hardware", "run", *words, *options)
+        assert "led there" not in caplog.text
+        again = spikearm("hardware", "run", *words, *options)
+    assert re.search(
+        r"the arm stands 0\.0\d\d m and .* it is led there first, in 1\.0 s that belong", caplog.text
+    )
+    assert (once.document["lead_in_ticks"], again.document["lead_in_ticks"]) == (0, 1000)
+    assert once.document["duration_s"] == again.document["duration_s"] == pytest.approx(0.3)
+    assert len(once.document["rmse_m_by_trial"]) == len(again.document["rmse_m_by_trial"]) == 3
+    lines = [line for line in again.err.splitlines() if ": reach " in line]
+    assert [line.split(",")[0] for line in lines] == [f"osc on iiwa14: reach {n}/3" for n in (1, 2, 3)]
+    assert "over 300 ticks" in again.complaint
+    assert "led to the path for 1000 ticks that belong to no reach" in again.complaint
+
+
+def test_page_of_a_run_that_was_led_to_its_start_counts_its_reaches_only(served, short_path, spikearm):
+    run = dataclasses.replace(SHORT, trials=2, duration_s=0.3, out=short_path / "runs")
+    robot = in_step(run, short_path)
+    with served(robot) as server:
+        server.plant._q0 = server.plant._q0 + 0.05
+        server.server.reading = server.plant.reset()
+        server.session.place(server.server.reading)
+        summary, folder = execute_on_robot(run, link_to(robot))
+    assert summary["lead_in_ticks"] == 1000
+    (shown,) = read_runs([folder])
+    assert shown.n_reaches == 2
+    assert spikearm("report", folder).code == 0
+    assert "1,000 of the 1,300 ticks led the arm to its path" in (folder / "report.html").read_text()
+
+
+def test_run_that_ends_on_its_way_to_the_start_has_ticks_and_no_reach(
+    served, short_path, monkeypatch, spikearm
+):
+    robot = in_step(SHORT, short_path)
+    words = ("--n-neurons", 200, "--trials", 1, "--duration-s", 0.25, "--out", short_path / "runs", "--json")
+    on_tick = hardware_run._Outcome.on_tick
+
+    def interrupted(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", interrupted)
+    with served(robot) as server:
+        server.plant._q0 = server.plant._q0 + 0.05
+        server.server.reading = server.plant.reset()
+        server.session.place(server.server.reading)
+        ended = spikearm("hardware", "run", *words, "--robot", robot.listen)
+    assert ended.code == 1
+    assert ": reach " not in ended.err
+    assert "tracking error none: it ended before the first reach" in ended.complaint
+    assert "ended early, after 50 ticks: interrupted; the arm is left to the robot's own hold" in ended.err
+    summary = ended.document
+    folder = Path(summary["run_dir"])
+    assert (summary["n_ticks"], summary["lead_in_ticks"], summary["duration_s"]) == (50, 50, 0.0)
+    assert (summary["rmse_m"], summary["rmse_m_by_trial"]) == (None, [])
+    ended = spikearm("report", folder)
+    assert ended.code == 1
+    assert "ended while its arm was led to its first reach: there is nothing to report" in ended.complaint
+    ended = spikearm("logs", "export", folder, "--to", "neurobench")
+    assert ended.code == 1
+    assert "ended before its first reach: there is no error to export" in ended.complaint
 
 
 def test_network_elsewhere_that_dies_is_held_faded_out_and_ends_the_run(served, short_path):
@@ -371,8 +496,20 @@ def test_missing_robot_is_said_at_once(short_path):
 def test_robot_with_other_joints_is_said(served, short_path):
     run = dataclasses.replace(SHORT, controller="osc", arm="planar2", out=short_path / "runs")
     robot = in_step(SHORT, short_path)
-    with served(robot), pytest.raises(LinkError, match="has it 2 joints"):
+    said = (
+        rf"the robot at {robot.listen} serves iiwa14, and this run is for planar2\. Give this end --arm "
+        r"iiwa14, or serve the other arm there \(`spikearm robot serve --arm planar2`\)"
+    )
+    with served(robot), pytest.raises(LinkError, match=said):
         execute_on_robot(run, link_to(robot, connect_s=0.3))
+
+
+def test_nobody_who_answers_is_said(short_path):
+    run = dataclasses.replace(SHORT, controller="osc", arm="planar2", out=short_path / "runs")
+    said = r"nobody answers within 0\.1 s.*has it 2 joints"
+    bound = make_robot(in_step(SHORT, short_path))  # and not served
+    with bound as robot, pytest.raises(LinkError, match=said):
+        execute_on_robot(run, link_to(robot.config, connect_s=0.1))
 
 
 def test_address_others_can_reach_needs_a_key(spikearm):

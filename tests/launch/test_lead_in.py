@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spikearm.controller.path import LEADING
 from spikearm.controller.protocols import Target
 from spikearm.errors import ConfigError
 from spikearm.launch import lead_in
@@ -57,16 +58,20 @@ def test_real_arm_that_is_very_far_away_is_not_led_at_all(control):
         led_up(control, control.schedule, q, real=True, may_be_long=True)
 
 
-def test_simulated_arm_is_led_there_in_a_second_without_a_word(control, caplog):
+def test_simulated_arm_is_led_there_in_a_second_and_it_is_said(control, caplog):
     q = control.arm.home + 0.3 * DIRECTION
     schedule = led_up(control, control.schedule, q, real=False, may_be_long=True)
     assert schedule.n_back * schedule.control_dt_s == pytest.approx(1.0)
-    assert caplog.text == ""
+    assert (
+        "from the start of its path; it is led there first, in 1.0 s that belong to no reach." in caplog.text
+    )
+    assert schedule.reach_index[: schedule.n_back] == (LEADING,) * schedule.n_back
 
 
-def test_arm_at_its_start_is_not_led_anywhere(control):
+def test_arm_at_its_start_is_not_led_anywhere(control, caplog):
     q = np.asarray(control.arm.home)
     assert led_up(control, control.schedule, q, real=True, may_be_long=False) is control.schedule
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from spikearm.controller.journal import JournalWriter
+from spikearm.controller.path import LEADING
 from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, log_description, read_ticks, recover
 from spikearm.controller.tickschema import columns_from, row_dtype
 from spikearm.launch.recovery import summary_of
@@ -66,6 +68,23 @@ def test_recovered_run_has_table_and_summary(spikearm, killed, short_run):
     assert summary["rmse_m_by_trial"] == pytest.approx(whole["rmse_m_by_trial"][:1])
     assert summary["rmse_m_by_trial_without_adaptation"] == whole["rmse_m_by_trial_without_adaptation"]
     assert summary["energy_chip_scope"] == whole["energy_chip_scope"]
+
+
+def test_killed_run_that_was_led_to_its_start_was_not_finished(killed, short_run):
+    """With the way to its first reach it has as many ticks as a whole run; 100 of its reaches are missing."""
+    table = read_ticks(short_run.folder)
+    way = table.slice(0, 100).set_column(
+        table.column_names.index("reach"), "reach", pa.array([LEADING] * 100)
+    )
+    whole = pa.concat_tables([way.cast(table.schema), table])
+    pq.write_table(whole, killed / PARQUET_NAME)
+    (killed / JOURNAL_NAME).unlink()
+    assert summary_of(killed)["interrupted"] is False
+    pq.write_table(whole.slice(0, 400), killed / PARQUET_NAME)
+    summary = summary_of(killed)
+    assert summary["interrupted"] is True
+    assert (summary["n_ticks"], summary["lead_in_ticks"]) == (400, 100)
+    assert summary["rmse_m_by_trial"] == pytest.approx(short_run.summary["rmse_m_by_trial"][:1])
 
 
 def test_report_of_a_killed_run_says_how_to_recover_it(spikearm, killed):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
+import threading
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -15,6 +17,9 @@ from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import ConfigError, LinkError
 from spikearm.hardware.link.limits import LimitRules
+from spikearm.hardware.link.session import SessionRules
+from spikearm.hardware.link.stops import what_next
+from spikearm.hardware.link.watchdog import WatchdogRules
 from spikearm.hardware.link.wire import Cause, CommandFrame, Flag, Mode, Refused, Stop, Trait
 from spikearm.launch import robot_serve
 from spikearm.launch.config import RunConfig
@@ -330,7 +335,7 @@ def test_client_of_another_arm_does_not_join(served, short_path, true, believed)
     config = settings(short_path, arm=true)
     arm = load_arm(true)
     with served(robot_around(make_arm(config, arm), arm, config, Trait.RESETTABLE)):
-        with pytest.raises(LinkError, match=r"another arm than the one this run is for.*--arm"):
+        with pytest.raises(LinkError, match=f"serves {true}, and this run is for {believed}.*--arm {true}"):
             connect(LinkConfig(robot=config.listen), load_arm(believed))
         with connect(LinkConfig(robot=config.listen), arm) as plant:
             assert plant.mode is Mode.MONITOR
@@ -360,3 +365,121 @@ def test_real_arm_far_from_its_start_is_looked_at_but_not_moved(served, short_pa
 def test_looking_only_and_recovering_exclude_each_other():
     with pytest.raises(ConfigError, match="--monitor only looks, --recover gives an arm its torque back"):
         LinkConfig(monitor=True, recover=True)
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (
+            SessionRules(watchdog=WatchdogRules(max_missed_s=1000.0)),
+            "max_missed_s is at most 0.2 s, not 1000",
+        ),
+        (SessionRules(stale_s=0.3), "stale_s is at most 0.2 s"),
+        (SessionRules(blind_s=5.0), "blind_s is at most 0.2 s"),
+        (SessionRules(runaway_s=5.0), "runaway_s is at most 0.5 s"),
+        (SessionRules(silence_s=60.0), "silence_s is at most 10 s"),
+    ],
+)
+def test_watchdog_of_a_real_arm_cannot_be_set_away(short_path, rules, said):
+    config = settings(short_path, arm="planar2", session=rules)
+    arm = load_arm("planar2")
+    plant = MisHomed(make_arm(config, arm), 0, 0.0)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        robot_around(plant, arm, config, Trait.REAL)
+    assert plant.closed
+    with robot_around(make_arm(config, arm), arm, config, Trait.RESETTABLE) as simulated:
+        assert simulated.session.mode is Mode.IDLE
+
+
+def test_real_arm_is_held_from_where_it_stands_when_it_is_served(short_path):
+    """It has sunk since it was opened, by more than it could in a tick."""
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        plant.offset[0] = 0.2
+        sunk = robot.server.reading.q + plant.offset
+        robot.serve(once(), on_stop=id)
+        np.testing.assert_allclose(robot.server.reading.q, sunk, atol=0.05)  # until its torque is there
+        assert robot.session.stop == Stop(0)
+        assert robot.server.fault == ""
+        np.testing.assert_allclose(robot.session._hold._q0, sunk, atol=0.05)
+    assert np.abs(np.diff([np.zeros(2), *plant.written], axis=0)).max() <= 1.0 + 1e-9
+
+
+def test_arm_that_does_not_read_when_it_is_served_stops_at_once(short_path):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        plant.read = lambda: 1 / 0
+        stops = []
+        robot.serve(once(), on_stop=stops.append)
+        assert stops[0] & Stop.PLANT
+
+
+@pytest.mark.parametrize("lock_step", [False, True])
+def test_robot_that_ends_says_that_a_run_was_cut_off(short_path, lock_step):
+    with make_robot(settings(short_path, lock_step=lock_step)) as robot:
+        stops = []
+        robot.session.mode = Mode.COMMAND_ACTIVE
+        robot.serve(lambda: False, on_stop=stops.append)
+        assert stops == [Stop.ENDED]
+
+
+def test_robot_in_lock_step_that_ends_tells_its_client(served, short_path):
+    run = RunConfig(controller="osc", trials=1, duration_s=5.0, distance_m=0.02, out=short_path / "runs")
+    config = settings(short_path, lock_step=True)
+    wanted = threading.Event()
+    robot = make_robot(config)
+    thread = threading.Thread(target=lambda: robot.serve(lambda: not wanted.is_set(), on_stop=id))
+
+    def on_tick(record):
+        if record.state.t_s > 0.05:
+            wanted.set()
+
+    with robot:
+        thread.start()
+        summary, _ = execute_on_robot(run, LinkConfig(robot=config.listen), on_tick=on_tick)
+        thread.join()
+    assert (
+        "the robot's own program was told to end. It brakes its arm, lets it go and ends"
+        in (summary["link"]["ended"])
+    )
+    assert "--recover" not in summary["link"]["ended"]
+
+
+@pytest.mark.parametrize(
+    ("why", "listen", "said", "unsaid"),
+    [
+        (Stop.ENDED, "local:robot", "told to end while a client commanded: that run is cut off", "--recover"),
+        (
+            Stop.MISSED_IN_A_ROW,
+            "udp://0.0.0.0:7",
+            "`spikearm hardware run --robot udp://THIS-HOST:7",
+            "//0",
+        ),
+        (
+            Stop.MISSED_IN_A_ROW,
+            "udp://10.0.0.7:7",
+            "--robot udp://10.0.0.7:7 --arm iiwa14 --recover`",
+            "THIS",
+        ),
+    ],
+)
+def test_stop_is_explained_by_what_can_be_done(why, listen, said, unsaid):
+    text = robot_serve._explained(why, RobotConfig(listen=listen))
+    assert said in text
+    assert unsaid not in text
+
+
+@pytest.mark.parametrize(
+    ("stop", "said"),
+    [
+        (Stop.ENDED, "nothing is left to recover. Serve it again (`spikearm robot serve`), then start anew."),
+        (Stop.TORQUE_OFF | Stop.SPEED_LIMIT, "Look at the arm, find the cause, then recover it (--recover)."),
+        (Stop.CLIENT, "It holds its arm and takes no torque; find the cause, then recover it (--recover)."),
+    ],
+)
+def test_what_is_next_after_a_stop_is_true_of_it(stop, said):
+    assert what_next(stop).endswith(said)

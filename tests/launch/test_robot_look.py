@@ -58,12 +58,23 @@ def test_servos_are_read_and_never_given_torque(look, bus):
     assert enabled
     assert not any(enabled)
     assert ended.err.count("┃ weight") == 2  # at once, and after a second
+    assert "┃ measured" in ended.err
+    assert "simulated" not in ended.err
 
 
 def test_arm_is_read_once_however_soon_it_ends(spikearm):
     ended = spikearm("robot", "look", "--arm", "planar2", "--duration-s", 1e-9, "--json")
     assert ended.code == 0
     assert ended.document["q_lowest_rad"] == ended.document["q_highest_rad"] == ended.document["q_rad"]
+
+
+def test_simulated_arm_says_why_nothing_moves_and_shows_no_torque_it_does_not_measure(spikearm):
+    ended = spikearm("robot", "look", "--arm", "planar2", "--duration-s", 1e-9, "--json")
+    assert "a simulated planar2, which stands still at its home and measures no torque" in ended.complaint
+    assert "┃ weight" in ended.err
+    assert "┃ measured" not in ended.err
+    assert "-0.00" not in ended.err
+    assert ended.document["torque_measured_nm"] is None
 
 
 def test_arm_that_may_sink_is_opened_only_if_somebody_says_so(look):

@@ -15,7 +15,7 @@ from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.config import RunConfig
 from spikearm.launch.run import execute
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
-from spikearm.launch.summary import STAGES, rmse_by_trial, summarise, whole_ticks_s
+from spikearm.launch.summary import STAGES, in_reaches, rmse_by_trial, summarise, whole_ticks_s
 
 PROMISED = {
     *(
@@ -38,6 +38,8 @@ PROMISED = {
         "utilisation",
         "deadline_misses",
         "lagging_ticks",
+        "lead_in_ticks",
+        "reach_ticks",
         "run_dir",
     ),
 }
@@ -96,6 +98,30 @@ def test_rmse_of_the_whole_follows_from_the_trials(short_run):
 def test_error_is_counted_by_reach():
     table = pa.table({"reach": [0, 0, 1, 1], "position_error_m": [3.0, 4.0, 0.0, 2.0]})
     assert rmse_by_trial(table) == pytest.approx([math.sqrt(12.5), math.sqrt(2.0)])
+
+
+def ways(reach: list[int], errors_m: list[float]) -> pa.Table:
+    return pa.table({"reach": reach, "position_error_m": errors_m})
+
+
+def test_way_to_the_first_reach_is_no_reach():
+    table = ways([-1, -1, 0, 0, 1, 1], [9.0, 9.0, 3.0, 4.0, 0.0, 2.0])
+    assert rmse_by_trial(table) == pytest.approx([math.sqrt(12.5), math.sqrt(2.0)])
+    assert in_reaches(table).tolist() == [False, False, True, True, True, True]
+
+
+def test_reach_that_was_done_again_counts_once():
+    """A stop in the second reach, another one on the way back to it, and one in its second attempt."""
+    reach = [0, 0, 1, -1, -1, 1, -1, 1, 1, 2]
+    table = ways(reach, [3.0, 4.0, 9.0, 9.0, 9.0, 9.0, 9.0, 0.0, 2.0, 1.0])
+    assert rmse_by_trial(table) == pytest.approx([math.sqrt(12.5), math.sqrt(2.0), 1.0])
+    assert np.flatnonzero(in_reaches(table)).tolist() == [0, 1, 7, 8, 9]
+
+
+def test_run_that_ended_on_its_way_to_the_first_reach_has_no_error():
+    table = ways([-1, -1], [9.0, 9.0])
+    assert rmse_by_trial(table, complete=False) == []
+    assert not in_reaches(table).any()
 
 
 def test_time_of_a_record_is_part_of_its_own_tick():

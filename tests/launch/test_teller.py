@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import io
+import os
 import signal
+import sys
 import threading
+from contextlib import contextmanager
 
-from spikearm.launch.teller import Teller
+import pytest
+
+from spikearm.launch import hardware_command
+from spikearm.launch.teller import Teller, tell_or_lose
 
 
 def test_texts_are_said_in_their_order():
@@ -42,6 +49,31 @@ def test_terminal_that_is_full_keeps_nobody_waiting():
         free.set()
     assert said[0] == "0"
     assert len(said) <= 5
+
+
+def test_reader_that_has_gone_takes_no_other_output_along(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    before = os.fstat(1)
+    with io.TextIOWrapper(io.FileIO(writer, "w"), write_through=True) as gone:
+        monkeypatch.setattr(sys, "stderr", gone)
+        with pytest.raises(BrokenPipeError):
+            tell_or_lose("one", "")
+    assert os.fstat(1) == before
+
+
+def test_words_of_a_run_are_said_by_a_thread_of_no_priority(spikearm, short_path, monkeypatch):
+    """A thread inherits the scheduler of the one that starts it."""
+    found = []
+
+    @contextmanager
+    def noted(priority):
+        found.extend(thread.name for thread in threading.enumerate())
+        yield []
+
+    monkeypatch.setattr(hardware_command, "prioritised", noted)
+    assert spikearm("hardware", "run", "--robot", f"unix:{short_path}/none.sock").code == 2
+    assert "teller" in found
 
 
 def test_robot_whose_terminal_is_closed_ends_as_by_ctrl_c(process, short_path):

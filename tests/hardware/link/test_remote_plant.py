@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from rig import Masses
 
+from spikearm.controller.network import TickNetwork
+from spikearm.controller.protocols import LawOutput, Target
+from spikearm.controller.torque import TorqueController
 from spikearm.errors import ClosedError, ConfigError, LinkError, NotFiniteError, ProtectiveStopError
+from spikearm.hardware.backend import StepResult
+from spikearm.hardware.cost import TableCost
 from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.link_clock import LinkClock
 from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Cause, Flag, Mode, Stop, Trait
+from spikearm.records import OpCounts, Pose
 
 QUICK = ClientRules(connect_s=0.2)
 
@@ -91,6 +97,52 @@ def test_write_shows_that_a_command_was_missed(rig):
     plant.next_state()
     np.testing.assert_array_equal(plant.write(np.array((0.9, 0.9))), (0.5, 0.5))
     np.testing.assert_array_equal(drive(plant, 3, (0.9, 0.9))[1:], 0.9)
+
+
+class GrowingLaw:
+    """Wants 0.1 N m more in every tick."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def reset(self) -> None:
+        self.n = 0
+
+    def compute(self, state, target) -> LawOutput:
+        self.n += 1
+        return LawOutput(np.full(2, 0.1 * self.n), np.zeros(2))
+
+    def notify_saturated(self, saturated: bool) -> None:
+        pass
+
+
+class Learner:
+    """Adds nothing, and remembers the errors that it was to learn from."""
+
+    dt_s = 1e-3
+
+    def __init__(self) -> None:
+        self.errors = []
+
+    def step(self, inputs) -> StepResult:
+        self.errors.append(inputs["error"].copy())
+        return StepResult({"torque": np.zeros(2)}, OpCounts())
+
+
+def test_learning_stands_still_after_a_missed_command_and_comes_back(rig):
+    plant, law, learner = rig().armed(), GrowingLaw(), Learner()
+    network = TickNetwork(learner, TableCost("none", {}, latency=()), control_dt_s=1e-3)
+    controller = TorqueController(law, np.full(2, 100.0), adaptation=network)
+    target = Target(Pose(np.zeros(3), np.array((1.0, 0.0, 0.0, 0.0))), np.zeros(6), np.zeros(6))
+    for tick in range(10):
+        plant.next_state()
+        if tick == 5:
+            plant._robot.sequence += 1  # a command that gets lost
+            plant.next_state()
+        command = controller.update(plant.read(), target)
+        controller.notify_applied(command.torque, plant.write(command.torque))
+    still = [tick for tick, error in enumerate(learner.errors) if not error.any()]
+    assert still == [1, 6]  # also after the first command: until then the arm was held
 
 
 def test_silent_client_finds_the_robot_stopped(rig):
@@ -259,9 +311,11 @@ def test_frozen_robot_is_noticed(rig):
     robot = rig()
     plant = robot.armed()
     robot.frozen = True
-    with pytest.raises(
-        LinkError, match=r"no state from the robot for 0.5 s: it was killed, frozen or unplugged"
-    ):
+    said = (
+        r"no state from the robot for 0\.5 s: it has ended, or was killed, frozen or unplugged\..*--recover; "
+        r"one that has ended has let it go, and is served again"
+    )
+    with pytest.raises(LinkError, match=said):
         plant.next_state()
 
 

@@ -179,6 +179,11 @@ REFUSED = {
 """What is wrong with an else genuine command, by the cause that it is refused for."""
 
 
+def test_every_cause_of_refusal_has_its_test():
+    """Another arm is a state's, and refused by a client; a robot that ends is test_session's."""
+    assert {*REFUSED, Cause.ARM, Cause.ENDING} == set(Cause)
+
+
 @pytest.mark.parametrize("cause", REFUSED, ids=str)
 def test_each_cause_of_refusal_is_counted_and_moves_nothing(rig, cause):
     robot = rig(traits=Trait.REAL)
@@ -250,6 +255,18 @@ def test_encoder_that_leaps_stops_the_arm_and_does_not_move_it(rig, mode, n_read
     assert robot.session.stop & Stop.SENSOR
     assert "the joints leapt from" in robot.server.fault
     assert np.abs(robot.plant.q).max() < 0.01
+
+
+@pytest.mark.parametrize(("n_skipped", "leaps"), [(0, True), (30, False)])
+def test_arm_with_a_clock_of_its_own_may_be_elsewhere_after_cycles_it_skipped(rig, n_skipped, leaps):
+    plant = Masses()
+    plant.paces = True
+    robot = rig(plant=plant)
+    robot.periods(10)
+    plant.t_s += n_skipped * plant.dt_s
+    plant.q = plant.q + 0.1
+    robot.period()
+    assert bool(robot.session.stop & Stop.SENSOR) is leaps
 
 
 def test_arm_may_be_elsewhere_after_a_time_without_a_reading(rig):

@@ -168,7 +168,8 @@ def linked(runs, tmp_path):
     folder = tmp_path / "linked"
     shutil.copytree(runs["reference"], folder)
     summary = json.loads((folder / "summary.json").read_text())
-    summary |= {"link": LINK, "n_ticks": summary["n_ticks"] + 50, "deadline_misses": 1}
+    summary |= {"link": LINK, "n_ticks": summary["n_ticks"] + 50, "lead_in_ticks": 50}
+    summary["deadline_misses"] = 1
     (folder / "summary.json").write_text(json.dumps(summary))
     return folder
 
@@ -183,6 +184,8 @@ def test_page_of_a_hardware_run_has_its_link(linked, runs):
     assert rows["period error"] == "-"
     assert "Stop at tick 7: commands missed" in parts["link"].lead
     assert parts["link"].lead[1].startswith("50 of the 650 ticks led the arm to its path")
+    assert "they belong to no reach, and no tracking error counts them" in parts["link"].lead[1]
+    assert rows["age of the network's output"] == "-"
     assert "link" not in {part.name for part in sections(load_runs([runs["reference"]]))}
 
 
