@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -17,12 +17,14 @@ from rich.text import Text
 
 from spikearm.controller.tickschema import TickRecord
 from spikearm.launch.config import NETWORKED, RunConfig
-from spikearm.launch.words import WHY_LATE, duration, ms, si
+from spikearm.launch.summary import late_rms_m, n_late
+from spikearm.launch.words import WHY_LATE, duration, last_reaches, mm, ms, si, times_as_much
 
 # Square brackets in paths and messages are text, not markup.
 console = Console(stderr=True, markup=False, emoji=False)
 _REFRESH_S = 0.125
 _WORST_BAR = 30
+_BEFORE_BAR, _MM = len("  reach 999 "), len("999.99 mm")
 _CHIP_LIMITS = (
     ("learned weights cut", "saturated_weights_per_tick", "a larger pes_wgt_exp or more neurons help"),
     (
@@ -108,16 +110,16 @@ class LivePanel:
             Live(console=terminal, auto_refresh=False, transient=True) if terminal.is_terminal else None
         )
         self._lines = ReachLines(config, title, self._say_line)
+        self._first = ReachLines(config, title, _silent)
         self._misses = 0
         self._shown_s = -math.inf
 
     def __enter__(self) -> Self:
-        preparing = f"{self._title}: {'starts' if self._prepared else 'preparing'}"
-        compiles = self._config.controller in NETWORKED and self._config.backend != "reference"
-        if compiles and not self._prepared:
-            preparing += (
-                f" {self._config.backend}; on a new machine, kernels are compiled once, half a minute"
-            )
+        config = self._config
+        reaches = f"{config.n_trials} reach{'es' if config.n_trials > 1 else ''} of {config.reach_s:.4g} s"
+        preparing = f"{self._title}: {reaches}{'' if self._prepared else '; preparing'}"
+        if config.controller in NETWORKED and config.backend != "reference" and not self._prepared:
+            preparing += f" {config.backend}; on a new machine, kernels are compiled once, a minute or two"
         if self._live is None:
             self._console.print(preparing, highlight=False, soft_wrap=True)
         else:
@@ -132,19 +134,37 @@ class LivePanel:
             self._live.stop()
         self._lines.end_reach()
 
+    def on_first_tick(self, record: TickRecord) -> None:
+        """Take note of a tick of the same reaches without adaptation, which come first."""
+        before = "first the same reaches without adaptation"
+        if not self._first.n_ticks:
+            self._say_line(f"{self._title}: {before}")
+        self._first.on_tick(record)
+        if self._due():
+            bar = ProgressBar(total=self._config.n_ticks, completed=self._first.n_ticks, width=60)
+            self._show(Group(bar, Text(f"{before}, {self._first.left()}", style="dim")))
+
     def on_tick(self, record: TickRecord) -> None:
         """Take note of a tick; now and then, show it."""
         self._lines.on_tick(record)
         self._misses += record.deadline_missed
-        if self._live is not None and time.monotonic() - self._shown_s > _REFRESH_S:
+        if self._due():
+            self._show(self._panel(record))
+
+    def _due(self) -> bool:
+        """Whether a terminal was last drawn so long ago that it should be again."""
+        return self._live is not None and time.monotonic() - self._shown_s > _REFRESH_S
+
+    def _show(self, what: RenderableType) -> None:
+        if self._live is not None:
             self._shown_s = time.monotonic()
-            self._live.update(self._panel(record), refresh=True)
+            self._live.update(Panel(what, title=self._title, expand=False), refresh=True)
 
     def _say_line(self, line: str) -> None:
         if self._live is None:
             self._console.print(line, highlight=False)
 
-    def _panel(self, record: TickRecord) -> Panel:
+    def _panel(self, record: TickRecord) -> Table:
         command, lines = record.command, self._lines
         grid = Table.grid()
         grid.add_row(ProgressBar(total=self._config.n_ticks, completed=lines.n_ticks, width=60))
@@ -158,7 +178,11 @@ class LivePanel:
                 f"{si(command.cost.total_j, 'J')} in this tick by the bottom-up model"
             )
         grid.add_row(error_bars(lines.rmse_m[-12:], first=max(0, len(lines.rmse_m) - 12)))
-        return Panel(grid, title=self._title, expand=False)
+        return grid
+
+
+def _silent(line: str) -> None:
+    """What is followed to know how long it will take, and not line by line."""
 
 
 def error_bars(rmse_m: list[float], without_m: list[float] | None = None, *, first: int = 0) -> Text:
@@ -169,9 +193,13 @@ def error_bars(rmse_m: list[float], without_m: list[float] | None = None, *, fir
         n = round(_WORST_BAR * error / worst)
         text.append(f"  reach {first + i + 1:3d} ")
         text.append("█" * n, style="cyan")
-        if without_m is not None and i < len(without_m):
-            text.append("░" * max(0, round(_WORST_BAR * without_m[i] / worst) - n), style="dim")
-        text.append(f" {1e3 * error:.2f} mm\n")
+        if without_m is None or i >= len(without_m):
+            text.append(f" {mm(error)}\n")
+            continue
+        behind = max(0, round(_WORST_BAR * without_m[i] / worst) - n)
+        text.append("░" * behind + " " * (_WORST_BAR - n - behind), style="dim")
+        text.append(f" {mm(error):>{_MM}}")
+        text.append(f" {mm(without_m[i]):>{_MM}}\n", style="dim")
     text.rstrip()
     return text
 
@@ -186,7 +214,8 @@ def show_summary(summary: dict[str, Any]) -> None:
     without = summary.get("rmse_m_by_trial_without_adaptation")
     console.print(error_bars(summary["rmse_m_by_trial"], without))
     if without is not None:
-        console.print("  █ with adaptation   ░ the same reaches without", style="dim")
+        legend = "  █ with adaptation   ░ the same reaches without"
+        console.print(f"{legend:<{_BEFORE_BAR + _WORST_BAR}} {'with':>{_MM}} {'without':>{_MM}}", style="dim")
     table = Table("", Column(overflow="fold"), show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _rows(summary):
         table.add_row(name, value)
@@ -198,6 +227,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     latency, stages = summary["latency_measured_s"], summary["latency_stages_s"]
     rows = [
         ("tracking error", f"{1e3 * summary['rmse_m']:.2f} mm rms over {summary['n_ticks']} ticks"),
+        *_without_rows(summary),
         ("tick, measured here", ", ".join(f"{name} {ms(value)}" for name, value in latency.items())),
         ("  median by stage", ", ".join(f"{name} {ms(value)}" for name, value in stages.items())),
         ("deadlines missed", _missed(summary)),
@@ -219,6 +249,19 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     measured = summary["energy_measured_j_per_tick"]
     rows.append(("energy, measured", "no meter" if measured is None else f"{si(measured, 'J')} per tick"))
     return rows
+
+
+def _without_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The same reaches without adaptation, where they were run; what counts is what is left at the end."""
+    with_m, without_m = summary["rmse_m_by_trial"], summary.get("rmse_m_by_trial_without_adaptation")
+    if not (with_m and without_m):
+        return []
+    late_m, without_late_m = late_rms_m(with_m), late_rms_m(without_m[: len(with_m)])
+    last = last_reaches([n_late(with_m)])
+    return [
+        (f"  {last}", f"{mm(late_m)} with adaptation"),
+        ("  the same without", f"{mm(without_late_m)}{times_as_much(without_late_m, late_m)}"),
+    ]
 
 
 def _missed(summary: dict[str, Any]) -> str:

@@ -61,6 +61,11 @@ def times(ratio: float) -> str:
     return "about the same as"
 
 
+def times_as_much(without_m: float, with_m: float) -> str:
+    """How much more it is without adaptation, to end a sentence; nothing for a run without any error."""
+    return f", {without_m / with_m:.3g} times as much" if with_m else ""
+
+
 def three_digits(value: float) -> str:
     """Three significant digits, never with an exponent where a person would write none."""
     text = f"{value:.3g}"

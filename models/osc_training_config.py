@@ -21,7 +21,7 @@ class OscTrainingConfig:
         learning_rate: Largest of Adam's rates in its cycle.
         spike_noise: Noise on activations during training, relative to their square root, as spikes make it.
         decoder_noise: Variance of filtered spikes relative to the mean activity, for the decoders.
-        seed: Of states, weights and batches.
+        seed: Seed of states, weights and batches.
     """
 
     n_hidden1: int = 256

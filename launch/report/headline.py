@@ -10,9 +10,8 @@ from spikearm.launch.config import NETWORKED
 from spikearm.launch.report.conditions import perturbation_words, warning
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section, Table
-from spikearm.launch.report.tracking import times_as_much
 from spikearm.launch.summary import late_rms_m
-from spikearm.launch.words import last_reaches, mm, ms, si
+from spikearm.launch.words import last_reaches, mm, ms, si, times_as_much
 
 _REPEATED = "The same settings, versions and seed give the same log, byte for byte apart from measured times."
 Tile = tuple[str, str, str]

@@ -249,14 +249,14 @@ def test_newest_run_is_reported_without_naming_it(spikearm, runs, tmp_path, monk
     [
         ((), "no run in .*; make one with `spikearm run`, or name its folder"),
         (("none",), "no run folder none; `spikearm run` makes one"),
-        (("empty",), "empty holds no tick log"),
+        (("empty",), "empty holds no tick log: there is neither ticks.parquet nor ticks.journal in it"),
     ],
 )
 def test_nothing_to_report_is_explained(spikearm, tmp_path, monkeypatch, words, message):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
     ended = spikearm("report", *words)
-    assert ended.code == 1
+    assert ended.code == 2
     assert re.search(message, ended.complaint)
 
 
