@@ -37,7 +37,8 @@ class RobotLookCommand:
 
     Attributes:
         arm: A shipped arm, or an MJCF file's path. It is to be the arm's model.
-        drive: The arm's drive: "franka", "dynamixel" or "lerobot"; "mujoco" is a simulated arm that stands still.
+        drive: The arm's drive: "franka", "dynamixel" or "lerobot"; "mujoco" is a simulated arm that stands
+            still.
         acknowledge_real_arm: Say that a real arm may sink: opening it switches Dynamixel servos off, and
             what a LeRobot robot does when it is connected is up to it. Support it.
         control_dt_s: Time between two readings [s].
@@ -45,8 +46,8 @@ class RobotLookCommand:
         dynamixel: The servos.
         franka: The Franka arm.
         lerobot: The robot of LeRobot's.
-        json: Print the last reading as one JSON document. It comes on stdout, with the angles between which each
-            joint was.
+        json: Print the last reading as one JSON document. It comes on stdout, with the angles between which
+            each joint was.
     """
 
     arm: str = "iiwa14"

@@ -503,7 +503,10 @@ def test_options_that_are_none_are_refused_by_a_schedule(make, options, message)
 
 
 def test_entry_of_info_that_is_no_number_has_no_price(make):
-    env = EnergyCost(make(arm="planar2"), {"torque_nm": 1.0})
+    wanted = "no entry of info that is one number named 'torque_nm'"
+    with pytest.raises(UnknownNameError, match=wanted):
+        EnergyCost(make(arm="planar2"), {"torque_nm": 1.0})
+    env = EnergyCost(Counting(make(arm="planar2")), {"torque_nm": 1.0})
     env.reset(seed=1)
     with pytest.raises(ConfigError, match="torque_nm of info is not one number and has no price"):
         env.step(np.zeros(2))
