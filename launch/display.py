@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -141,8 +141,9 @@ class LivePanel:
             self._say_line(f"{self._title}: {before}")
         self._first.on_tick(record)
         if self._due():
-            bar = ProgressBar(total=self._config.n_ticks, completed=self._first.n_ticks, width=60)
-            self._show(Group(bar, Text(f"{before}, {self._first.left()}", style="dim")))
+            grid = self._grid(self._first)
+            grid.add_row(f"{before}, {self._first.left()}", style="dim")
+            self._show(grid)
 
     def on_tick(self, record: TickRecord) -> None:
         """Take note of a tick; now and then, show it."""
@@ -155,7 +156,7 @@ class LivePanel:
         """Whether a terminal was last drawn so long ago that it should be again."""
         return self._live is not None and time.monotonic() - self._shown_s > _REFRESH_S
 
-    def _show(self, what: RenderableType) -> None:
+    def _show(self, what: Table) -> None:
         if self._live is not None:
             self._shown_s = time.monotonic()
             self._live.update(Panel(what, title=self._title, expand=False), refresh=True)
@@ -164,10 +165,15 @@ class LivePanel:
         if self._live is None:
             self._console.print(line, highlight=False)
 
-    def _panel(self, record: TickRecord) -> Table:
-        command, lines = record.command, self._lines
+    def _grid(self, lines: ReachLines) -> Table:
+        """What any panel begins with."""
         grid = Table.grid()
         grid.add_row(ProgressBar(total=self._config.n_ticks, completed=lines.n_ticks, width=60))
+        return grid
+
+    def _panel(self, record: TickRecord) -> Table:
+        command, lines = record.command, self._lines
+        grid = self._grid(lines)
         grid.add_row(
             f"t {record.state.t_s:6.2f} s   reach {lines.reach + 1}/{self._config.n_trials}   "
             f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed   {lines.left()}"

@@ -60,7 +60,19 @@ def notes(runs: Sequence[RunData]) -> list[str]:
             found.append(
                 f"{run.label}: a torque limit was reached in {run.summary['saturated_ticks']} ticks."
             )
+        if run.summary["lagging_ticks"]:
+            found.append(f"{run.label}: {_lagging(run)}")
     return found
+
+
+def _lagging(run: RunData) -> str:
+    """Ticks that were held back, and what of it: who wonders why little was learned, looks on top."""
+    stood_still = ", and learning stood still in them" if run.adaptive else ""
+    return (
+        f"in {run.summary['lagging_ticks']:,} of {run.summary['n_ticks']:,} ticks the torque lagged behind "
+        "what was asked for, because no torque may change faster than "
+        f"{run.config.torque_rate_nm_s:g} N m/s{stood_still}."
+    )
 
 
 def provenance(runs: Sequence[RunData]) -> Section:

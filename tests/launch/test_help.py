@@ -58,7 +58,7 @@ def test_every_line_of_the_short_help_is_a_whole_statement(spikearm, command, mo
     lines = [line for line in options.splitlines() if line.startswith("  ") and not line.startswith("   ")]
     for line, after in zip(lines, [*lines[1:], ""], strict=True):
         flag, _, about = line.strip().partition("  ")
-        about = about.strip() or options.split(line)[1].split(after)[0]
+        about = about.strip() or options.split(line)[1].split(after or None)[0].strip()
         assert re.match(r"[\w\"].*\w", about), f"{flag} says nothing"
 
 

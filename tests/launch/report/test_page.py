@@ -14,6 +14,7 @@ from spikearm.controller.ticklog import read_ticks
 from spikearm.launch.compare import compare
 from spikearm.launch.config import RunConfig
 from spikearm.launch.display import LivePanel
+from spikearm.launch.report.command import write_report
 from spikearm.launch.report.conditions import load_runs
 from spikearm.launch.report.page import sections
 from spikearm.launch.summary import column
@@ -267,3 +268,18 @@ def test_page_of_several_runs_leaves_their_own_alone(spikearm, short_run, tmp_pa
         (folder / "report.html").write_text("its own")
     assert spikearm("report", *folders, "--json").document["path"] == str(tmp_path / "side-by-side.html")
     assert all((folder / "report.html").read_text() == "its own" for folder in folders)
+
+
+def test_ticks_in_which_learning_stood_still_are_on_top(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs["reference"], run)
+    summary = json.loads((run / "summary.json").read_text())
+    for n, said in ((0, False), (123, True)):
+        (run / "summary.json").write_text(json.dumps(summary | {"lagging_ticks": n}))
+        page = write_report([run], tmp_path / "page.html").read_text()
+        words = (
+            "in 123 of 600 ticks the torque lagged behind what was asked for, because no torque may change "
+            "faster than 1000 N m/s, and learning stood still in them."
+        )
+        assert (words in page) == said
+    assert "learning stood still" not in write_report([runs["osc"]], tmp_path / "osc.html").read_text()
