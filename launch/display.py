@@ -235,7 +235,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("tracking error", f"{1e3 * summary['rmse_m']:.2f} mm rms over {summary['n_ticks']} ticks"),
         *_without_rows(summary),
         ("tick, measured here", ", ".join(f"{name} {ms(value)}" for name, value in latency.items())),
-        ("  median by stage", ", ".join(f"{name} {ms(value)}" for name, value in stages.items())),
+        ("  median by stage", ", ".join(f"{name} {ms(stages[name])}" for name in _stages(summary))),
         ("deadlines missed", _missed(summary)),
     ]
     if summary["saturated_ticks"]:
@@ -268,6 +268,12 @@ def _without_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         (f"  {last}", f"{mm(late_m)} with adaptation"),
         ("  the same without", f"{mm(without_late_m)}{times_as_much(without_late_m, late_m)}"),
     ]
+
+
+def _stages(summary: dict[str, Any]) -> list[str]:
+    """The stages of a tick, the network's only where there is one."""
+    networked = summary["controller"] in NETWORKED
+    return [stage for stage in summary["latency_stages_s"] if networked or stage != "network"]
 
 
 def _missed(summary: dict[str, Any]) -> str:

@@ -136,9 +136,9 @@ def _table(runs: Sequence[RunData]) -> Table:
         "error, all",
         "tick p50",
         "tick p99",
-        "missed",
+        "deadlines missed",
         "energy, bottom-up",
-        "energy, chip",
+        "energy, chip-anchored",
     ]
     rows = []
     for run in runs:

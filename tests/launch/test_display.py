@@ -173,3 +173,10 @@ def test_reaches_without_adaptation_are_followed_too(tmp_path, is_terminal):
             "title: 1 reach of 0.2 s; preparing",
             "title: first the same reaches without adaptation",
         ]
+
+
+def test_run_without_a_network_has_no_stage_of_it(config, short_run, capsys):
+    show_summary(execute(config).summary)
+    assert "network 0." not in capsys.readouterr().err
+    show_summary(short_run.summary)
+    assert "network 0." in capsys.readouterr().err

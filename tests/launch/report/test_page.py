@@ -283,3 +283,11 @@ def test_ticks_in_which_learning_stood_still_are_on_top(runs, tmp_path):
         )
         assert (words in page) == said
     assert "learning stood still" not in write_report([runs["osc"]], tmp_path / "osc.html").read_text()
+
+
+def test_run_without_a_network_spends_no_time_on_one(runs):
+    stages = figures([runs["osc"]])["latency-stages"].layout["yaxis"]["ticktext"]
+    assert stages == ["read", "law", "write", "log", "whole tick"]
+    shown = figures([runs["osc"], runs["reference"]])["latency-stages"]
+    row = shown.layout["yaxis"]["ticktext"].index("network")
+    assert {t["name"] for t in shown.data if round(t["y"][0]) == row} == {"reference"}
