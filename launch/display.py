@@ -18,7 +18,7 @@ from rich.text import Text
 from spikearm.controller.tickschema import TickRecord
 from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.summary import late_rms_m, n_late
-from spikearm.launch.words import WHY_LATE, duration, last_reaches, mm, ms, si, times_as_much
+from spikearm.launch.words import WHY_LATE, duration, energy_term, last_reaches, mm, ms, si, times_as_much
 
 # Square brackets in paths and messages are text, not markup.
 console = Console(stderr=True, markup=False, emoji=False)
@@ -285,7 +285,7 @@ def _missed(summary: dict[str, Any]) -> str:
 def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What the network's substrate did, and what it would have cost."""
     model = summary["energy_model_j_per_tick"]
-    spent = {term.replace("_", " "): joules for term, joules in model.items() if term != "total" and joules}
+    spent = {energy_term(term): joules for term, joules in model.items() if term != "total" and joules}
     terms = ", ".join(f"{term} {si(joules, 'J')}" for term, joules in spent.items())
     latency_s, chip_j = summary["latency_model_s_mean"], summary["energy_chip_j_per_tick"]
     limits = [

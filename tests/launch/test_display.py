@@ -10,7 +10,7 @@ from spikearm.launch.config import RunConfig
 from spikearm.launch.display import LivePanel, error_bars, say, show_summary
 from spikearm.launch.run import execute
 from spikearm.launch.summary import late_rms_m
-from spikearm.launch.words import si, three_digits
+from spikearm.launch.words import energy_term, si, three_digits
 
 
 def terminal(is_terminal: bool) -> Console:
@@ -180,3 +180,10 @@ def test_run_without_a_network_has_no_stage_of_it(config, short_run, capsys):
     assert "network 0." not in capsys.readouterr().err
     show_summary(short_run.summary)
     assert "network 0." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("term", "words"), [("adc", "ADC"), ("row_driver", "row driver"), ("neurons", "neurons")]
+)
+def test_terms_of_energy_are_written_as_people_do(term, words):
+    assert energy_term(term) == words

@@ -77,7 +77,7 @@ def _known_numbers(env: gymnasium.Env[Any, Any]) -> tuple[str, ...] | None:
         if isinstance(env, EnergyCost):
             known = ("reward_cost",)
         env = env.env
-    return (*env.info_numbers, *known)
+    return (*env.get_wrapper_attr("info_numbers"), *known)
 
 
 def _number(name: str, value: Any) -> float:
