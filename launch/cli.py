@@ -120,7 +120,7 @@ def _reason(box: str) -> str:
         if kind is not None:
             return f"{name} takes {kind}, not {given!r}."
     several = re.match(r"Error parsing (--\S+): .*?\['(.*?)'\]", reason)
-    if several is not None and (words := _several(*several.groups(), others)):
+    if several is not None and (words := _several(several[1], several[2], others)):
         return words
     missing = re.match(r"Missing value for argument '(\S+)'\. Expected 1 values\.", reason)
     if missing is not None:
