@@ -37,7 +37,7 @@ class RobotLookCommand:
 
     Attributes:
         arm: A shipped arm, or an MJCF file's path. It is to be the arm's model.
-        drive: The arm's drive: "franka", "dynamixel" or "lerobot"; "mujoco" is a simulated arm that stands
+        drive: The arm's drive. "franka", "dynamixel" or "lerobot"; "mujoco" is a simulated arm that stands
             still.
         acknowledge_real_arm: Say that a real arm may sink: opening it switches Dynamixel servos off, and
             what a LeRobot robot does when it is connected is up to it. Support it.
