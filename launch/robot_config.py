@@ -35,8 +35,8 @@ class RobotConfig:
         lock_step: Move only when commanded, not in real time: as fast as the client commands.
         acknowledge_real_arm: Say that a real arm may be energised: its surroundings are clear, its emergency
             stop is at hand, docs/safety.md was read.
-        drive: The arm's drive. "mujoco" is a simulated arm; for a real one, "franka", "dynamixel" or "lerobot",
-            and the model of --arm is then its dynamics.
+        drive: The arm's drive. "mujoco" is a simulated arm; for a real one, "franka", "dynamixel" or
+            "lerobot", and the model of --arm is then its dynamics.
         dynamixel: The servos.
         franka: The Franka arm.
         lerobot: The robot of LeRobot's.
