@@ -51,6 +51,7 @@ class TickNetwork:
         program: The compiled network.
         cost_model: Cost of the substrate's operations.
         control_dt_s: Control time step [s].
+        idle_cost: Cost of a tick without an operation: nothing, in each of the terms that there are.
 
     Raises:
         TimeStepError: Neither time step is a multiple of the other.
@@ -60,7 +61,7 @@ class TickNetwork:
         self.program, self.cost_model = program, cost_model
         self._n_steps, self._n_ticks = network_rate(control_dt_s, program.dt_s)
         self.control_dt_s = control_dt_s
-        self._nothing = cost_model.estimate(NO_COUNTS, 0.0)
+        self.idle_cost = cost_model.estimate(NO_COUNTS, 0.0)
         self._last: NetworkTick | None = None
         self._n_held = 0
 
@@ -94,7 +95,7 @@ class TickNetwork:
         """A tick between two steps of a network that is slower than the loop."""
         self._n_held += 1
         held_s = self._n_held * self.control_dt_s
-        return dataclasses.replace(last, counts=NO_COUNTS, cost=self._nothing, held_s=held_s)
+        return dataclasses.replace(last, counts=NO_COUNTS, cost=self.idle_cost, held_s=held_s)
 
 
 def network_rate(control_dt_s: float, network_dt_s: float) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from spikearm.controller.fallback import Fallback, FallbackRules, Rung
 from spikearm.controller.network import NetworkTick, TickNetwork
 from spikearm.controller.protocols import Command, Law, Target
-from spikearm.records import NO_COST, NO_COUNTS, FloatArray, JointState
+from spikearm.records import NO_COST, NO_COUNTS, Cost, FloatArray, JointState
 
 _ROUNDING = 1e-5
 """Part of a joint's limit by which sent and applied torque may differ for no reason but their format."""
@@ -47,6 +47,11 @@ class TorqueController:
         # Without a network nothing is ever late, whatever the tick.
         dt_s = math.inf if adaptation is None else adaptation.control_dt_s
         self._fallback = Fallback(fallback or FallbackRules(), len(self._limits), dt_s=dt_s)
+
+    @property
+    def idle_cost(self) -> Cost:
+        """Cost of a tick without an operation: nothing, in each of the terms that there are."""
+        return NO_COST if self._adaptation is None else self._adaptation.idle_cost
 
     def reset(self) -> None:
         """Start anew: no integral, no learned weight."""

@@ -48,12 +48,11 @@ class BackendServeCommand:
 
     Attributes:
         run: The run whose network it is; only its network, substrate, arm and seed matter here.
-        listen: Where: local:NAME, which only this user can reach, unix:PATH, or udp://HOST:PORT. Anything
-            that other machines can reach needs a key.
+        listen: Address to listen at: local:NAME, which only this user can reach, unix:PATH, or
+            udp://HOST:PORT. Anything that other machines can reach needs a key.
         key_file: 32-byte key of mode 0600 that the client has as well.
-        config: Start from a ready-made experiment (by name), a TOML file, or a run's run.json; options on the
-            command line come on top.
-        json: Print what happened as one JSON document on stdout, at the end.
+        config: Ready-made experiment, TOML file, or a run.json. Options on the command line come on top.
+        json: Print what happened as one JSON document. It comes on stdout, at the end.
     """
 
     run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=RunConfig)

@@ -19,6 +19,7 @@ from spikearm.errors import (
     CapacityError,
     ConfigError,
     ModelError,
+    RunFolderError,
     SpikearmError,
     TimeStepError,
     UnknownNameError,
@@ -38,6 +39,7 @@ _ARGUMENT_ERRORS = (
     CapacityError,
     ConfigError,
     ModelError,
+    RunFolderError,
     TimeStepError,
     UnknownNameError,
     WeightsError,
@@ -91,6 +93,7 @@ def parse(
 
 
 _TYPES = {"INT": "a whole number", "FLOAT": "a number"}
+_HOW_MANY = {2: "two", 3: "three"}
 
 
 def _reason(box: str) -> str:
@@ -116,12 +119,31 @@ def _reason(box: str) -> str:
         kind = _TYPES.get(usage[0][1].removeprefix("{None}|")) if usage else None
         if kind is not None:
             return f"{name} takes {kind}, not {given!r}."
+    several = re.match(r"Error parsing (--\S+): .*?\['(.*?)'\]", reason)
+    if several is not None and (words := _several(several[1], several[2], others)):
+        return words
+    missing = re.match(r"Missing value for argument '(\S+)'\. Expected 1 values\.", reason)
+    if missing is not None:
+        return f"{missing[1]} takes a value."
     reason = re.sub(r"^Error parsing [\w.-]+: ", "", reason)
     for part in others:
         meant = [line.split()[0] for line in part if line.startswith("--")]
         if part and part[0].startswith("Perhaps") and meant:
             reason = f"{reason}. Did you mean '{meant[0]}'?"
     return reason if reason.endswith(("?", ".")) else reason + "."
+
+
+def _several(name: str, given: str, others: Sequence[Sequence[str]]) -> str:
+    """What an option takes that takes several numbers; nothing if it is another one."""
+    usage = [line.split()[1:] for part in others for line in part if line.startswith(name + " ")]
+    kinds = usage[0] if usage else []
+    shown = given.replace("', '", " ")
+    if kinds and kinds[0].startswith("FLOAT|{"):
+        return f"{name} takes a number, or one per joint, not '{shown}'."
+    if kinds and set(kinds) <= set(_TYPES):
+        n = _HOW_MANY.get(len(kinds), str(len(kinds)))
+        return f"{name} takes {n} numbers, not '{shown}'."
+    return ""
 
 
 def option(argv: Sequence[str], name: str) -> str | None:

@@ -94,7 +94,7 @@ def compare(
     require_place(config.out)
     with ExitStack() as stack:
         # All of them first: what does not fit on a substrate is known before the first run.
-        composed = [(v, _open(v, stack)) for v in variants(config, devices)]
+        composed = [(v, _open(v, stack)) for v in list(variants(config, devices))]
         folder = make_run_folder(config.out, config.name or "compare")
         runs: list[dict[str, Any]] = []
         for number, (variant, run) in enumerate(composed, start=1):

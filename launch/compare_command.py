@@ -46,7 +46,7 @@ class CompareCommand:
         devices: Go through the usual kinds of crossbar as well: PCM fresh and a day old, ReRAM, several
             devices per synapse, stuck devices.
         variants: Kinds of crossbar to go through as well, by name; "all" for all of them.
-        config: Start from a ready-made experiment, a TOML file, or a run.json.
+        config: Ready-made experiment, TOML file, or a run.json.
         json: Print all summaries as one JSON document on stdout.
     """
 
@@ -83,7 +83,7 @@ def _compare(argv: Sequence[str]) -> int:
         common=_COMMON,
     )
     console.print(
-        "preparing all runs; on a new machine, kernels are compiled once, half a minute",
+        "preparing all runs; on a new machine, kernels are compiled once, a minute or two",
         style="dim",
     )
     document = compare(

@@ -19,6 +19,7 @@ from spikearm.hardware.loihi.config import LoihiConfig
 from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.mapping import from_mapping
 from spikearm.launch.reaches import Targets
+from spikearm.models.adaptive import require_equal_parts
 from spikearm.models.osc import STAGES
 from spikearm.models.rules import LEARNING_RULES
 
@@ -81,6 +82,9 @@ class NetworkConfig:
                 f'state_share must be from 0 up to but not 1, not {self.state_share!r}; encoder="none" '
                 "lets all neurons see the state."
             )
+        require_equal_parts(self.n_neurons, self.n_ensembles)
+        if self.committee < 1:
+            raise ConfigError(f"committee must be at least 1, not {self.committee}.")
         for key in ("learning_rate", "network_dt_s"):
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):
@@ -110,18 +114,18 @@ class RunConfig:
     """One closed-loop run: an arm reaches out and back, again and again, with a load it knows nothing of.
 
     Attributes:
-        backend: Substrate of the network: reference, loihi or crossbar.
-        arm: A shipped arm (iiwa14, gen3, fr3, ur5e, planar1, planar2, planar3) or the path of an MJCF
-            file.
-        controller: adaptive (operational-space control and a spiking network that learns), osc (the same
-            law without the network), spiking-osc (the law itself in spiking neurons), pd or pid (in joint
-            space).
-        trials: Reaches; by default 10, or as many as fit into duration_s.
-        duration_s: Length of the run [s]; by default 0.8 s per reach. With both given, a reach takes
-            duration_s / trials.
+        backend: Substrate: reference, loihi or crossbar.
+        arm: A shipped arm, or an MJCF file's path. Shipped are iiwa14, gen3, fr3, ur5e, planar1, planar2 and
+            planar3.
+        controller: adaptive, osc, spiking-osc, pd or pid: operational-space control with a spiking network
+            that learns, the same law without the network, the law itself in spiking neurons, and control in
+            joint space.
+        trials: Reaches, out or back; by default 10 of 0.8 s each. With duration_s, that over 0.8 s, rounded.
+        duration_s: Length of the run [s], shared by its reaches. Each takes duration_s / trials, in whole
+            ticks: 5 s without trials are six reaches of 0.833 s. By default 0.8 s per reach.
         distance_m: Length of a reach [m]; by default the arm's own.
         targets: Where the reaches go; by default out and back along one line.
-        seed: Draws the targets, the network, the substrate's devices and all noise.
+        seed: Draws targets, network, devices and all noise.
         control_dt_s: Control time step [s].
         perturbation: What the arm carries and suffers, and the controller does not know.
         network: The adaptive network.

@@ -18,12 +18,14 @@ from rich.text import Text
 from spikearm.controller.path import LEADING
 from spikearm.controller.tickschema import TickRecord
 from spikearm.launch.config import NETWORKED, RunConfig
-from spikearm.launch.words import WHY_LATE, duration, mm, ms, si
+from spikearm.launch.summary import late_rms_m, n_late
+from spikearm.launch.words import WHY_LATE, duration, energy_term, last_reaches, mm, ms, si, times_as_much
 
 # Square brackets in paths and messages are text, not markup.
 console = Console(stderr=True, markup=False, emoji=False)
 _REFRESH_S = 0.125
 _WORST_BAR = 30
+_BEFORE_BAR, _MM = len("  reach 999 "), len("999.99 mm")
 _CHIP_LIMITS = (
     ("learned weights cut", "saturated_weights_per_tick", "a larger pes_wgt_exp or more neurons help"),
     (
@@ -117,16 +119,16 @@ class LivePanel:
             Live(console=terminal, auto_refresh=False, transient=True) if terminal.is_terminal else None
         )
         self._lines = ReachLines(config, title, self._say_line)
+        self._first = ReachLines(config, title, _silent)
         self._misses = 0
         self._shown_s = -math.inf
 
     def __enter__(self) -> Self:
-        preparing = f"{self._title}: {'starts' if self._prepared else 'preparing'}"
-        compiles = self._config.controller in NETWORKED and self._config.backend != "reference"
-        if compiles and not self._prepared:
-            preparing += (
-                f" {self._config.backend}; on a new machine, kernels are compiled once, half a minute"
-            )
+        config = self._config
+        reaches = f"{config.n_trials} reach{'es' if config.n_trials > 1 else ''} of {config.reach_s:.4g} s"
+        preparing = f"{self._title}: {reaches}{'' if self._prepared else '; preparing'}"
+        if config.controller in NETWORKED and config.backend != "reference" and not self._prepared:
+            preparing += f" {config.backend}; on a new machine, kernels are compiled once, a minute or two"
         if self._live is None:
             self._console.print(preparing, highlight=False, soft_wrap=True)
         else:
@@ -141,22 +143,46 @@ class LivePanel:
             self._live.stop()
         self._lines.end_reach()
 
+    def on_first_tick(self, record: TickRecord) -> None:
+        """Take note of a tick of the same reaches without adaptation, which come first."""
+        before = "first the same reaches without adaptation"
+        if not self._first.n_ticks:
+            self._say_line(f"{self._title}: {before}")
+        self._first.on_tick(record)
+        if self._due():
+            grid = self._grid(self._first)
+            grid.add_row(f"{before}, {self._first.left()}", style="dim")
+            self._show(grid)
+
     def on_tick(self, record: TickRecord) -> None:
         """Take note of a tick; now and then, show it."""
         self._lines.on_tick(record)
         self._misses += record.deadline_missed
-        if self._live is not None and time.monotonic() - self._shown_s > _REFRESH_S:
+        if self._due():
+            self._show(self._panel(record))
+
+    def _due(self) -> bool:
+        """Whether a terminal was last drawn so long ago that it should be again."""
+        return self._live is not None and time.monotonic() - self._shown_s > _REFRESH_S
+
+    def _show(self, what: Table) -> None:
+        if self._live is not None:
             self._shown_s = time.monotonic()
-            self._live.update(self._panel(record), refresh=True)
+            self._live.update(Panel(what, title=self._title, expand=False), refresh=True)
 
     def _say_line(self, line: str) -> None:
         if self._live is None:
             self._console.print(line, highlight=False)
 
-    def _panel(self, record: TickRecord) -> Panel:
-        command, lines = record.command, self._lines
+    def _grid(self, lines: ReachLines) -> Table:
+        """What any panel begins with."""
         grid = Table.grid()
         grid.add_row(ProgressBar(total=self._config.n_ticks, completed=lines.n_ticks, width=60))
+        return grid
+
+    def _panel(self, record: TickRecord) -> Table:
+        command, lines = record.command, self._lines
+        grid = self._grid(lines)
         grid.add_row(
             f"t {record.state.t_s:6.2f} s   reach {lines.reach + 1}/{self._config.n_trials}   "
             f"tick {1e3 * record.latency_tick_s:.3f} ms   {self._misses} deadlines missed   {lines.left()}"
@@ -167,7 +193,11 @@ class LivePanel:
                 f"{si(command.cost.total_j, 'J')} in this tick by the bottom-up model"
             )
         grid.add_row(error_bars(lines.rmse_m[-12:], first=max(0, len(lines.rmse_m) - 12)))
-        return Panel(grid, title=self._title, expand=False)
+        return grid
+
+
+def _silent(line: str) -> None:
+    """What is followed to know how long it will take, and not line by line."""
 
 
 def error_bars(rmse_m: list[float], without_m: list[float] | None = None, *, first: int = 0) -> Text:
@@ -178,9 +208,13 @@ def error_bars(rmse_m: list[float], without_m: list[float] | None = None, *, fir
         n = round(_WORST_BAR * error / worst)
         text.append(f"  reach {first + i + 1:3d} ")
         text.append("█" * n, style="cyan")
-        if without_m is not None and i < len(without_m):
-            text.append("░" * max(0, round(_WORST_BAR * without_m[i] / worst) - n), style="dim")
-        text.append(f" {1e3 * error:.2f} mm\n")
+        if without_m is None or i >= len(without_m):
+            text.append(f" {mm(error)}\n")
+            continue
+        behind = max(0, round(_WORST_BAR * without_m[i] / worst) - n)
+        text.append("░" * behind + " " * (_WORST_BAR - n - behind), style="dim")
+        text.append(f" {mm(error):>{_MM}}")
+        text.append(f" {mm(without_m[i]):>{_MM}}\n", style="dim")
     text.rstrip()
     return text
 
@@ -196,7 +230,8 @@ def show_summary(summary: dict[str, Any]) -> None:
     if summary["rmse_m_by_trial"]:
         console.print(error_bars(summary["rmse_m_by_trial"], without))
     if without is not None:
-        console.print("  █ with adaptation   ░ the same reaches without", style="dim")
+        legend = "  █ with adaptation   ░ the same reaches without"
+        console.print(f"{legend:<{_BEFORE_BAR + _WORST_BAR}} {'with':>{_MM}} {'without':>{_MM}}", style="dim")
     table = Table("", Column(overflow="fold"), show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _rows(summary):
         table.add_row(name, value)
@@ -208,8 +243,9 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     latency, stages = summary["latency_measured_s"], summary["latency_stages_s"]
     rows = [
         ("tracking error", _tracking(summary)),
+        *_without_rows(summary),
         ("tick, measured here", ", ".join(f"{name} {ms(value)}" for name, value in latency.items())),
-        ("  median by stage", ", ".join(f"{name} {ms(value)}" for name, value in stages.items())),
+        ("  median by stage", ", ".join(f"{name} {ms(stages[name])}" for name in _stages(summary))),
         ("deadlines missed", _missed(summary)),
     ]
     if summary["lead_in_ticks"]:
@@ -239,6 +275,25 @@ def _tracking(summary: dict[str, Any]) -> str:
     return f"{mm(summary['rmse_m'])} rms over {summary['reach_ticks']} ticks"
 
 
+def _without_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The same reaches without adaptation, where they were run; what counts is what is left at the end."""
+    with_m, without_m = summary["rmse_m_by_trial"], summary.get("rmse_m_by_trial_without_adaptation")
+    if not (with_m and without_m):
+        return []
+    late_m, without_late_m = late_rms_m(with_m), late_rms_m(without_m[: len(with_m)])
+    last = last_reaches([n_late(with_m)])
+    return [
+        (f"  {last}", f"{mm(late_m)} with adaptation"),
+        ("  the same without", f"{mm(without_late_m)}{times_as_much(without_late_m, late_m)}"),
+    ]
+
+
+def _stages(summary: dict[str, Any]) -> list[str]:
+    """The stages of a tick, the network's only where there is one."""
+    networked = summary["controller"] in NETWORKED
+    return [stage for stage in summary["latency_stages_s"] if networked or stage != "network"]
+
+
 def _missed(summary: dict[str, Any]) -> str:
     """How many ticks were late, and what may be to blame."""
     counted = f"{summary['deadline_misses']} of {summary['n_ticks']}"
@@ -248,7 +303,7 @@ def _missed(summary: dict[str, Any]) -> str:
 def _substrate_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What the network's substrate did, and what it would have cost."""
     model = summary["energy_model_j_per_tick"]
-    spent = {term.replace("_", " "): joules for term, joules in model.items() if term != "total" and joules}
+    spent = {energy_term(term): joules for term, joules in model.items() if term != "total" and joules}
     terms = ", ".join(f"{term} {si(joules, 'J')}" for term, joules in spent.items())
     latency_s, chip_j = summary["latency_model_s_mean"], summary["energy_chip_j_per_tick"]
     limits = [

@@ -16,6 +16,7 @@ from spikearm.controller.ticklog import read_ticks
 from spikearm.launch.compare import NO_ADAPTATION, NO_PAYLOAD, PID
 from spikearm.launch.config import NETWORKED
 from spikearm.launch.summary import STAGES, column, energy_terms
+from spikearm.launch.words import energy_term
 
 _WITH, _WITHOUT, _INK = "#0b7285", "#adb5bd", "#343a40"
 _TERM_COLOURS = ("#0b7285", "#e8590c", "#5f3dc4", "#2b8a3e", "#c92a2a", "#1864ab", "#862e9c", "#495057")
@@ -131,7 +132,7 @@ def _draw_energy(folder: Path, summary: dict[str, Any]) -> Path:
                 means,
                 linestyle=_LINE_STYLES[i // len(_TERM_COLOURS) % len(_LINE_STYLES)],
                 color=_TERM_COLOURS[i % len(_TERM_COLOURS)],
-                label=term.replace("_", " "),
+                label=energy_term(term),
             )
     chip_j = summary["energy_chip_j_per_tick"]
     if chip_j is not None:

@@ -50,8 +50,7 @@ class HardwareCommand:
     Attributes:
         run: The run itself, as for ``spikearm run``.
         link: The robot.
-        config: Start from a ready-made experiment (by name), a TOML file, or another run's run.json;
-            options on the command line come on top.
+        config: Ready-made experiment, TOML file, or a run.json. Options on the command line come on top.
         json: Print the summary as one JSON document on stdout.
     """
 

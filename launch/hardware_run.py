@@ -51,15 +51,15 @@ class LinkConfig:
     """How to reach the robot, and how much to dare.
 
     Attributes:
-        robot: Its address: local:NAME, unix:PATH or udp://HOST:PORT.
+        robot: The robot's address: local:NAME, unix:PATH or udp://HOST:PORT.
         key_file: 32-byte key of mode 0600 that the robot has as well.
-        monitor: Only look: the robot is not armed, commands are computed and recorded but never act.
+        monitor: Only look, without arming the robot. Commands are computed and recorded but never act.
         acknowledge_real_arm: Say that a real arm may move: its surroundings are clear, its emergency stop
             is at hand, docs/safety.md was read.
         lead_in: Lead a real arm to the start of its path also from further away than 0.1 m or 0.1 rad.
         recover: Release a robot that stopped in an earlier run.
-        recoveries: Stops within this run after which the robot is recovered and the run goes on: of a
-            simulated robot, and for missed commands. All else wants somebody to look at it first.
+        recoveries: Stops to recover from and go on in this run: those of a simulated robot, for missed
+            commands. All else wants somebody to look at it first.
         connect_s: Time for the robot to answer, to arm and to recover [s].
         state_s: Time without a state after which the link counts as broken [s].
         timeout_s: Time of missed commands at which the robot shall stop [s]; 0: its own limit.

@@ -26,7 +26,7 @@ from spikearm.launch.mapping import device_mapping
 SHORT, ALL = ("-h", "--help"), "--help-all"
 _WIDEST = 100
 _INDENT = 26
-_BRIEF_EXAMPLES, _BRIEF_ROOM = 2, 12
+_BRIEF_EXAMPLES = 2
 _POSITIONAL = get_args(tyro.conf.Positional[str])[1]
 _NAMES = {str: "NAME", int: "N", float: "X", Path: "PATH"}
 
@@ -231,13 +231,28 @@ def _option(option: Option) -> list[str]:
 
 
 def _brief(option: Option) -> str:
-    """An option on one line; where it has to be cut, it says so."""
+    """An option on one line, with as much of what it does as is a whole statement and fits."""
     flag = f"  {option.flag}".ljust(_INDENT - 2) + "  "
     default = f" [{option.default}]" if option.default else ""
-    room = _width() - len(flag) - len(default)
-    if room < _BRIEF_ROOM:
-        return (flag + default.strip()).rstrip()
-    return flag + textwrap.shorten(option.about, room, placeholder=" ...") + default
+    about = statement(option.about, _width() - len(flag) - len(default))
+    return (flag + (about + default).strip()).rstrip()
+
+
+def statement(about: str, room: int) -> str:
+    """The longest beginning of a text that is a whole statement and fits; nothing if none does.
+
+    Statements end where a sentence does, before an explanation (after a colon, or in brackets), or before
+    what a semicolon sets apart.
+
+    Args:
+        about: The text.
+        room: Columns.
+    """
+    if len(about) <= room:
+        return about
+    ends = [match.start() for match in re.finditer(r"[.;:] | \(", about)]
+    whole = [about[:end] for end in ends if about[:end].count("(") == about[:end].count(")")]
+    return max((f"{part}." for part in whole if len(part) < room), key=len, default="")
 
 
 def _wrapped(text: str) -> list[str]:

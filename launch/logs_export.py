@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 
 import tyro
 
-from spikearm.errors import RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
 from spikearm.launch.export.mcap import export_mcap
 from spikearm.launch.export.neurobench import export_neurobench
 from spikearm.launch.export.tables import export_csv, export_parquet
+from spikearm.launch.newest import chosen
+from spikearm.launch.recovery import require_log
 from spikearm.launch.run_folder import require_folder, whole_file
 
 FORMATS: dict[str, tuple[str, Callable[[Path, Path], int]]] = {
@@ -32,14 +33,14 @@ class ExportCommand:
     """Write a run's log in another format; the log itself stays as it is, and may still be growing.
 
     Attributes:
-        run: The run folder.
         to: The format; neurobench writes that benchmark's metrics instead of ticks.
+        run: The run folder; by default the newest in runs/.
         out: The file; by default named after the run folder, in the present directory.
         json: Print what was written as one JSON document on stdout.
     """
 
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     to: Literal["parquet", "csv", "mcap", "neurobench"]
+    run: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="RUN")] = None
     out: Path | None = None
     json: bool = False
 
@@ -54,14 +55,17 @@ def _export(argv: Sequence[str]) -> int:
         ExportCommand,
         argv,
         prog="spikearm logs export",
-        examples=("spikearm logs export runs/20261121T120000Z-adaptive-loihi-iiwa14 --to csv",),
+        examples=(
+            "spikearm logs export --to csv",
+            "spikearm logs export runs/20261121T120000Z-adaptive-loihi-iiwa14 --to parquet",
+        ),
     )
-    if not command.run.is_dir():
-        raise RunFolderError(f"no run folder {command.run}; `spikearm run` makes one.")
+    run = chosen(command.run)
+    require_log(run)
     suffix, write = FORMATS[command.to]
-    path = command.out or Path(command.run.resolve().name + suffix)
+    path = command.out or Path(run.resolve().name + suffix)
     require_folder(path)
-    n_ticks = export(command.run, path, write)
+    n_ticks = export(run, path, write)
     console.print(f"{n_ticks} ticks: {path}", highlight=False, soft_wrap=True)
     if command.json:
         print_json({"path": str(path), "format": command.to, "n_ticks": n_ticks})

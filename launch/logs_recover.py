@@ -12,6 +12,7 @@ import tyro
 
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
+from spikearm.launch.newest import chosen
 from spikearm.launch.recovery import SUMMARY_NAME, Recovered, recover_run
 
 
@@ -20,11 +21,11 @@ class RecoverCommand:
     """Turn the journal of a run that was killed into ticks.parquet and summary.json; say what was kept.
 
     Attributes:
-        run: The run folder.
+        run: The run folder; by default the newest in runs/.
         json: Print the result as one JSON document on stdout.
     """
 
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    run: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="RUN")] = None
     json: bool = False
 
 
@@ -38,10 +39,14 @@ def _recover(argv: Sequence[str]) -> int:
         RecoverCommand,
         argv,
         prog="spikearm logs recover",
-        examples=("spikearm logs recover runs/20261121T120000Z-adaptive-loihi-iiwa14",),
+        examples=(
+            "spikearm logs recover",
+            "spikearm logs recover runs/20261121T120000Z-adaptive-loihi-iiwa14",
+        ),
     )
-    recovered = recover_run(command.run)
-    for line in _lines(command.run, recovered):
+    run = chosen(command.run)
+    recovered = recover_run(run)
+    for line in _lines(run, recovered):
         console.print(line, highlight=False, soft_wrap=True)
     if command.json:
         recovery = recovered.recovery

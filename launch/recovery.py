@@ -13,8 +13,10 @@ from spikearm.controller.journal import is_written
 from spikearm.controller.loop import LoopResult
 from spikearm.controller.ticklog import (
     JOURNAL_NAME,
+    PARQUET_NAME,
     Recovery,
     drop_empty_journal,
+    has_log,
     has_ticks,
     log_description,
     read_ticks,
@@ -50,12 +52,12 @@ def recover_run(folder: Path) -> Recovered:
     """Turn the journals of a killed run into tables and write summaries and ledgers that are missing.
 
     Raises:
-        RunFolderError: There is no such folder.
+        RunFolderError: There is no such folder, or it is a comparison.
         JournalError: It holds no ticks, its run is still going on, or a log is damaged at its beginning.
         OSError: Something cannot be written; the journal stays.
     """
     if not folder.is_dir():
-        raise RunFolderError(f"no run folder {folder}; give the folder that holds ticks.journal.")
+        raise RunFolderError(f"no run folder {folder}; `spikearm run` makes one.")
     parts = (folder / WITHOUT_ADAPTATION, folder)
     for part in parts:
         drop_empty_journal(part)
@@ -63,7 +65,7 @@ def recover_run(folder: Path) -> Recovered:
     rows = run_folders_in(folder)
     if not logs and rows:
         each = ", ".join(row.name for row in rows)
-        raise JournalError(f"{folder} is a comparison; recover its runs one by one: {each}.")
+        raise RunFolderError(f"{folder} is a comparison; recover its runs one by one: {each}.")
     if not logs:
         raise JournalError(f"{folder} holds no ticks: the run ended before its first tick.")
     recovered = [(part, recover(part)) for part in logs]
@@ -75,6 +77,23 @@ def recover_run(folder: Path) -> Recovered:
             summaries[1][name] = summaries[0]["rmse_m_by_trial"]
             write_json(folder / SUMMARY_NAME, summaries[1])
     return Recovered(recovered[-1][1], logs[-1], summaries[-1])
+
+
+def require_log(folder: Path) -> None:
+    """Know that a folder has ticks of its own to read.
+
+    Raises:
+        RunFolderError: It has none; what it has instead is named.
+    """
+    if has_log(folder):
+        return
+    if has_ticks(folder / WITHOUT_ADAPTATION):
+        reason = f"it has its reaches without adaptation only, {folder / WITHOUT_ADAPTATION}: name these"
+    elif rows := run_folders_in(folder):
+        reason = f"it is a comparison; name one of its runs: {', '.join(row.name for row in rows)}"
+    else:
+        reason = f"there is neither {PARQUET_NAME} nor {JOURNAL_NAME} in it; name a run's folder"
+    raise RunFolderError(f"{folder} holds no tick log: {reason}.")
 
 
 def run_folders_in(folder: Path) -> list[Path]:

@@ -147,6 +147,12 @@ class ControlledReachEnv(gymnasium.Env[Any, Any], EzPickle):
         return self._env
 
     @property
+    def info_numbers(self) -> tuple[str, ...]:
+        """Names of all entries of ``info`` after a step that are one number, which may be given a price."""
+        names: tuple[str, ...] = self._env.get_wrapper_attr("info_numbers")
+        return names
+
+    @property
     def arm_env(self) -> ArmEnv:
         """The environment inside, with target, perturbation and physics."""
         inside = self._env.unwrapped

@@ -27,15 +27,16 @@ class RobotConfig:
     """An arm behind the wire, in a process of its own.
 
     Attributes:
-        arm: A shipped arm (iiwa14, gen3, fr3, ur5e, planar1, planar2, planar3) or the path of an MJCF file.
-        listen: Where: local:NAME, which only this user can reach, unix:PATH, or udp://HOST:PORT. Anything
-            that other machines can reach needs a key.
+        arm: A shipped arm, or an MJCF file's path. Shipped are iiwa14, gen3, fr3, ur5e, planar1, planar2 and
+            planar3.
+        listen: Address to listen at: local:NAME, which only this user can reach, unix:PATH, or
+            udp://HOST:PORT. Anything that other machines can reach needs a key.
         key_file: 32-byte key of mode 0600 that the client has as well.
-        lock_step: Move only when commanded, as fast as the client commands, instead of in real time.
+        lock_step: Move only when commanded, not in real time: as fast as the client commands.
         acknowledge_real_arm: Say that a real arm may be energised: its surroundings are clear, its emergency
             stop is at hand, docs/safety.md was read.
-        drive: "mujoco"; or, for a real arm, "franka", "dynamixel" or "lerobot"; the model of --arm is
-            then its dynamics.
+        drive: The arm's drive. "mujoco" is a simulated arm; for a real one, "franka", "dynamixel" or
+            "lerobot", and the model of --arm is then its dynamics.
         dynamixel: The servos.
         franka: The Franka arm.
         lerobot: The robot of LeRobot's.

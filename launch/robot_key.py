@@ -24,7 +24,7 @@ class RobotKeyCommand:
         json: Print where it is as one JSON document on stdout.
     """
 
-    file: Annotated[Path, tyro.conf.Positional]
+    file: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
     json: bool = False
 
 

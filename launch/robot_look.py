@@ -36,8 +36,9 @@ class RobotLookCommand:
     """Read an arm and give it no torque: move it by hand, and see whether zero, signs and model are right.
 
     Attributes:
-        arm: A shipped arm, or the path of an MJCF file, that is to be its model.
-        drive: "franka", "dynamixel" or "lerobot"; "mujoco" is a simulated arm that stands still.
+        arm: A shipped arm, or an MJCF file's path. It is to be the arm's model.
+        drive: The arm's drive. "franka", "dynamixel" or "lerobot"; "mujoco" is a simulated arm that stands
+            still.
         acknowledge_real_arm: Say that a real arm may sink: opening it switches Dynamixel servos off, and
             what a LeRobot robot does when it is connected is up to it. Support it.
         control_dt_s: Time between two readings [s].
@@ -45,7 +46,8 @@ class RobotLookCommand:
         dynamixel: The servos.
         franka: The Franka arm.
         lerobot: The robot of LeRobot's.
-        json: Print the last reading, and between which angles each joint was, as one JSON document on stdout.
+        json: Print the last reading as one JSON document. It comes on stdout, with the angles between which
+            each joint was.
     """
 
     arm: str = "iiwa14"

@@ -49,7 +49,7 @@ class RobotServeCommand:
         robot: The robot.
         config: Serve the arm of a ready-made experiment (by name), a TOML file, or a run's run.json, with its
             seed and perturbation; options on the command line come on top.
-        json: Print what happened as one JSON document on stdout, at the end.
+        json: Print what happened as one JSON document. It comes on stdout, at the end.
     """
 
     robot: Annotated[RobotConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=RobotConfig)

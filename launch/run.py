@@ -57,13 +57,18 @@ class Finished:
 
 
 def execute(
-    config: RunConfig, *, on_tick: Callable[[TickRecord], None] | None = None, baseline: bool = True
+    config: RunConfig,
+    *,
+    on_tick: Callable[[TickRecord], None] | None = None,
+    on_first_tick: Callable[[TickRecord], None] | None = None,
+    baseline: bool = True,
 ) -> Finished:
     """Carry out a run.
 
     Args:
         config: What to run.
         on_tick: Called with every tick's record, for a display.
+        on_first_tick: The same for the reaches without adaptation, which come first.
         baseline: Whether an adaptive run is preceded by the same reaches without adaptation.
 
     Raises:
@@ -78,7 +83,7 @@ def execute(
             plain = dataclasses.replace(config, controller="osc", realtime=False)
             (folder / WITHOUT_ADAPTATION).mkdir()
             with closing(compose(plain)) as reference:
-                without = _execute_in(folder / WITHOUT_ADAPTATION, plain, reference, None)
+                without = _execute_in(folder / WITHOUT_ADAPTATION, plain, reference, on_first_tick)
         if without is not None and without["interrupted"]:
             return Finished(without, folder / WITHOUT_ADAPTATION)
         summary = _execute_in(folder, config, run, on_tick)

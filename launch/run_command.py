@@ -50,11 +50,10 @@ class RunCommand:
 
     Attributes:
         run: The run itself.
-        config: Start from a ready-made experiment (by name), a TOML file, or another run's run.json;
-            options on the command line come on top.
-        report: Write the run's page as well, report.html in the run folder.
+        config: Ready-made experiment, TOML file, or a run.json. Options on the command line come on top.
+        report: Write the run's page, report.html in its folder, too.
         view: Watch the arm, in real time: in a window on Linux with a display, in a browser elsewhere.
-        video: Draw the run as a film when it is over, into this file.
+        video: Draw the finished run as a film, into this file.
         json: Print the summary as one JSON document on stdout.
     """
 
@@ -91,7 +90,7 @@ def _run(argv: Sequence[str]) -> int:
         LivePanel(config, f"{config.controller} on {config.arm}") as panel,
         _watch(command, panel) as on_tick,
     ):
-        finished = execute(config, on_tick=on_tick)
+        finished = execute(config, on_tick=on_tick, on_first_tick=panel.on_first_tick)
     show_summary(finished.summary)
     if finished.summary["utilisation"] is not None:
         show_utilisation(json.loads((finished.folder / "utilisation.json").read_text(encoding="utf-8")))

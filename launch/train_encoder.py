@@ -52,14 +52,14 @@ class TrainEncoderCommand:
 
     Attributes:
         arm: A shipped arm, or the path of an MJCF file.
-        out: Folder for the weights, encoder-<arm>.npz, and their model card.
+        out: Folder for the weights and their model card. The file is encoder-<arm>.npz.
         n_sessions: Sessions of reaches to train on.
         n_samples: Moments of each session, 0.02 s apart.
-        n_perturbations: Perturbations that each session is carried out under.
+        n_perturbations: Perturbations that each session is done under.
         check_trials: Reaches of the check in the loop at the end; 0 for no check.
-        noise_aware: Train with the programming scatter of a device on all weights, both devices of each, for
-            encoders that go onto crossbars. Drift, read noise and faults are left out.
-        device: That device: pcm, pcm-hermes, reram-gong2018, reram-hfo2, reram-optimised or neurram.
+        noise_aware: Train for crossbars: with the programming scatter of a device on all weights, both
+            devices of each. Drift, read noise and faults are left out.
+        device: Device to train for: pcm, pcm-hermes, reram-gong2018, reram-hfo2, reram-optimised or neurram.
         training: The training itself.
         json: Print the result as one JSON document on stdout.
     """

@@ -19,6 +19,7 @@ import tyro
 from spikearm.errors import ConfigError, RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
+from spikearm.launch.newest import chosen
 from spikearm.launch.progress import StepProgress
 from spikearm.launch.run_folder import require_folder
 
@@ -30,12 +31,12 @@ class VideoCommand:
     """Draw a run as a film: the arm, the desired path (dark) and the one it took (teal), in real time.
 
     Attributes:
-        run: The run folder.
+        run: The run folder; by default the newest in runs/.
         out: The file; by default video.mp4 in the run folder.
         json: Print what was written as one JSON document on stdout.
     """
 
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    run: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="RUN")] = None
     out: Path | None = None
     json: bool = False
 
@@ -50,10 +51,14 @@ def _video(argv: Sequence[str]) -> int:
         VideoCommand,
         argv,
         prog="spikearm video",
-        examples=("spikearm video runs/20261121T120000Z-adaptive-loihi-iiwa14",),
+        examples=(
+            "spikearm video",
+            "spikearm video runs/20261121T120000Z-adaptive-loihi-iiwa14 --out arm.mp4",
+        ),
     )
-    path = command.out or command.run / "video.mp4"
-    record_video(command.run, path)
+    run = chosen(command.run)
+    path = command.out or run / "video.mp4"
+    record_video(run, path)
     console.print(f"video: {path}", highlight=False, soft_wrap=True)
     if command.json:
         print_json({"path": str(path), "bytes": path.stat().st_size})

@@ -8,6 +8,7 @@ _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1
 WHY_LATE = "other programs on the computer can make ticks late, too"
 """Said wherever late ticks are counted."""
 _EXPONENT_FROM = 1e7
+_ABBREVIATIONS = ("adc", "dac")
 _SMALL = ("no", "one", "two", "three")
 
 
@@ -27,6 +28,11 @@ def ms(seconds: float | None) -> str:
         return "–"
     value = 1e3 * seconds
     return f"{value:.{3 if value < 10 else 2 if value < 100 else 1}f} ms"
+
+
+def energy_term(name: str) -> str:
+    """A term of a cost model as people write it."""
+    return name.upper() if name in _ABBREVIATIONS else name.replace("_", " ")
 
 
 def mm(metres: float | None) -> str:
@@ -59,6 +65,11 @@ def times(ratio: float) -> str:
     if ratio < 0.95:
         return f"1/{three_digits(1 / ratio)} of"
     return "about the same as"
+
+
+def times_as_much(without_m: float, with_m: float) -> str:
+    """How much more it is without adaptation, to end a sentence; nothing for a run without any error."""
+    return f", {without_m / with_m:.3g} times as much" if with_m else ""
 
 
 def three_digits(value: float) -> str:

@@ -29,6 +29,19 @@ MIXED_PACE = 1.2
 (iiwa14): the loop begins to ring at 41 1/s, and at 49 1/s the error grows."""
 
 
+def require_equal_parts(n_neurons: int, n_ensembles: int) -> None:
+    """Refuse neurons that cannot be split into ensembles of one size.
+
+    Raises:
+        ConfigError: One of them is less than 1, or neurons would be left over.
+    """
+    if n_ensembles < 1 or n_neurons < 1 or n_neurons % n_ensembles:
+        raise ConfigError(
+            f"n_neurons={n_neurons} cannot be split into n_ensembles={n_ensembles} equal parts; both are at "
+            f"least 1, and the first is a multiple of the second, e.g. {max(n_ensembles, 1) * 100}."
+        )
+
+
 @dataclass(frozen=True)
 class AdaptiveNetwork:
     """Spiking neurons over the arm's state whose decoders learn the missing torque.
@@ -92,10 +105,7 @@ class AdaptiveNetwork:
                 f"state_share={self.state_share:g} must be from 0 up to but not 1, and the other neurons "
                 "need an encoder; without one all of them see the state."
             )
-        if self.n_ensembles < 1 or self.n_neurons < 1 or self.n_neurons % self.n_ensembles:
-            raise ConfigError(
-                f"n_neurons={self.n_neurons} cannot be split into n_ensembles={self.n_ensembles} equal parts."
-            )
+        require_equal_parts(self.n_neurons, self.n_ensembles)
         require_rule(self.rule)
 
     @property

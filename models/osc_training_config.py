@@ -23,7 +23,7 @@ class OscTrainingConfig:
         dead_time_share: Share of the states of a batch that are seen by neurons with dead time, as Loihi has
             them.
         decoder_noise: Variance of filtered spikes relative to the mean activity, for the decoders.
-        seed: Of states, weights and batches.
+        seed: Seed of states, weights and batches.
     """
 
     n_hidden1: int = 256

@@ -32,7 +32,7 @@ class TrainingConfig:
             weight, both relative to the largest weight into the same unit. Empty for exact weights.
         weight_noise_floor: Below what a device cannot scatter, in the same unit: 0, or negative where the
             smallest weight is not a conductance of 0.
-        seed: Of weights, batches and draws of neurons.
+        seed: Seed of weights, batches and draws of neurons.
     """
 
     n_features: int | None = None

@@ -196,6 +196,11 @@ class Episodes:
         info["saturated"] = batch.saturated.copy()
         return reward, info
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of all that ``info`` says of a step in one number."""
+        return (*self.rewards.names, "energy_j", "saturated")
+
     def goal_info(self) -> dict[str, Any]:
         """What ``info`` says after a reset, arrays of n_arms rows."""
         terms = self.rewards.of_goals(self.task.achieved, self.task.goal)

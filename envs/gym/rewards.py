@@ -40,6 +40,11 @@ class Rewards:
         self._radius = config.success_radius
         self._paid = tuple(name for name in ("action", "energy") if self._weights[name])
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the terms of every step are called, and what they follow from."""
+        return (self._distance, "is_success", "reward_goal", *(f"reward_{name}" for name in self._paid))
+
     def of_goals(self, achieved: FloatArray, desired: FloatArray) -> dict[str, Any]:
         """Distance, success and the terms that follow from them, each of shape (n,)."""
         distance, success, goal = _goal_terms(

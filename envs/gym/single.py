@@ -132,6 +132,11 @@ class ArmEnv(gymnasium.Env[Any, Any]):
             self.render()
         return self._observation(), float(reward[0]), terminated, False, info
 
+    @property
+    def info_numbers(self) -> tuple[str, ...]:
+        """Names of all entries of ``info`` after a step that are one number, which may be given a price."""
+        return self._episodes.numbers
+
     def render(self) -> Any:
         """A picture as the render mode says."""
         if self.render_mode is None:

@@ -17,13 +17,13 @@ class DynamixelConfig:
 
     Attributes:
         servo_port: Serial device.
-        servo_baudrate: [bit/s].
-        servo_ids: Numbers of the servos on the bus, from the first joint to the last.
+        servo_baudrate: Speed of the bus [bit/s].
+        servo_ids: Numbers of the servos, first joint to last.
         servo_nm_per_a: Torque per current [N m/A]; 1.78 is the XM430-W350's stall torque by its stall current
             at 12 V (4.1 N m, 2.3 A).
         servo_limit_a: Largest current [A].
-        servo_reversed: Servos that turn against their joint, by their numbers.
-        servo_watchdog_s: Silence on the bus after which the servos stop by themselves [s], in steps of 20 ms.
+        servo_reversed: Servos that turn against their joint, by number.
+        servo_watchdog_s: Silence on the bus that stops the servos [s]. It comes in steps of 20 ms.
     """
 
     servo_port: str = "/dev/ttyUSB0"

@@ -26,7 +26,7 @@ class LoihiConfig:
         pes_wgt_exp: Binary exponent of learned weights, each of which has 7 bits and a sign. A larger one
             widens their range and coarsens their steps; if it is too small, weights are cut and outputs
             stay too small. By default (None) chosen from the number of neurons that learn and their
-            firing rates: 2 for hundreds or thousands of neurons, 4 to 6 for tens.
+            firing rates: 3 for hundreds or thousands of neurons, 4 to 6 for tens.
         decode_tau_s: Filter of spikes that carry real values onto the chip or between ensembles [s].
     """
 

@@ -54,21 +54,22 @@ class AdaptivePayload:
 
     Attributes:
         arm: A shipped arm, or the path of an MJCF file.
-        sessions: Sessions; each has its own targets, network and noise, the same for every controller.
+        sessions: Sessions, each with its own targets and network. They and all noise are the same for every
+            controller.
         trials: Reaches of a session, out or back; learning goes on from one to the next.
-        last: Trials at the end of a session whose mean error is the result.
-        targets: Targets of a session, drawn at random and gone to in turn.
+        last: Last trials, whose mean error is the result.
+        targets: Targets of a session, drawn at random. They are gone to in turn.
         reach_s: Time of a trial [s].
-        perturbations: What the arm suffers, each a block of the table: "weight", the published 0.907 kg, or
+        perturbations: Loads and forces. Each is a block of the table: "weight", the published 0.907 kg, or
             a family of perturbations. By default the weight and the families held out from encoder training.
-        backends: Substrates of the full-size networks.
-        neurons: Sizes of the networks; the largest runs on all substrates, the others on the first one.
+        backends: Substrates, at full size. Smaller networks run on the first.
+        neurons: Sizes of the networks. The largest runs on all substrates, the others on the first one.
         learning_rules: Rules to learn by; the first in all rows, others in one row each.
         learning_rate: Of networks with an encoder; by default its own.
         raw_learning_rate: Of networks on the state itself; by default the best that was found for it.
         pid_ki: Integral gain of PID control in the task's axes [1/s^3]; by default the best of four, in
             sessions of other seeds.
-        seed: Of the first session.
+        seed: Seed of the first session.
     """
 
     arm: str = "iiwa14"

@@ -42,16 +42,17 @@ class CenterOut:
 
     Attributes:
         arm: A shipped arm, or the path of an MJCF file; it must move and turn in all directions.
-        sessions: Sessions; each turns the cube of targets and draws turns, networks and devices anew.
-        rounds: How often a session goes through the eight targets, out and back.
+        sessions: Sessions, each with the cube of targets turned. Turns, networks and devices, too, are drawn
+            anew.
+        rounds: Rounds to the eight targets and back in a session.
         distance_m: From the centre to each target [m].
-        turn_rad: Change of orientation on the way to each target [rad].
+        turn_rad: Turn on the way to each target [rad].
         reach_s: Time of a reach, out or back [s].
-        forms: Forms of the control law, each a block of the table: "published" damps all motion,
+        forms: Forms of the control law. Each is a block of the table: "published" damps all motion,
             "feedforward" knows the target's velocity and acceleration.
-        stages: Stages of the spiking controller that are rows on the reference substrate.
+        stages: Stages of the spiking controller. Each is a row, on the reference substrate.
         backends: Substrates that run its last stage.
-        seed: Of the first session; nothing was tuned on those of the default.
+        seed: Seed of the first session; nothing was tuned on those of the default.
     """
 
     arm: str = "iiwa14"

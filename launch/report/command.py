@@ -9,11 +9,11 @@ from pathlib import Path
 
 import tyro
 
-from spikearm.errors import RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import say
-from spikearm.launch.recovery import RUN_NAME, run_folders_in, unrecovered
-from spikearm.launch.report.run_data import COMPARE_NAME, expand
+from spikearm.launch.newest import newest
+from spikearm.launch.recovery import unrecovered
+from spikearm.launch.report.run_data import expand
 from spikearm.launch.run_folder import require_folder, whole_file
 
 REPORT_NAME = "report.html"
@@ -57,7 +57,7 @@ def _report(argv: Sequence[str]) -> int:
             "spikearm report runs/*-loihi-* runs/*-crossbar-* --out side-by-side.html",
         ),
     )
-    folders = command.run or (newest(Path("runs")),)
+    folders = command.run or (newest(),)
     path = write_report(folders, command.out or _page_of(folders))
     size = path.stat().st_size
     say(f"report: {path} ({size / 1e6:.1f} MB); open it in a browser.")
@@ -91,22 +91,6 @@ def write_report(folders: Sequence[Path], path: Path) -> Path:
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
-
-
-def newest(runs: Path) -> Path:
-    """The run or comparison that was begun last.
-
-    Raises:
-        RunFolderError: There is none.
-    """
-    folders = [p for p in runs.glob("*") if p.is_dir()]
-    found = [
-        p for p in folders if (p / RUN_NAME).exists() or (p / COMPARE_NAME).exists() or run_folders_in(p)
-    ]
-    if not found:
-        raise RunFolderError(f"no run in {runs.resolve()}; make one with `spikearm run`, or name its folder.")
-    # Their names begin with the time.
-    return max(found, key=lambda p: p.name)
 
 
 if __name__ == "__main__":

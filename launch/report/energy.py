@@ -9,7 +9,7 @@ from typing import Any
 from spikearm.launch.report.plot import axis, layout, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section, Table
-from spikearm.launch.words import of_run, si, times
+from spikearm.launch.words import energy_term, of_run, si, times
 
 _MOST_DECADES = 6
 _BOTTOM_UP, _CHIP, _MEASURED = "bottom-up model", "chip-anchored", "measured here"
@@ -77,7 +77,7 @@ def _tiers(run: RunData) -> tuple[float, float | None, float | None]:
 def _by_term(run: RunData) -> Figure:
     """One run: every term of the model, its sum, and the other tiers below them."""
     terms = run.summary["energy_model_j_per_tick"]
-    parts = ((t.replace("_", " "), j) for t, j in terms.items() if t != "total" and j)
+    parts = ((energy_term(t), j) for t, j in terms.items() if t != "total" and j)
     bars = sorted(parts, key=lambda bar: -bar[1])
     bottom_up, chip, measured = _tiers(run)
     tiers = [
@@ -148,7 +148,7 @@ def _ledger(run: RunData, n_runs: int) -> list[tuple[str, Table]]:
         return []
     rows = [
         [
-            line["term"].replace("_", " "),
+            energy_term(line["term"]),
             line["tier"],
             line["operation"].replace("_", " "),
             f"{line['per_tick']:.4g}",

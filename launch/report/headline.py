@@ -10,9 +10,8 @@ from spikearm.launch.config import NETWORKED
 from spikearm.launch.report.conditions import perturbation_words, warning
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Section, Table
-from spikearm.launch.report.tracking import times_as_much
 from spikearm.launch.summary import late_rms_m
-from spikearm.launch.words import last_reaches, mm, ms, si
+from spikearm.launch.words import last_reaches, mm, ms, si, times_as_much
 
 _REPEATED = "The same settings, versions and seed give the same log, byte for byte apart from measured times."
 Tile = tuple[str, str, str]
@@ -62,7 +61,19 @@ def notes(runs: Sequence[RunData]) -> list[str]:
             found.append(
                 f"{run.label}: a torque limit was reached in {run.summary['saturated_ticks']} ticks."
             )
+        if run.summary["lagging_ticks"]:
+            found.append(f"{run.label}: {_lagging(run)}")
     return found
+
+
+def _lagging(run: RunData) -> str:
+    """Ticks that were held back, and what of it: who wonders why little was learned, looks on top."""
+    stood_still = ", and learning stood still in them" if run.adaptive else ""
+    return (
+        f"in {run.summary['lagging_ticks']:,} of {run.summary['n_ticks']:,} ticks the torque lagged behind "
+        "what was asked for, because no torque may change faster than "
+        f"{run.config.torque_rate_nm_s:g} N m/s{stood_still}."
+    )
 
 
 def provenance(runs: Sequence[RunData]) -> Section:
@@ -126,9 +137,9 @@ def _table(runs: Sequence[RunData]) -> Table:
         "error, all",
         "tick p50",
         "tick p99",
-        "missed",
+        "deadlines missed",
         "energy, bottom-up",
-        "energy, chip",
+        "energy, chip-anchored",
     ]
     rows = []
     for run in runs:

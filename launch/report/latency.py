@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from spikearm.launch.config import NETWORKED
 from spikearm.launch.report.plot import WARN, annotation, axis, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section, Table
@@ -37,8 +38,9 @@ def latency(runs: Sequence[RunData]) -> Section:
 
 
 def _stages(run: RunData) -> dict[str, FloatArray]:
-    """Known times of each stage [s], the whole tick last."""
-    times = {stage: run.column(f"latency_{stage}_s") for stage in STAGES}
+    """Known times of each stage that the run has [s], the whole tick last."""
+    stages = [stage for stage in STAGES if stage != "network" or run.config.controller in NETWORKED]
+    times = {stage: run.column(f"latency_{stage}_s") for stage in stages}
     times[_WHOLE] = whole_ticks_s(run.ticks)
     known = {name: values[np.isfinite(values)] for name, values in times.items()}
     return {name: values for name, values in known.items() if values.size}
@@ -83,7 +85,7 @@ def _common(runs: Sequence[RunData]) -> str:
 
 
 def _percentiles(runs: Sequence[RunData], stages: list[dict[str, FloatArray]]) -> Figure:
-    names = [*STAGES, _WHOLE]
+    names = [name for name in (*STAGES, _WHOLE) if any(name in times for times in stages)]
     data = []
     for i, (run, times) in enumerate(zip(runs, stages, strict=True)):
         shift = 0.0 if len(runs) == 1 else 0.6 * (i / (len(runs) - 1) - 0.5)

@@ -18,14 +18,13 @@ from spikearm.errors import JournalError, RunFolderError
 from spikearm.hardware.conductances import Conductances
 from spikearm.launch.conductances import load_conductances
 from spikearm.launch.config import NETWORKED, RunConfig
-from spikearm.launch.recovery import RUN_NAME, left_out, run_folders_in, settings_of, summary_of
+from spikearm.launch.newest import COMPARE_NAME
+from spikearm.launch.recovery import RUN_NAME, left_out, require_log, run_folders_in, settings_of, summary_of
 from spikearm.launch.report.plot import run_colour
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 from spikearm.launch.spikes import Spikes
 from spikearm.launch.summary import column, late_rms_m, leading, n_late, rmse_by_trial
 from spikearm.records import FloatArray
-
-COMPARE_NAME = "compare.json"
 
 _log = logging.getLogger(__name__)
 
@@ -154,6 +153,7 @@ def _load(folder: Path, label: str | None) -> RunData:
         return replace(_load(folder / WITHOUT_ADAPTATION, None), label="without adaptation")
     if has_log(folder) and not has_ticks(folder):
         raise JournalError(f"{folder} has no ticks: there is nothing to report.")
+    require_log(folder)
     ticks = read_ticks(folder)
     if leading(ticks).all():
         raise JournalError(

@@ -130,7 +130,7 @@ def _wear(wear: Sequence[dict[str, Any]]) -> Table:
         ]
         for w in wear
     ]
-    head = ["matrix", "devices", "SET mean / most", "RESET mean / most", "endurance spent"]
+    head = ["matrix", "devices", "SET mean / most", "RESET mean / most", "share of endurance spent"]
     return Table([*head, "at the end of range", "stuck", "lifetime"], rows)
 
 

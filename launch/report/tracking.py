@@ -11,7 +11,7 @@ from spikearm.launch.report.plot import DASHES, GHOST, axis, layout, legend_px, 
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.summary import late_rms_m
-from spikearm.launch.words import last_reaches, mm
+from spikearm.launch.words import last_reaches, mm, times_as_much
 
 
 def tracking(runs: Sequence[RunData]) -> Section:
@@ -71,8 +71,3 @@ def _best(group: Sequence[RunData], n_groups: int) -> str:
     of = "" if n_groups == 1 else f" of {len(group)} runs of the same task"
     last = last_reaches(run.n_late for run in group)
     return f"Least in the {last}{of}: {best.label}, {mm(best.late_m)}."
-
-
-def times_as_much(without_m: float, with_m: float) -> str:
-    """How much more it is without adaptation, to end a sentence; nothing for a run without any error."""
-    return f", {without_m / with_m:.3g} times as much" if with_m else ""

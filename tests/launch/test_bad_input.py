@@ -149,7 +149,7 @@ def test_unwritable_folder_is_refused_before_any_work(spikearm, tmp_path, monkey
         monkeypatch.setattr(module, "compose", lambda config: pytest.fail("composed first"))
     (tmp_path / "file").touch()
     ended = spikearm(command, "--out", tmp_path / "file" / "runs", "--json")
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (2, "")
     assert "RunFolderError: cannot make run folder" in ended.err
     assert "choose another place with --out" in ended.err
 
@@ -188,7 +188,7 @@ def test_film_of_a_format_that_is_none_is_refused_before_the_run(refused, tmp_pa
 
 def test_recover_of_no_folder_is_refused(spikearm, tmp_path):
     ended = spikearm("logs", "recover", tmp_path / "none", "--json")
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (2, "")
     assert "no run folder" in ended.complaint
 
 

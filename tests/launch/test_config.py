@@ -167,3 +167,16 @@ def test_remote_network_is_waited_for_less_than_a_tick_in_real_time():
         RunConfig(realtime=True, substrate_at="local:network", substrate_wait_s=1e-3)
     with pytest.raises(ConfigError, match="would hold up a real-time tick"):
         RunConfig(realtime=True, substrate_at="local:network", substrate_wait_s=3e-4, network=fast)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_neurons": 0}, "n_neurons=0 cannot be split into n_ensembles=1 equal parts; both are at least 1"),
+        ({"n_neurons": 100, "n_ensembles": 3}, "the first is a multiple of the second, e.g. 300"),
+        ({"committee": 0}, "committee must be at least 1, not 0"),
+    ],
+)
+def test_network_that_cannot_be_is_refused_before_anything_is_composed(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        NetworkConfig(**settings)

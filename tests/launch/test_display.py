@@ -13,7 +13,8 @@ from spikearm.launch import display
 from spikearm.launch.config import RunConfig
 from spikearm.launch.display import LivePanel, ReachLines, error_bars, say, show_summary
 from spikearm.launch.run import execute
-from spikearm.launch.words import si, three_digits
+from spikearm.launch.summary import late_rms_m
+from spikearm.launch.words import energy_term, si, three_digits
 from spikearm.records import Pose
 
 
@@ -34,7 +35,8 @@ def test_a_line_per_reach_where_there_is_no_terminal(config):
     console = terminal(False)
     with LivePanel(config, "title", terminal=console) as panel:
         finished = execute(config, on_tick=panel.on_tick)
-    lines = [line for line in shown(console).splitlines() if "reach" in line]
+    first, *lines = shown(console).splitlines()
+    assert first == "title: 3 reaches of 0.02 s; preparing"
     expected = [
         f"title: reach {i + 1}/3, rmse {1e3 * error:.2f} mm"
         for i, error in enumerate(finished.summary["rmse_m_by_trial"])
@@ -184,3 +186,58 @@ def test_use_of_the_substrate_is_one_line_where_it_is_known(short_run, capsys):
 def test_words_between_colons_are_no_pictures(capsys):
     say("osc on iiwa14 at local:robot: 10 ticks")
     assert capsys.readouterr().err == "osc on iiwa14 at local:robot: 10 ticks\n"
+
+
+def test_error_without_adaptation_stands_beside_the_one_with_it(short_run, capsys):
+    show_summary(short_run.summary)
+    bars, _, table = capsys.readouterr().err.partition("tracking error")
+    with_m = short_run.summary["rmse_m_by_trial"]
+    without_m = short_run.summary["rmse_m_by_trial_without_adaptation"]
+    rows = [line.split("reach")[1] for line in bars.splitlines() if " mm" in line]
+    for row, one, other in zip(rows, with_m, without_m, strict=True):
+        assert row.split("█")[-1].replace("░", "").split() == [
+            f"{1e3 * one:.2f}",
+            "mm",
+            f"{1e3 * other:.2f}",
+            "mm",
+        ]
+    late_m, without_late_m = late_rms_m(with_m), late_rms_m(without_m)
+    said = " ".join(table.split())
+    assert f"last two reaches {1e3 * late_m:.2f} mm with adaptation" in said
+    times = f"{without_late_m / late_m:.3g} times as much"
+    assert f"the same without {1e3 * without_late_m:.2f} mm, {times}" in said
+
+
+def test_run_without_a_baseline_says_nothing_of_one(short_run, capsys):
+    summary = dict(short_run.summary)
+    del summary["rmse_m_by_trial_without_adaptation"]
+    show_summary(summary)
+    assert "without" not in capsys.readouterr().err.split("energy, bottom-up")[0]
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_reaches_without_adaptation_are_followed_too(tmp_path, is_terminal):
+    console = terminal(is_terminal)
+    config = RunConfig(trials=1, duration_s=0.2, distance_m=0.01, out=tmp_path)
+    with LivePanel(config, "title", terminal=console) as panel:
+        execute(config, on_tick=panel.on_tick, on_first_tick=panel.on_first_tick)
+    assert shown(console).count("first the same reaches without adaptation") >= 1
+    if not is_terminal:
+        assert shown(console).splitlines()[:2] == [
+            "title: 1 reach of 0.2 s; preparing",
+            "title: first the same reaches without adaptation",
+        ]
+
+
+def test_run_without_a_network_has_no_stage_of_it(config, short_run, capsys):
+    show_summary(execute(config).summary)
+    assert "network 0." not in capsys.readouterr().err
+    show_summary(short_run.summary)
+    assert "network 0." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("term", "words"), [("adc", "ADC"), ("row_driver", "row driver"), ("neurons", "neurons")]
+)
+def test_terms_of_energy_are_written_as_people_do(term, words):
+    assert energy_term(term) == words

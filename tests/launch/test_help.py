@@ -13,7 +13,7 @@ import pytest
 
 from spikearm.envs.perturbation import Perturbation
 from spikearm.launch.config import RunConfig
-from spikearm.launch.help import help_text, option_groups, plain
+from spikearm.launch.help import help_text, option_groups, plain, statement
 from spikearm.launch.main import COMMANDS
 from spikearm.launch.run_command import RunCommand
 
@@ -47,6 +47,35 @@ def test_help_fits_a_screen_and_has_an_example(spikearm, command, columns, heigh
     examples = shown.split("examples:\n")[1].split("options:\n")[0].split("\n\n")[0].splitlines()
     assert examples
     assert all(line.startswith(f"  spikearm {command}") for line in examples)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_line_of_the_short_help_is_a_whole_statement(spikearm, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", str(SCREEN_LINES))
+    options = spikearm(*command.split(), "--help").out.split("options:\n")[1]
+    assert "..." not in options.replace("NAME ...", "").replace("N ...", "").replace("[RUN ...]", "")
+    lines = [line for line in options.splitlines() if line.startswith("  ") and not line.startswith("   ")]
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        flag, _, about = line.strip().partition("  ")
+        about = about.strip() or options.split(line)[1].split(after or None)[0].strip()
+        assert re.match(r"[\w\"].*\w", about), f"{flag} says nothing"
+
+
+@pytest.mark.parametrize(
+    ("about", "room", "said"),
+    [
+        ("Short enough.", 20, "Short enough."),
+        ("One sentence. Another one.", 20, "One sentence."),
+        ("What it is; by default 10, or more.", 20, "What it is."),
+        ("Three of them: a, b or c, of which two are better.", 25, "Three of them."),
+        ("A name (or a path; see there) that counts.", 30, "A name."),
+        ("First. Second one. Third one, which is long.", 20, "First. Second one."),
+        ("Nothing of this fits there at all", 10, ""),
+    ],
+)
+def test_texts_are_cut_where_a_statement_ends(about, room, said):
+    assert statement(about, room) == said
 
 
 def test_help_that_is_cut_says_where_the_rest_is(spikearm, monkeypatch):
@@ -116,7 +145,8 @@ def test_switch_that_is_on_is_shown_by_what_turns_it_off():
     ("command", "usage"),
     [
         ("report", "usage: spikearm report [RUN ...] [OPTIONS]"),
-        ("logs recover", "usage: spikearm logs recover RUN [OPTIONS]"),
+        ("logs recover", "usage: spikearm logs recover [RUN] [OPTIONS]"),
+        ("completion", "usage: spikearm completion SHELL [OPTIONS]"),
         ("run", "usage: spikearm run [OPTIONS]"),
     ],
 )
@@ -145,7 +175,15 @@ def test_markup_becomes_plain_text():
             ("run", "--force-n", "1", "2"),
             "ConfigError: Missing value for argument '--force-n'. Expected 3 values.",
         ),
-        (("logs", "export"), "ConfigError: missing: RUN, --to."),
+        (("run", "--force-n", "1", "x", "3"), "ConfigError: --force-n takes three numbers, not '1 x 3'."),
+        (
+            ("run", "--joint-friction", "a"),
+            "ConfigError: --joint-friction takes a number, or one per joint, not 'a'.",
+        ),
+        (("run", "--backend"), "ConfigError: --backend takes a value. `spikearm run --help` explains"),
+        (("run", "--trials", "1", "--seed"), "ConfigError: --seed takes a value."),
+        (("robot", "key"), "ConfigError: missing: FILE."),
+        (("logs", "export"), "ConfigError: missing: --to."),
         (("completion",), "ConfigError: missing: {bash,zsh,fish}."),
         (("nothing",), "UnknownNameError: no command named 'nothing'."),
     ],

@@ -39,7 +39,7 @@ def export(spikearm, short_run, tmp_path):
 def test_file_in_a_folder_that_is_not_there_is_explained(spikearm, short_run, tmp_path, words):
     path = tmp_path / "none" / "a.csv"
     ended = spikearm(*words, short_run.folder, "--out", path)
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (2, "")
     assert f"RunFolderError: no folder {path.parent} to put a.csv in; make it first." in ended.complaint
 
 
@@ -171,6 +171,6 @@ def test_run_without_network_has_nothing_for_neurobench(spikearm, tmp_path):
 
 def test_folder_that_is_not_there_is_explained(spikearm, tmp_path):
     ended = spikearm("logs", "export", tmp_path / "none", "--to", "csv")
-    assert ended.code == 1
+    assert ended.code == 2
     assert "no run folder" in ended.complaint
     assert "`spikearm run` makes one" in ended.complaint

@@ -133,7 +133,7 @@ def test_report_of_a_killed_comparison_has_its_runs(spikearm, killed_comparison,
 
 def test_recovery_of_a_comparison_names_its_runs(spikearm, killed_comparison):
     ended = spikearm("logs", "recover", killed_comparison)
-    assert ended.code == 1
+    assert ended.code == 2
     wanted = "recover its runs one by one: 20990101T000001Z-reference, 20990101T000002Z-loihi."
     assert wanted in ended.complaint
 

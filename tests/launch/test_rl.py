@@ -85,6 +85,12 @@ def test_environment_is_found_by_its_name():
     env.close()
 
 
+def test_misspelt_cost_is_refused_when_the_environment_is_made():
+    wanted = r"no entry of info that is one number named 'energy_modl_j'.*Did you mean 'energy_model_j'\?"
+    with pytest.raises(UnknownNameError, match=wanted):
+        gymnasium.make(NAME, arm="planar2", energy_cost={"energy_modl_j": 100.0})
+
+
 def test_gymnasium_has_nothing_to_say(named):
     check_env(named.unwrapped, skip_render_check=True)
 

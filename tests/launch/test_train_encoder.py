@@ -93,7 +93,7 @@ def test_model_card_says_how_to_make_the_weights_again(spikearm, tmp_path):
 def test_place_that_cannot_be_written_is_refused_before_training(spikearm, tmp_path):
     (tmp_path / "file").touch()
     ended = spikearm(*TINY, "--out", tmp_path / "file" / "weights")
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (2, "")
     assert "RunFolderError: cannot make" in ended.complaint
     assert "drawing" not in ended.err
 

@@ -35,7 +35,7 @@ def test_film_shows_an_arm_that_moves(spikearm, run, tmp_path):
 def test_computer_that_cannot_draw_is_explained(spikearm, run, tmp_path, monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "nonsense")
     ended = spikearm("video", run, "--out", tmp_path / "film.mp4")
-    assert ended.code == 1
+    assert ended.code == 2
     assert "nothing here can draw: nonsense: " in ended.complaint
     assert "apt-get install libegl1" in ended.complaint
 
@@ -56,5 +56,5 @@ def test_each_way_to_draw_is_tried(run, tmp_path, monkeypatch):
 
 def test_film_of_no_run_is_explained(spikearm, tmp_path):
     ended = spikearm("video", tmp_path / "none")
-    assert ended.code == 1
+    assert ended.code == 2
     assert "no run folder" in ended.complaint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import gymnasium
@@ -13,7 +14,7 @@ from spikearm.envs.gym.checks import check_choice, check_number, floats
 from spikearm.envs.gym.single import ArmEnv
 from spikearm.envs.gym.wrappers.perturbation_schedule import PerturbationSchedule
 from spikearm.errors import ConfigError
-from spikearm.records import Cost, FloatArray, JointState, OpCounts, Pose
+from spikearm.records import NO_COUNTS, Cost, FloatArray, JointState, OpCounts, Pose
 from spikearm.timesteps import n_steps
 
 TargetT = TypeVar("TargetT")
@@ -57,6 +58,11 @@ class TickCommand(Protocol):
 
 class TickController(Protocol[TargetT_contra]):
     """What turns states into torque, once per tick; the controllers of ``spikearm.controller`` do."""
+
+    @property
+    def idle_cost(self) -> Cost:
+        """Cost of a tick without an operation: nothing, in each of the terms that there are."""
+        ...
 
     def reset(self) -> None:
         """Start anew, learned weights included."""
@@ -230,6 +236,12 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
             return [("factor on the stiffness", GAIN_SPAN, "times")]
         return [(f"velocity of the set point along {'xyz'[a]}", SPEED_M_S, "m/s") for a in self._axes]
 
+    @property
+    def info_numbers(self) -> tuple[str, ...]:
+        """Names of all entries of ``info`` after a step that are one number, which may be given a price."""
+        counted = _costs_of(_Idle(self._controller.idle_cost), self._tick_s, timed=self._timed)
+        return (*self._arm_env.info_numbers, *counted, "ticks_lagging")
+
     def close(self) -> None:
         """Release controller and environment."""
         self._controller.close()
@@ -305,6 +317,17 @@ _INSIDE = (
 def _add(totals: dict[str, float], more: Mapping[str, float]) -> None:
     for name, value in more.items():
         totals[name] = totals.get(name, 0.0) + value
+
+
+@dataclass(frozen=True)
+class _Idle:
+    """A tick in which nothing was done."""
+
+    cost: Cost
+    counts: OpCounts = NO_COUNTS
+    torque: FloatArray = field(default_factory=lambda: np.zeros(0))
+    law_s: float = 0.0
+    network_s: float = 0.0
 
 
 def _costs_of(command: TickCommand, tick_s: float, *, timed: bool) -> dict[str, float]:

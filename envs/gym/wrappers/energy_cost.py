@@ -12,6 +12,9 @@ from gymnasium.utils import RecordConstructorArgs
 from spikearm.envs.gym.checks import check_number
 from spikearm.errors import ConfigError, UnknownNameError
 
+_ADD_NO_NUMBER = ("gymnasium.", "spikearm.")
+"""Packages whose wrappers add no entry to ``info`` in each step that is one number."""
+
 
 class EnergyCost(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Subtracts weighted entries of ``info`` from the reward: joules, seconds, spikes.
@@ -30,6 +33,8 @@ class EnergyCost(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     Raises:
         ConfigError: There is no weight, or one is negative or not finite.
+        UnknownNameError: ``info`` has no such entry. Where a wrapper of your own stands in between, which
+            may add some, the first step tells.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], weights: Mapping[str, float]) -> None:
@@ -37,7 +42,10 @@ class EnergyCost(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             raise ConfigError(
                 f"EnergyCost needs at least one weight by name, e.g. {{'energy_j': 0.1}}; got {weights!r}."
             )
+        known = _known_numbers(env)
         for name, weight in weights.items():
+            if known is not None and name not in known:
+                raise UnknownNameError("entry of info that is one number", str(name), known)
             check_number(f"weight of {name}", weight)
         RecordConstructorArgs.__init__(self, weights=dict(weights))
         gymnasium.Wrapper.__init__(self, env)
@@ -58,6 +66,18 @@ class EnergyCost(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             cost += weight * _number(name, info[name])
         paid = info.get("reward_cost", 0.0) - cost  # this wrapper may stand around another one
         return observed, float(reward) - cost, terminated, truncated, info | {"reward_cost": paid}
+
+
+def _known_numbers(env: gymnasium.Env[Any, Any]) -> tuple[str, ...] | None:
+    """What ``info`` has that can be given a price; None if that is not known before the first step."""
+    known: tuple[str, ...] = ()
+    while not hasattr(type(env), "info_numbers"):
+        if not (isinstance(env, gymnasium.Wrapper) and type(env).__module__.startswith(_ADD_NO_NUMBER)):
+            return None
+        if isinstance(env, EnergyCost):
+            known = ("reward_cost",)
+        env = env.env
+    return (*env.get_wrapper_attr("info_numbers"), *known)
 
 
 def _number(name: str, value: Any) -> float:

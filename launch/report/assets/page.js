@@ -23,7 +23,7 @@ const options = {
 
 // A scene is as high as its figure, whatever the width: where that is narrow, the camera stands farther away.
 function stepBack(eye, figure) {
-  const far = Math.min(1.5, Math.max(1, (1.05 * figure.clientHeight) / figure.clientWidth));
+  const far = Math.min(1.8, Math.max(1, (1.25 * figure.clientHeight) / figure.clientWidth));
   for (const axis of ["x", "y", "z"]) eye[axis] *= far;
 }
 

@@ -46,6 +46,10 @@ class Spring:
     def __post_init__(self):
         self.dynamics = MujocoDynamics(ARM)
 
+    @property
+    def idle_cost(self):
+        return Cost(0.0, dict.fromkeys(COST.energy_j, 0.0), 0.0)
+
     def reset(self):
         self.n_resets += 1
 
@@ -378,11 +382,46 @@ def test_hindsight_keeps_costs_only_if_it_is_told_to(make, copied, share_without
     assert np.isin(rewards, (-1.0, 0.0)).mean() == pytest.approx(share_without_cost, abs=0.1)
 
 
-def test_cost_of_what_is_not_counted_is_refused(make):
-    env = EnergyCost(make(arm="planar2"), {"energy": 1.0})
+def test_cost_of_what_is_not_counted_is_refused_when_it_is_made(make):
+    wanted = r"no entry of info that is one number named 'energy'.*Did you mean 'energy_j'"
+    with pytest.raises(UnknownNameError, match=wanted):
+        EnergyCost(make(arm="planar2"), {"energy": 1.0})
+
+
+def test_price_of_a_term_of_the_controllers_substrate_is_checked_when_it_is_made(make):
+    env = controlled(make)
+    assert EnergyCost(env, {"energy_model_synapses_j": 1.0}).env is env
+    wanted = r"named 'energy_model_synapse_j'.*Did you mean 'energy_model_synapses_j'"
+    with pytest.raises(UnknownNameError, match=wanted):
+        EnergyCost(env, {"energy_model_synapse_j": 1.0})
+
+
+class Counting(gymnasium.Wrapper):
+    """A wrapper as anybody may write one: it adds to ``info``."""
+
+    def step(self, action):
+        *outcome, info = self.env.step(action)
+        return *outcome, info | {"steps": 1}
+
+
+def test_prices_may_be_of_what_another_wrapper_adds_which_the_first_step_tells(make):
+    env = EnergyCost(Counting(make(arm="planar2")), {"steps": 2.0})
     env.reset(seed=1)
-    with pytest.raises(UnknownNameError, match=r"no entry of info named 'energy'.*Did you mean 'energy_j'"):
+    assert env.step(np.zeros(2))[-1]["reward_cost"] == -2.0
+    env = EnergyCost(Counting(make(arm="planar2")), {"step": 2.0})
+    env.reset(seed=1)
+    with pytest.raises(UnknownNameError, match="no entry of info named 'step'"):
         env.step(np.zeros(2))
+
+
+@pytest.mark.parametrize("inside", [{}, {"reward_weights": {"action": 0.1, "energy": 0.1}}])
+@pytest.mark.parametrize("ticked", [False, True])
+def test_every_number_of_info_is_named_before_the_first_step(make, inside, ticked):
+    env = controlled(make, inside=inside, timed=True) if ticked else make(arm="planar2", **inside)
+    named = env.get_wrapper_attr("info_numbers")
+    env.reset(seed=1)
+    *_, info = env.step(np.zeros(2))
+    assert sorted(named) == sorted(name for name, value in info.items() if np.ndim(value) == 0)
 
 
 @pytest.mark.parametrize(
@@ -464,7 +503,10 @@ def test_options_that_are_none_are_refused_by_a_schedule(make, options, message)
 
 
 def test_entry_of_info_that_is_no_number_has_no_price(make):
-    env = EnergyCost(make(arm="planar2"), {"torque_nm": 1.0})
+    wanted = "no entry of info that is one number named 'torque_nm'"
+    with pytest.raises(UnknownNameError, match=wanted):
+        EnergyCost(make(arm="planar2"), {"torque_nm": 1.0})
+    env = EnergyCost(Counting(make(arm="planar2")), {"torque_nm": 1.0})
     env.reset(seed=1)
     with pytest.raises(ConfigError, match="torque_nm of info is not one number and has no price"):
         env.step(np.zeros(2))

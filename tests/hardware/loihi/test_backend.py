@@ -173,6 +173,15 @@ def test_compiling_changes_no_default_of_nengo(make_network, compiled):
     assert (nengo.LIF.state["voltage"], nengo.Ensemble.max_rates.default) == before
 
 
+def test_advice_on_saturated_errors_is_given_once(make_network, compiled, drive, caplog):
+    program = compiled(make_network())
+    with caplog.at_level(logging.WARNING, logger="spikearm.hardware.loihi"):
+        for i in range(4):
+            program.step(drive(i, error=((-1) ** i * 100.0, 0.0)))
+    assert [record.getMessage().count("pes_error_scale") for record in caplog.records] == [1, 0]
+    assert "less than chip min" in caplog.records[1].getMessage()
+
+
 def test_saturated_errors_are_logged_once(make_network, compiled, drive, caplog):
     program = compiled(make_network())
     with caplog.at_level(logging.WARNING, logger="spikearm.hardware.loihi"):
@@ -180,3 +189,5 @@ def test_saturated_errors_are_logged_once(make_network, compiled, drive, caplog)
             program.step(drive(i, error=(100.0, 0.0)))  # 5 times the torque scale
     assert len(caplog.records) == 1
     assert "Received PES error greater than chip max" in caplog.text
+    assert "learning is slower while they last, not wrong" in caplog.text
+    assert "A smaller pes_error_scale (--pes-error-scale, LoihiConfig) takes larger errors" in caplog.text

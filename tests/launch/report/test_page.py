@@ -14,6 +14,7 @@ from spikearm.controller.ticklog import read_ticks
 from spikearm.launch.compare import compare
 from spikearm.launch.config import RunConfig
 from spikearm.launch.display import LivePanel
+from spikearm.launch.report.command import write_report
 from spikearm.launch.report.conditions import load_runs
 from spikearm.launch.report.page import sections
 from spikearm.launch.summary import column
@@ -252,14 +253,14 @@ def test_newest_run_is_reported_without_naming_it(spikearm, runs, tmp_path, monk
     [
         ((), "no run in .*; make one with `spikearm run`, or name its folder"),
         (("none",), "no run folder none; `spikearm run` makes one"),
-        (("empty",), "empty holds no tick log"),
+        (("empty",), "empty holds no tick log: there is neither ticks.parquet nor ticks.journal in it"),
     ],
 )
 def test_nothing_to_report_is_explained(spikearm, tmp_path, monkeypatch, words, message):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
     ended = spikearm("report", *words)
-    assert ended.code == 1
+    assert ended.code == 2
     assert re.search(message, ended.complaint)
 
 
@@ -270,3 +271,26 @@ def test_page_of_several_runs_leaves_their_own_alone(spikearm, short_run, tmp_pa
         (folder / "report.html").write_text("its own")
     assert spikearm("report", *folders, "--json").document["path"] == str(tmp_path / "side-by-side.html")
     assert all((folder / "report.html").read_text() == "its own" for folder in folders)
+
+
+def test_ticks_in_which_learning_stood_still_are_on_top(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs["reference"], run)
+    summary = json.loads((run / "summary.json").read_text())
+    for n, said in ((0, False), (123, True)):
+        (run / "summary.json").write_text(json.dumps(summary | {"lagging_ticks": n}))
+        page = write_report([run], tmp_path / "page.html").read_text()
+        words = (
+            "in 123 of 600 ticks the torque lagged behind what was asked for, because no torque may change "
+            "faster than 1000 N m/s, and learning stood still in them."
+        )
+        assert (words in page) == said
+    assert "learning stood still" not in write_report([runs["osc"]], tmp_path / "osc.html").read_text()
+
+
+def test_run_without_a_network_spends_no_time_on_one(runs):
+    stages = figures([runs["osc"]])["latency-stages"].layout["yaxis"]["ticktext"]
+    assert stages == ["read", "law", "write", "log", "whole tick"]
+    shown = figures([runs["osc"], runs["reference"]])["latency-stages"]
+    row = shown.layout["yaxis"]["ticktext"].index("network")
+    assert {t["name"] for t in shown.data if round(t["y"][0]) == row} == {"reference"}
