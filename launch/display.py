@@ -253,9 +253,8 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     if summary["saturated_ticks"]:
         rows.append(("torque limit reached", f"in {summary['saturated_ticks']} ticks"))
     if summary["lagging_ticks"]:
-        rows.append(
-            ("torque lagged behind", f"in {summary['lagging_ticks']} ticks: no network learns in them")
-        )
+        stood_still = ": the network does not learn in them" if summary["controller"] == "adaptive" else ""
+        rows.append(("torque lagged behind", f"in {summary['lagging_ticks']} ticks{stood_still}"))
     if summary["fallback_ticks"]:
         rows.append(
             ("network's output not used", f"in {summary['fallback_ticks']} ticks: stale or not finite")

@@ -108,13 +108,13 @@ def _lagging(table: pa.Table, config: RunConfig, folder: Path) -> int:
     n_lagging = lagging_ticks(table, config)
     if n_lagging > _MANY_LAG * table.num_rows:
         _log.warning(
-            "%s: in %d of %d ticks the torque, held to %g N m/s, lagged behind; a network does not learn in "
-            "such ticks. Let reaches be slower or shorter (--duration-s, --distance-m), or raise "
-            "--torque-rate-nm-s where the arm allows it.",
+            "%s: in %d of %d ticks the torque, held to %g N m/s, lagged behind%s. Let reaches be slower or "
+            "shorter (--duration-s, --distance-m), or raise --torque-rate-nm-s where the arm allows it.",
             folder,
             n_lagging,
             table.num_rows,
             config.torque_rate_nm_s,
+            "; the network does not learn in such ticks" if config.controller == "adaptive" else "",
         )
     return n_lagging
 

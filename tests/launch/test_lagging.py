@@ -67,13 +67,22 @@ def test_torques_of_another_loop_are_counted_anew(tmp_path):
 
 
 def test_run_whose_torque_lags_says_so(tmp_path, caplog, capsys):
-    finished = execute(config(tmp_path))
+    finished = execute(config(tmp_path, controller="adaptive"), baseline=False)
     (warning,) = (record for record in caplog.records if record.levelno == logging.WARNING)
     n_lagging = finished.summary["lagging_ticks"]
     assert f"in {n_lagging} of 100 ticks the torque, held to 20 N m/s, lagged behind" in warning.message
-    assert "a network does not learn in such ticks" in warning.message
+    assert "; the network does not learn in such ticks. Let reaches" in warning.message
     show_summary(finished.summary)
-    assert f"in {n_lagging} ticks: no network learns in them" in " ".join(capsys.readouterr().err.split())
+    shown = " ".join(capsys.readouterr().err.split())
+    assert f"in {n_lagging} ticks: the network does not learn in them" in shown
+
+
+def test_where_nothing_learns_nothing_is_said_of_learning(tmp_path, caplog, capsys):
+    finished = execute(config(tmp_path, controller="pd"))
+    (warning,) = (record for record in caplog.records if record.levelno == logging.WARNING)
+    show_summary(finished.summary)
+    assert "lagged behind. Let reaches" in warning.message
+    assert "does not learn" not in warning.message + capsys.readouterr().err
 
 
 def test_run_whose_torque_arrives_is_silent(short_run, caplog, capsys):
