@@ -119,6 +119,7 @@ def osc_card(
         "steps; states per step; learning rate": f"{training.n_steps}; {training.batch}; "
         f"{training.learning_rate}",
         "noise of activations; of decoders": f"{training.spike_noise}; {training.decoder_noise}",
+        "states seen by neurons with dead time": f"{training.dead_time_share:g} of each batch",
         "seed": training.seed,
         "errors": f"of rates without spikes, on {check}; in brackets on the states of the training",
         "pose misjudged by": f"{_pose(trained.checked.pose)} ({_pose(trained.trained_on.pose)}): root mean "

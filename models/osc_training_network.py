@@ -21,7 +21,7 @@ class _Range:
     def __init__(self) -> None:
         self._largest: torch.Tensor | None = None
 
-    def of(self, activation: torch.Tensor) -> torch.Tensor:
+    def updated(self, activation: torch.Tensor) -> torch.Tensor:
         """Take a batch, shape (n, n_units), and say what is largest now."""
         largest = torch.amax(activation, dim=0)
         self._largest = largest if self._largest is None else torch.lerp(self._largest, largest, _FORGET)
@@ -47,25 +47,25 @@ class Perceptron(nn.Module):
         self.h1 = nn.Linear(len(deviation), config.n_hidden1)
         self.h2 = nn.Linear(config.n_hidden1, config.n_hidden2)
         self.out = nn.Linear(config.n_hidden2, len(spread))
-        self.bent_more = nn.Linear(config.n_hidden2, len(spread))
-        nn.init.zeros_(self.bent_more.weight)
-        nn.init.zeros_(self.bent_more.bias)
+        self.dead_time_out = nn.Linear(config.n_hidden2, len(spread))
+        nn.init.zeros_(self.dead_time_out.weight)
+        nn.init.zeros_(self.dead_time_out.bias)
         self._ranges = [_Range(), _Range()]
-        self._n_bent = round(config.dead_time_share * config.batch)
+        self._share = config.dead_time_share
         self._noise = config.spike_noise
         self._spread = torch.tensor(spread, dtype=torch.float32)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scaled outputs, and activations of the second layer; the first states are those of bent curves."""
-        is_bent = (torch.arange(len(x)) < self._n_bent).float()[:, None]
+        """Scaled outputs, and activations of the second layer; the first states see dead time."""
+        is_bent = (torch.arange(len(x)) < round(self._share * len(x))).float()[:, None]
         h1 = self._bent(torch.relu(self.h1(x / self.deviation)), is_bent, self._ranges[0])
         h2 = self._bent(torch.relu(self.h2(self._noisy(h1))), is_bent, self._ranges[1])
         seen = self._noisy(h2)
-        return (self.out(seen) + is_bent * self.bent_more(seen)) * self._spread, h2
+        return (self.out(seen) + is_bent * self.dead_time_out(seen)) * self._spread, h2
 
     def _bent(self, activation: torch.Tensor, is_bent: torch.Tensor, largest: _Range) -> torch.Tensor:
         gain, loss = bend(HIDDEN_HZ)
-        relative = activation / largest.of(activation.detach())
+        relative = activation / largest.updated(activation.detach())
         return activation * (1.0 + is_bent * (gain / (1.0 + loss * relative) - 1.0))
 
     def _noisy(self, activation: torch.Tensor) -> torch.Tensor:

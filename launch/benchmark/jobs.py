@@ -42,7 +42,8 @@ class Job:
     def fingerprint(self) -> str:
         """Tells apart everything that could change the result: settings, code, weights, libraries."""
         parts = [config_hash(self.config), code_digest()]
-        parts += [_file_digest(name) for name in (self.config.arm, self.config.network.encoder)]
+        files = (self.config.arm, self.config.network.encoder, self.config.spiking.weights)
+        parts += [_file_digest(name) for name in files]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

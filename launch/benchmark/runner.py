@@ -90,15 +90,26 @@ def run_jobs(jobs: Sequence[Job], store: JobStore, *, n_processes: int, progress
 def _run_all(
     todo: Sequence[Job], store: JobStore, outcome: Outcome, *, n_processes: int, progress: Progress
 ) -> None:
-    """All jobs. If a process is killed, what it took with it is begun again, as long as others end."""
+    """All jobs. If a process is killed, what it took with it is begun again.
+
+    Where none ended before that, one of those at work may be what kills: each of them gets a process of its
+    own, one after another, and the one that does not come back is named.
+    """
     with _one_thread_each():
         while todo and not outcome.interrupted:
             lost = _run_in_pool(todo, store, outcome, n_processes=n_processes, progress=progress)
             if len(lost) == len(todo):
-                for job in lost:
-                    _fail(job, "its process was killed from outside; out of memory?", outcome, progress)
-                return
+                at_work, lost = todo[:n_processes], list(todo[n_processes:])
+                _run_alone(at_work, store, outcome, progress=progress)
             todo = lost
+
+
+def _run_alone(jobs: Sequence[Job], store: JobStore, outcome: Outcome, *, progress: Progress) -> None:
+    for job in jobs:
+        if outcome.interrupted:
+            return
+        if _run_in_pool([job], store, outcome, n_processes=1, progress=progress):
+            _fail(job, "its process was killed from outside; out of memory?", outcome, progress)
 
 
 def _run_in_pool(

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from spikearm.launch.display import console
+from spikearm.launch.words import three_digits
 
 
 def numbers_table(names: Sequence[str]) -> Table:
@@ -38,4 +39,6 @@ def print_legend(text: str, blocks: Iterable[Mapping[str, Any]]) -> None:
 
 def micro(value: float | None) -> str:
     """A value in millionths of its unit, in five characters at most; a dash for what is not known."""
-    return "-" if value is None else f"{1e6 * value:.{2 if value < 1e-6 else 3}g}"
+    if value is None:
+        return "-"
+    return f"{1e6 * value:.2g}" if value < 1e-6 else three_digits(1e6 * value)

@@ -12,13 +12,14 @@ import pytest
 from spikearm.envs.perturbation import NO_PERTURBATION
 from spikearm.launch.compose import compose
 from spikearm.launch.config import RunConfig
+from spikearm.launch.device_variants import DAY_S
 from spikearm.launch.reaches import Targets
 
 pytestmark = pytest.mark.slow
 
-SEEDS = (9101, 9102, 9103)
-N_REACHES = 4
-"""Of each session: out and back twice."""
+SEEDS = (9401, 9402, 9403)
+N_REACHES = {True: 16, False: 4}
+"""Of each session, with feed-forward and without: all; out and back twice, far from the limits."""
 SESSION = RunConfig(
     trials=16,
     duration_s=16.0,
@@ -29,10 +30,16 @@ SESSION = RunConfig(
 
 
 @cache
-def rmse_m(controller, backend, *, feedforward):
+def rmse_m(controller, backend, *, feedforward, age_s=SESSION.crossbar.programmed_s):
     """Root mean square distance from the path, over all sessions."""
-    config = dataclasses.replace(SESSION, controller=controller, backend=backend, feedforward=feedforward)
-    n_ticks = round(N_REACHES / config.control_dt_s)  # a reach takes one second
+    config = dataclasses.replace(
+        SESSION,
+        controller=controller,
+        backend=backend,
+        feedforward=feedforward,
+        crossbar=dataclasses.replace(SESSION.crossbar, programmed_s=age_s),
+    )
+    n_ticks = round(N_REACHES[feedforward] / config.control_dt_s)  # a reach takes one second
     squares = []
     for seed in SEEDS:
         with closing(compose(dataclasses.replace(config, seed=seed))) as run:
@@ -57,3 +64,8 @@ def test_with_feedforward_the_controller_adds_at_most_its_limit(backend, limit_m
 def test_in_the_published_form_the_controller_deviates_little_more_than_the_analytic_one(backend, limit):
     analytic = rmse_m("osc", "reference", feedforward=False)
     assert rmse_m("spiking-osc", backend, feedforward=False) / analytic - 1.0 < limit
+
+
+def test_in_the_published_form_a_crossbar_may_be_a_day_old():
+    analytic = rmse_m("osc", "reference", feedforward=False)
+    assert rmse_m("spiking-osc", "crossbar", feedforward=False, age_s=DAY_S) / analytic - 1.0 < 0.10

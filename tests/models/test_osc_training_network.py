@@ -29,10 +29,17 @@ def perceptron(share):
     return Perceptron(config, np.ones(4), np.ones(3))
 
 
+def currents(layer, x):
+    return x @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+
+
 def through(layer, x, neurons):
     """What these neurons make of a batch, each unit relative to its largest activation."""
-    current = x @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
-    largest = np.maximum(current.max(axis=0), 0.01)
+    current = currents(layer, x)
+    return relative(current, np.maximum(current.max(axis=0), 0.01), neurons)
+
+
+def relative(current, largest, neurons="dead time"):
     return largest * response(current / largest, 0.0, HIDDEN_HZ, neurons)
 
 
@@ -46,7 +53,7 @@ def test_hidden_layers_answer_as_the_neurons_do(states, share, neurons):
 def test_each_kind_of_neurons_has_a_readout_of_its_own(states):
     network = perceptron(0.5)
     before = network(states)[0].detach()
-    torch.nn.init.ones_(network.bent_more.bias)
+    torch.nn.init.ones_(network.dead_time_out.bias)
     more = network(states)[0].detach() - before
     half = N_STATES // 2
     torch.testing.assert_close(more[:half], torch.ones(half, 3))
@@ -54,13 +61,17 @@ def test_each_kind_of_neurons_has_a_readout_of_its_own(states):
 
 
 def test_what_was_largest_is_forgotten_slowly(states):
-    network = perceptron(1.0)
-    small = 0.1 * states
-    alone = perceptron(1.0)(small)[1].detach()
+    network, small = perceptron(1.0), 0.1 * states
     network(states)
-    after_large = network(small)[1].detach()
-    # Relative to a larger range the same activations bend less, and are larger.
-    assert (after_large - alone).max() > 0.0
+    h2 = network(small)[1].detach().numpy()
+    before, x = states.numpy(), small.numpy()
+    for layer in (network.h1, network.h2):
+        was, current = currents(layer, before), currents(layer, x)
+        first, second = was.max(axis=0).clip(0.0), current.max(axis=0).clip(0.0)
+        before = relative(was, first.clip(0.01))
+        x = relative(current, (0.99 * first + 0.01 * second).clip(0.01))
+    np.testing.assert_allclose(h2, x, atol=1e-6)
     for _ in range(1000):
         network(small)
-    torch.testing.assert_close(network(small)[1].detach(), alone, atol=1e-4, rtol=1e-3)
+    alone = perceptron(1.0)(small)[1]
+    torch.testing.assert_close(network(small)[1], alone, atol=1e-4, rtol=1e-3)

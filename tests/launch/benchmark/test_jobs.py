@@ -7,7 +7,7 @@ import pytest
 from spikearm.errors import RunFolderError
 from spikearm.launch.benchmark import jobs as jobs_module
 from spikearm.launch.benchmark.jobs import Job, JobStore, code_digest
-from spikearm.launch.config import NetworkConfig, RunConfig
+from spikearm.launch.config import NetworkConfig, RunConfig, SpikingConfig
 from spikearm.models.encoder import shipped_encoder_path
 
 JOB = Job("block/row/session-1", RunConfig(controller="osc", trials=1, duration_s=0.1))
@@ -47,10 +47,15 @@ def test_result_of_other_code_is_not_used(store, monkeypatch):
     assert store.has_other(JOB)
 
 
-def test_weights_named_by_path_count_by_their_content(tmp_path):
+@pytest.mark.parametrize("part", ["encoder", "spiking controller"])
+def test_weights_named_by_path_count_by_their_content(tmp_path, part):
     path = tmp_path / "mine.npz"
     path.write_bytes(shipped_encoder_path("iiwa14").read_bytes())
-    job = dataclasses.replace(JOB, config=RunConfig(network=NetworkConfig(encoder=str(path))))
+    if part == "encoder":
+        config = RunConfig(network=NetworkConfig(encoder=str(path)))
+    else:
+        config = RunConfig(controller="spiking-osc", spiking=SpikingConfig(weights=str(path)))
+    job = dataclasses.replace(JOB, config=config)
     before = job.fingerprint
     path.write_bytes(b"other")
     assert job.fingerprint != before

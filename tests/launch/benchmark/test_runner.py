@@ -66,6 +66,39 @@ def test_mistake_of_our_own_fails_one_job_and_says_where(monkeypatch):
     assert re.fullmatch(r"StopIteration:  \(.*test_runner.py, line \d+\); please report this.", reason)
 
 
+def test_killed_process_fails_no_job_but_its_own(store, monkeypatch):
+    """Killed before any job has ended, and again whenever one of them runs."""
+    pools = []
+
+    def run_in_pool(todo, store, outcome, *, n_processes, progress):
+        pools.append(([job.key for job in todo], n_processes))
+        if any(job.key == "a/hungry/1" for job in todo):
+            return list(todo)
+        outcome.results |= {job.key: {} for job in todo}
+        return []
+
+    monkeypatch.setattr(runner, "_run_in_pool", run_in_pool)
+    jobs = [job(f"a/{name}/1") for name in ("b", "hungry", "c", "d")]
+    outcome = run_jobs(jobs, store, n_processes=2, progress=(notes := Notes()))
+    assert set(outcome.results) == {"a/b/1", "a/c/1", "a/d/1"}
+    assert outcome.failures == {"a/hungry/1": "its process was killed from outside; out of memory?"}
+    assert notes.reasons == outcome.failures
+    assert [keys for keys, _ in pools[1:]] == [["a/b/1"], ["a/hungry/1"], ["a/c/1", "a/d/1"]]
+    assert [n for _, n in pools] == [2, 1, 1, 2]
+
+
+def test_ctrl_c_ends_jobs_that_run_alone(store, monkeypatch):
+    def run_in_pool(todo, store, outcome, *, n_processes, progress):
+        outcome.interrupted = n_processes == 1
+        return list(todo) if n_processes > 1 else []
+
+    monkeypatch.setattr(runner, "_run_in_pool", run_in_pool)
+    outcome = run_jobs([job("a/a/1"), job("a/b/1")], store, n_processes=2, progress=Notes())
+    assert outcome.interrupted
+    assert not outcome.results
+    assert not outcome.failures
+
+
 def test_nothing_to_do_starts_no_process(store, monkeypatch):
     store.save(job("a/a/1"), {"trials": {"mean_m": [1.0]}})
     monkeypatch.setattr(runner, "ProcessPoolExecutor", lambda *_, **__: pytest.fail("started"))
