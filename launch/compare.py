@@ -14,6 +14,7 @@ from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.compose import Run, compose
 from spikearm.launch.config import RunConfig
 from spikearm.launch.device_variants import make_variant
+from spikearm.launch.newest import COMPARE_NAME
 from spikearm.launch.run import execute_composed
 from spikearm.launch.run_folder import make_run_folder, require_place, write_json
 from spikearm.launch.subject import about
@@ -94,7 +95,9 @@ def compare(
     require_place(config.out)
     with ExitStack() as stack:
         # All of them first: what does not fit on a substrate is known before the first run.
-        composed = [(v, _open(v, stack)) for v in list(variants(config, devices))]
+        # Their list is whole before: a kind of crossbar that does not exist is known before that.
+        chosen = list(variants(config, devices))
+        composed = [(v, _open(v, stack)) for v in chosen]
         folder = make_run_folder(config.out, config.name or "compare")
         runs: list[dict[str, Any]] = []
         for number, (variant, run) in enumerate(composed, start=1):
@@ -106,7 +109,7 @@ def compare(
             if summary["interrupted"]:
                 break
     document = {"runs": runs, "normalised_error": normalised_errors(runs), "run_dir": str(folder)}
-    write_json(folder / "compare.json", document)
+    write_json(folder / COMPARE_NAME, document)
     return document
 
 

@@ -242,7 +242,7 @@ def statement(about: str, room: int) -> str:
     """The longest beginning of a text that is a whole statement and fits; nothing if none does.
 
     Statements end where a sentence does, before an explanation (after a colon, or in brackets), or before
-    what a semicolon sets apart.
+    what a semicolon sets apart. They end neither in an abbreviation nor in "of".
 
     Args:
         about: The text.
@@ -250,8 +250,12 @@ def statement(about: str, room: int) -> str:
     """
     if len(about) <= room:
         return about
-    ends = [match.start() for match in re.finditer(r"[.;:] | \(", about)]
-    whole = [about[:end] for end in ends if about[:end].count("(") == about[:end].count(")")]
+    ends = [match.start() for match in re.finditer(r"(?<!\.[a-z])[.;:] | \(", about)]
+    whole = [
+        part
+        for part in (about[:end] for end in ends)
+        if part.count("(") == part.count(")") and not part.endswith(" of")
+    ]
     return max((f"{part}." for part in whole if len(part) < room), key=len, default="")
 
 

@@ -118,11 +118,12 @@ def _draw(command: RunCommand, finished: Finished) -> None:
     """What is made of the log when the run is over; the last line says what to do next."""
     folder = finished.folder
     drawn = [("figure", path) for path in draw_figures(folder, finished.summary)]
-    if command.video is not None:
-        record_video(folder, command.video)
-        drawn.append(("video", command.video))
     if command.report:
         drawn.append(("report", write_report([folder], folder / REPORT_NAME)))
+    if command.video is not None:
+        # Last: where nothing can draw, the run has all the rest.
+        record_video(folder, command.video)
+        drawn.append(("video", command.video))
     for kind, path in drawn:
         console.print(f"{kind}: {path}", highlight=False, soft_wrap=True)
     if not command.report:

@@ -41,13 +41,18 @@ def require_place(out: Path) -> None:
 
 
 def require_folder(path: Path) -> None:
-    """Know before a file is made that there is a folder for it.
+    """Know before a file is made that there is a folder for it, in which it can be written.
 
     Raises:
-        RunFolderError: There is none.
+        RunFolderError: There is none, it cannot be written, or the file is a folder itself.
     """
-    if not path.absolute().parent.is_dir():
+    folder = path.absolute().parent
+    if not folder.is_dir():
         raise RunFolderError(f"no folder {path.parent} to put {path.name} in; make it first.")
+    if path.is_dir():
+        raise RunFolderError(f"{path} is a folder; name a file in it.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RunFolderError(f"{path.parent} is not writable; put {path.name} in another place.")
 
 
 def make_run_folder(out: Path, name: str) -> Path:

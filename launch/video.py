@@ -16,11 +16,12 @@ from typing import Annotated
 
 import tyro
 
-from spikearm.errors import ConfigError, RunFolderError
+from spikearm.errors import ConfigError, DrawingError, RunFolderError
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import console
 from spikearm.launch.newest import chosen
 from spikearm.launch.progress import StepProgress
+from spikearm.launch.recovery import require_log
 from spikearm.launch.run_folder import require_folder
 
 _FORMATS = (".mp4", ".mkv", ".mov")
@@ -71,11 +72,13 @@ def record_video(run: Path, path: Path) -> None:
     MuJoCo chooses how to draw when it is imported; a process of its own can be told to do without a display.
 
     Raises:
-        RunFolderError: There is no such run, or nothing on this computer can draw.
+        RunFolderError: There is no such run, it has no ticks of its own, or there is no place for the film.
         ConfigError: The name is that of no film, or the package that encodes films is not installed.
+        DrawingError: Nothing on this computer can draw.
     """
     if not run.is_dir():
         raise RunFolderError(f"no run folder {run}; `spikearm run` makes one.")
+    require_log(run)
     require_encoder(path)
     said = ""
     for renderer in _renderers():
@@ -84,7 +87,7 @@ def record_video(run: Path, path: Path) -> None:
         if complaint is None:
             return
         said += f" {renderer or 'display'}: {complaint}."
-    raise RunFolderError(
+    raise DrawingError(
         f"nothing here can draw:{said} On Debian and Ubuntu: apt-get install libegl1 libosmesa6."
     )
 
@@ -123,7 +126,7 @@ def require_encoder(path: Path) -> None:
 
     Raises:
         ConfigError: The name is that of no film, or the package that encodes films is not installed.
-        RunFolderError: There is no folder for it.
+        RunFolderError: There is no folder for it, or none that can be written.
     """
     if path.suffix.lower() not in _FORMATS:
         raise ConfigError(f"{path} is no name for a film; end it in .mp4, .mkv or .mov.")

@@ -74,6 +74,10 @@ class RunFolderError(SpikearmError, OSError):
     """A run folder that cannot be made, found or written."""
 
 
+class DrawingError(SpikearmError, RuntimeError):
+    """A film that nothing on this computer can draw."""
+
+
 class AddressError(SpikearmError, ValueError):
     """An address of a link that cannot be understood, or must not be used this way."""
 

@@ -11,7 +11,7 @@ import tyro
 
 from spikearm.launch.cli import DONE, guarded, parse, print_json
 from spikearm.launch.display import say
-from spikearm.launch.newest import newest
+from spikearm.launch.newest import chosen
 from spikearm.launch.recovery import unrecovered
 from spikearm.launch.report.run_data import expand
 from spikearm.launch.run_folder import require_folder, whole_file
@@ -57,7 +57,7 @@ def _report(argv: Sequence[str]) -> int:
             "spikearm report runs/*-loihi-* runs/*-crossbar-* --out side-by-side.html",
         ),
     )
-    folders = command.run or (newest(),)
+    folders = command.run or (chosen(None),)
     path = write_report(folders, command.out or _page_of(folders))
     size = path.stat().st_size
     say(f"report: {path} ({size / 1e6:.1f} MB); open it in a browser.")

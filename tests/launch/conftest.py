@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -57,6 +58,17 @@ def spikearm(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(code, out, err)
 
     return call
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Takes a folder away from its owner; a mode would not do, root may write everywhere."""
+    allowed = os.access
+
+    def lock(folder: Path) -> None:
+        monkeypatch.setattr("os.access", lambda path, mode: Path(path) != folder and allowed(path, mode))
+
+    return lock
 
 
 @pytest.fixture

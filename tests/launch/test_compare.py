@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from spikearm.envs.perturbation import NO_PERTURBATION
-from spikearm.errors import CapacityError
+from spikearm.errors import CapacityError, UnknownNameError
 from spikearm.hardware.registry import BACKENDS
+from spikearm.launch import compare as comparing
 from spikearm.launch import compose as composing
 from spikearm.launch.compare import NO_ADAPTATION, NO_PAYLOAD, PID, compare, normalised_errors, variants
 from spikearm.launch.compare_command import _table
@@ -83,6 +84,16 @@ def test_every_network_is_compiled_once(monkeypatch, tmp_path):
         panel=lambda label, config: nullcontext(SimpleNamespace(on_tick=lambda record: None)),
     )
     assert compiled == {"reference": 1, "loihi": 1, "crossbar": 2}
+
+
+def test_unknown_kind_of_crossbar_is_refused_before_anything_is_composed(monkeypatch, tmp_path):
+    monkeypatch.setattr(comparing, "compose", lambda config: pytest.fail("composed first"))
+    refused = pytest.raises(
+        UnknownNameError, match=r"no device variant named 'rerum'.*Did you mean 'reram'\?"
+    )
+    with refused:
+        compare(RunConfig(out=tmp_path), ("rerum",), panel=lambda label, config: pytest.fail("begun"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_scale_runs_from_no_payload_to_no_adaptation():

@@ -8,10 +8,15 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 import pytest
+import tyro
 
 from spikearm.envs.perturbation import Perturbation
+from spikearm.errors import ConfigError
+from spikearm.launch.cli import parse
 from spikearm.launch.config import RunConfig
 from spikearm.launch.help import help_text, option_groups, plain, statement
 from spikearm.launch.main import COMMANDS
@@ -60,6 +65,7 @@ def test_every_line_of_the_short_help_is_a_whole_statement(spikearm, command, mo
         flag, _, about = line.strip().partition("  ")
         about = about.strip() or options.split(line)[1].split(after or None)[0].strip()
         assert re.match(r"[\w\"].*\w", about), f"{flag} says nothing"
+        assert not re.search(r"\b(e\.g|i\.e|of)\.( \[|$)", about), f"{flag} is cut short"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +77,11 @@ def test_every_line_of_the_short_help_is_a_whole_statement(spikearm, command, mo
         ("Three of them: a, b or c, of which two are better.", 25, "Three of them."),
         ("A name (or a path; see there) that counts.", 30, "A name."),
         ("First. Second one. Third one, which is long.", 20, "First. Second one."),
+        ("Neurons, e.g. 1000 of them. More take longer.", 30, "Neurons, e.g. 1000 of them."),
+        ("Neurons, i.e. 1000 of them, which take long.", 30, ""),
+        ("A share of 0.5. What is above is cut off.", 20, "A share of 0.5."),
+        ("One of: a or b, of which one is better.", 20, ""),
+        ("Where to listen at: a name or a path.", 25, "Where to listen at."),
         ("Nothing of this fits there at all", 10, ""),
     ],
 )
@@ -194,6 +205,27 @@ def test_bad_arguments_are_one_line_in_one_style(spikearm, words, complaint):
     first = ended.err.splitlines()[0]
     assert first.startswith(complaint)
     assert not set("╭│╰─") & set(ended.err)
+
+
+@dataclass(frozen=True)
+class Both:
+    """What has no name, and what has one, and both have to be given.
+
+    Attributes:
+        to: Where to.
+        run: Of what.
+    """
+
+    to: str
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"), [((), "RUN, --to"), (("--to", "x"), "RUN"), (("run",), "--to")]
+)
+def test_all_that_is_missing_is_said_at_once(words, missing):
+    with pytest.raises(ConfigError, match=rf"^missing: {missing}\. `spikearm both --help` explains"):
+        parse(Both, words, prog="spikearm both")
 
 
 def completed(script, *words):

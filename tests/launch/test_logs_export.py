@@ -43,6 +43,25 @@ def test_file_in_a_folder_that_is_not_there_is_explained(spikearm, short_run, tm
     assert f"RunFolderError: no folder {path.parent} to put a.csv in; make it first." in ended.complaint
 
 
+@pytest.mark.parametrize("words", [("logs", "export", "--to", "csv"), ("report",)])
+def test_file_in_a_folder_that_cannot_be_written_is_a_bad_argument(
+    spikearm, short_run, tmp_path, locked, words
+):
+    path = tmp_path / "a.csv"
+    locked(tmp_path)
+    ended = spikearm(*words, short_run.folder, "--out", path)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"RunFolderError: {tmp_path} is not writable; put a.csv in another place." in ended.complaint
+
+
+@pytest.mark.parametrize("words", [("logs", "export", "--to", "csv"), ("report",)])
+def test_file_that_is_a_folder_is_a_bad_argument(spikearm, short_run, tmp_path, words):
+    ended = spikearm(*words, short_run.folder, "--out", tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"RunFolderError: {tmp_path} is a folder; name a file in it." in ended.complaint
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_line_reads_a_run_with_pandas_polars_and_duckdb(short_run):
     path = short_run.folder / "ticks.parquet"
     total = short_run.summary["spikes_per_tick"] * 400

@@ -78,6 +78,7 @@ def test_run_killed_in_its_reaches_without_adaptation_is_the_newest(spikearm, ki
     assert newest(place) == killed_first
     ended = spikearm("report", "--json")
     assert ended.code == 0
+    assert f"newest run: runs/{NEWEST}" in ended.complaint
     assert ended.document["path"] == f"runs/{NEWEST}/report.html"
     assert "without adaptation" in (killed_first / "report.html").read_text()
 
@@ -88,6 +89,13 @@ def test_export_of_a_run_killed_in_its_reaches_without_adaptation_says_where_the
     there = f"runs/{NEWEST}/{WITHOUT_ADAPTATION}"
     assert f"it has its reaches without adaptation only, {there}: name these." in ended.complaint
     assert spikearm("logs", "export", there, "--to", "csv").code == 0
+
+
+def test_film_of_a_run_killed_in_its_reaches_without_adaptation_says_where_they_are(spikearm, killed_first):
+    ended = spikearm("video")
+    assert ended.code == 2
+    there = f"runs/{NEWEST}/{WITHOUT_ADAPTATION}"
+    assert f"it has its reaches without adaptation only, {there}: name these." in ended.complaint
 
 
 def test_folder_of_other_things_has_no_newest(place):

@@ -91,6 +91,13 @@ def test_misspelt_cost_is_refused_when_the_environment_is_made():
         gymnasium.make(NAME, arm="planar2", energy_cost={"energy_modl_j": 100.0})
 
 
+def test_every_number_of_info_is_named_before_the_first_step(named):
+    numbers = named.get_wrapper_attr("info_numbers")
+    named.reset(seed=1)
+    *_, info = named.step(np.zeros(2))
+    assert sorted(numbers) == sorted(name for name, value in info.items() if np.ndim(value) == 0)
+
+
 def test_gymnasium_has_nothing_to_say(named):
     check_env(named.unwrapped, skip_render_check=True)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -35,9 +37,38 @@ def test_film_shows_an_arm_that_moves(spikearm, run, tmp_path):
 def test_computer_that_cannot_draw_is_explained(spikearm, run, tmp_path, monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "nonsense")
     ended = spikearm("video", run, "--out", tmp_path / "film.mp4")
-    assert ended.code == 2
-    assert "nothing here can draw: nonsense: " in ended.complaint
+    assert ended.code == 1
+    assert "DrawingError: nothing here can draw: nonsense: " in ended.complaint
     assert "apt-get install libegl1" in ended.complaint
+
+
+def test_run_whose_film_nothing_can_draw_is_done_and_has_its_page(spikearm, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "_draw", lambda run, path, environment: "no EGL")
+    words = ("--controller", "osc", "--trials", 1, "--duration-s", 0.05, "--out", tmp_path, "--json")
+    ended = spikearm("run", *words, "--report", "--video", tmp_path / "film.mp4")
+    assert ended.code == 1
+    assert "DrawingError: nothing here can draw: " in ended.complaint
+    folder = Path(ended.document["run_dir"])
+    assert (folder / "report.html").exists()
+    assert not (tmp_path / "film.mp4").exists()
+
+
+def test_film_in_a_folder_that_cannot_be_written_is_refused_before_it_is_drawn(
+    spikearm, run, tmp_path, monkeypatch, locked
+):
+    monkeypatch.setattr(video, "_draw", lambda *_: pytest.fail("drawn first"))
+    locked(tmp_path)
+    ended = spikearm("video", run, "--out", tmp_path / "film.mp4")
+    assert ended.code == 2
+    assert f"RunFolderError: {tmp_path} is not writable; put film.mp4 in another place." in ended.complaint
+
+
+def test_film_of_a_comparison_says_which_runs_there_are(spikearm, run, monkeypatch):
+    monkeypatch.setattr(video, "_draw", lambda *_: pytest.fail("drawn first"))
+    ended = spikearm("video", run.parent)
+    assert ended.code == 2
+    wanted = f"{run.parent} holds no tick log: it is a comparison; name one of its runs: {run.name}."
+    assert wanted in ended.complaint
 
 
 def test_each_way_to_draw_is_tried(run, tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import gymnasium
@@ -239,8 +238,8 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
     @property
     def info_numbers(self) -> tuple[str, ...]:
         """Names of all entries of ``info`` after a step that are one number, which may be given a price."""
-        counted = _costs_of(_Idle(self._controller.idle_cost), self._tick_s, timed=self._timed)
-        return (*self._arm_env.info_numbers, *counted, "ticks_lagging")
+        counted = _costs_of(self._controller.idle_cost, NO_COUNTS, self._tick_s)
+        return (*self._arm_env.info_numbers, *counted, *(_TIMES if self._timed else ()), "ticks_lagging")
 
     def close(self) -> None:
         """Release controller and environment."""
@@ -259,7 +258,9 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
         applied = np.minimum(np.maximum(sent, -self._limits), self._limits)
         lags = self._rate is not None and self._rate.lags
         self._controller.notify_applied(due if lags else sent, applied)
-        _add(totals, _costs_of(command, self._tick_s, timed=self._timed) | {"ticks_lagging": int(lags)})
+        _add(totals, _costs_of(command.cost, command.counts, self._tick_s) | {"ticks_lagging": int(lags)})
+        if self._timed:
+            _add(totals, dict(zip(_TIMES, (command.law_s, command.network_s), strict=True)))
         _add(totals, {name: info[name] for name in _SUMMED if name in info})
         info |= {"torque_command_nm": command.torque.copy(), "torque_sent_nm": sent.copy()}
         info["saturated"] = totals["saturated"] = bool(info["saturated"] or totals.get("saturated", False))
@@ -303,6 +304,8 @@ class ControllerInLoop(gymnasium.Wrapper[Any, Any, Any, Any], Generic[TargetT]):
 
 
 _SUMMED = ("energy_j", "reward_energy", "reward_diverged")
+_TIMES = ("latency_law_s", "latency_network_s")
+"""Measured times of a tick: of the law, and of the network."""
 
 
 _INSIDE = (
@@ -319,22 +322,11 @@ def _add(totals: dict[str, float], more: Mapping[str, float]) -> None:
         totals[name] = totals.get(name, 0.0) + value
 
 
-@dataclass(frozen=True)
-class _Idle:
-    """A tick in which nothing was done."""
-
-    cost: Cost
-    counts: OpCounts = NO_COUNTS
-    torque: FloatArray = field(default_factory=lambda: np.zeros(0))
-    law_s: float = 0.0
-    network_s: float = 0.0
-
-
-def _costs_of(command: TickCommand, tick_s: float, *, timed: bool) -> dict[str, float]:
-    cost = command.cost
+def _costs_of(cost: Cost, counts: OpCounts, tick_s: float) -> dict[str, float]:
+    """What ``info`` says of the network's work in a tick; a tick without work gives the same names."""
     costs = {
-        "spikes": command.counts.spikes,
-        "synaptic_ops": command.counts.synaptic_ops,
+        "spikes": counts.spikes,
+        "synaptic_ops": counts.synaptic_ops,
         "energy_model_j": cost.total_j,
         "latency_model_s": cost.latency_s,
         "deadlines_missed": int(cost.latency_s > tick_s),
@@ -342,8 +334,6 @@ def _costs_of(command: TickCommand, tick_s: float, *, timed: bool) -> dict[str, 
     costs |= {f"energy_model_{term}_j": joules for term, joules in cost.energy_j.items()}
     if cost.energy_chip_j is not None:
         costs["energy_chip_j"] = cost.energy_chip_j
-    if timed:
-        costs |= {"latency_law_s": command.law_s, "latency_network_s": command.network_s}
     return costs
 
 

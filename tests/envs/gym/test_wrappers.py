@@ -11,6 +11,7 @@ from gymnasium.utils.env_checker import check_env
 
 from spikearm.envs.arms import ARMS
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.envs.gym.registration import IDS
 from spikearm.envs.gym.wrappers.controller_in_loop import SPEED_M_S, ControllerInLoop
 from spikearm.envs.gym.wrappers.energy_cost import EnergyCost
 from spikearm.envs.gym.wrappers.perturbation_schedule import PerturbationSchedule
@@ -410,18 +411,36 @@ def test_prices_may_be_of_what_another_wrapper_adds_which_the_first_step_tells(m
     assert env.step(np.zeros(2))[-1]["reward_cost"] == -2.0
     env = EnergyCost(Counting(make(arm="planar2")), {"step": 2.0})
     env.reset(seed=1)
-    with pytest.raises(UnknownNameError, match="no entry of info named 'step'"):
+    with pytest.raises(UnknownNameError, match=r"no entry of info named 'step'.*Did you mean 'steps'\?"):
         env.step(np.zeros(2))
+    env = EnergyCost(Counting(make(arm="planar2")), {"energy": 1.0})
+    env.reset(seed=1)
+    with pytest.raises(UnknownNameError, match=r"no entry of info named 'energy'.*Did you mean 'energy_j'\?"):
+        env.step(np.zeros(2))
+
+
+def assert_every_number_is_named(env):
+    """Before the first step, all that the step then says in one number; and no more."""
+    named = env.get_wrapper_attr("info_numbers")
+    env.reset(seed=1)
+    *_, info = env.step(np.zeros(env.action_space.shape))
+    assert sorted(named) == sorted(name for name, value in info.items() if np.ndim(value) == 0)
 
 
 @pytest.mark.parametrize("inside", [{}, {"reward_weights": {"action": 0.1, "energy": 0.1}}])
 @pytest.mark.parametrize("ticked", [False, True])
 def test_every_number_of_info_is_named_before_the_first_step(make, inside, ticked):
     env = controlled(make, inside=inside, timed=True) if ticked else make(arm="planar2", **inside)
-    named = env.get_wrapper_attr("info_numbers")
-    env.reset(seed=1)
-    *_, info = env.step(np.zeros(2))
-    assert sorted(named) == sorted(name for name, value in info.items() if np.ndim(value) == 0)
+    assert_every_number_is_named(env)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("weights", [{}, {"reward_weights": {"action": 0.1, "energy": 0.1}}])
+def test_every_environment_names_the_numbers_of_its_info(make, env_id, weights):
+    name = env_id.removeprefix("spikearm/").removesuffix("-v0")
+    assert_every_number_is_named(
+        make(name, **({} if name == "PlantFamily" else {"arm": "planar2"}), **weights)
+    )
 
 
 @pytest.mark.parametrize(
