@@ -228,6 +228,7 @@ def test_everything_but_training_works_without_torch():
         "spikearm.models.encoder_training",
         "spikearm.models.online_training",
         "spikearm.models.osc_training",
+        "spikearm.models.osc_training_network",
         "spikearm.models.policy_training",
     }
     needs = training | {dotted(path) for path in modules() if direct(path) & training}
