@@ -14,18 +14,18 @@ import numpy as np
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.identity import arm_identity
-from spikearm.errors import AddressError, ConfigError
-from spikearm.hardware.link.address import parse_address, require_safe
+from spikearm.hardware.link.address import parse_address
 from spikearm.hardware.link.channel import Channel, listen
 from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.served_plant import LimitsTorque, MeasuresTorque, ServedPlant
+from spikearm.hardware.link.served_plant import MeasuresTorque, ServedPlant
 from spikearm.hardware.link.server import RobotServer
-from spikearm.hardware.link.session import AT_REST_RAD_S, RobotSession, SessionRules
+from spikearm.hardware.link.session import RobotSession
 from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Codec, Stop, Trait
+from spikearm.launch.robot_checks import FirstLook, drive_limits_of, require_allowed
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
 from spikearm.records import FloatArray, JointState
@@ -35,8 +35,6 @@ _STILL_RAD_S = 0.05
 """Joint speed below which an arm is let go without braking it [rad/s]: two units of a Dynamixel's."""
 _TELLING_S, _BRAKING_S = 0.005, 1.0
 """Shortest and longest time between the wish to end and the end of torque [s]."""
-_MOST_PATIENT_S = {"max_missed_s": 0.2, "stale_s": 0.2, "blind_s": 0.2, "runaway_s": 0.5, "silence_s": 10.0}
-"""Largest values of what lets a real arm go on: the watchdog's, the session's [s]."""
 _LAST_ANSWERS = 5
 """In lock step: packets for which a robot that ends still waits, a tenth of a second each."""
 
@@ -51,6 +49,7 @@ class Robot:
         session: Who may command it.
         server: Its end of the wire.
         channel: The wire.
+        first_look: What is asked of the reading that a real arm is held by when serving begins.
     """
 
     config: RobotConfig
@@ -58,6 +57,7 @@ class Robot:
     session: RobotSession
     server: RobotServer
     channel: Channel
+    first_look: FirstLook
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +71,11 @@ class Robot:
             self.channel.close()
 
     def serve(self, wanted: Callable[[], bool], *, on_stop: Callable[[Stop], None]) -> None:
-        """Serve as long as ``wanted()`` is true, and tell of every stop; then bring the arm to rest."""
+        """Serve as long as ``wanted()`` is true, and tell of every stop; then bring the arm to rest.
+
+        Raises:
+            ConfigError: A real arm is not served from where it stands by now; nothing was written to it.
+        """
         told = Stop(0)
 
         def tell() -> None:
@@ -85,7 +89,7 @@ class Robot:
             tell()
             return wanted()
 
-        self.server.begin()
+        self.server.begin(self._require_as_opened)
         self.server.run(go_on)
         self.session.wind_up()
         tell()
@@ -93,6 +97,10 @@ class Robot:
             self._answer_to_the_last()
         else:
             self._come_to_rest()
+
+    def _require_as_opened(self, found: JointState, measured: FloatArray) -> None:
+        self.first_look.require(found, measured)
+        self.first_look.require_near(found, self.server.reading)
 
     def _answer_to_the_last(self) -> None:
         """In lock step nobody is told anything unasked: a client that commands hears it, and takes leave."""
@@ -150,7 +158,7 @@ def make_robot(config: RobotConfig) -> Robot:
     """
     arm = load_arm(config.arm)
     traits = Trait.RESETTABLE if config.drive == "mujoco" else Trait.REAL
-    _require_allowed(config, traits)
+    require_allowed(config, traits)
     traits |= Trait.LOCK_STEP if config.lock_step else Trait(0)
     return robot_around(make_arm(config, arm), arm, config, traits)
 
@@ -168,7 +176,7 @@ def robot_around(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: 
         SpikearmError: The address or the key cannot be used.
     """
     try:
-        _require_allowed(config, traits)
+        require_allowed(config, traits)
         return _wired(plant, arm, config, traits)
     except BaseException:
         plant.close()
@@ -179,7 +187,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
     address, key = parse_address(config.listen), load_key(config.key_file)
     real = bool(traits & Trait.REAL)
     dynamics = MujocoDynamics(arm)
-    drive_limits = _drive_limits(plant, arm.n_joints)
+    drive_limits = drive_limits_of(plant, arm.n_joints)
     limits = Limits(
         config.limits,
         dynamics.torque_limits,
@@ -189,11 +197,8 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         drive_limits=drive_limits,
     )
     first, given = plant.read(), _given(plant, arm.n_joints)
-    _require_finite(first, given)
-    if real:
-        _require_at_rest(first)
-    _require_inside(dynamics.joint_ranges, first)
-    _require_carried(dynamics, limits, drive_limits, first)
+    first_look = FirstLook(dynamics, limits, drive_limits, real)
+    first_look.require(first, given)
     session = RobotSession(
         config.session,
         limits,
@@ -212,139 +217,9 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
             plant, config.faults, np.random.default_rng(sensor_seed), active=lambda: faulty.active
         )
     server = RobotServer(plant, session, channel, codec, first=first, traits=traits)
-    return Robot(config, plant, session, server, channel)
+    return Robot(config, plant, session, server, channel, first_look)
 
 
 def _given(plant: ServedPlant, n_joints: int) -> FloatArray:
     """What a real arm's drives give now [N m]: its weight, if they hold it; nothing, if they are off."""
     return plant.torque_measured if isinstance(plant, MeasuresTorque) else np.zeros(n_joints)
-
-
-def _drive_limits(plant: ServedPlant, n_joints: int) -> FloatArray | None:
-    """Largest torques that the arm's drives give [N m], shape (n_joints,); None if they do not say.
-
-    Raises:
-        ConfigError: They say nothing that can be a limit.
-    """
-    if not isinstance(plant, LimitsTorque):
-        return None
-    limits = np.asarray(plant.torque_limits, dtype=np.float64)
-    if limits.shape != (n_joints,) or not (limits > 0.0).all():
-        raise ConfigError(
-            f"the drives' torque_limits are {limits}, not {n_joints} positive torques [N m]; mend the "
-            "plant, or leave them out where nothing is known."
-        )
-    return limits
-
-
-def _require_allowed(config: RobotConfig, traits: Trait) -> None:
-    """Whoever can command a real arm, and whoever switches it on, has to be somebody who may.
-
-    Raises:
-        AddressError: Others can reach its address.
-        ConfigError: Nobody has acknowledged that it may be energised, faults are to be injected, or it shall
-            move in lock step, in which there is no watchdog.
-    """
-    address, has_key = parse_address(config.listen), bool(load_key(config.key_file))
-    require_safe(address, has_key=has_key)
-    if not traits & Trait.REAL:
-        return
-    if config.lock_step or traits & Trait.LOCK_STEP:
-        raise ConfigError("a real arm does not wait for its commands; leave --lock-step out.")
-    _require_watchful(config.session)
-    if config.faults.any:
-        raise ConfigError("faults are for simulated arms; leave them out for a real one.")
-    if address.path is None and not has_key:
-        raise AddressError(
-            f"every user of this machine could command a real arm at {address}; give --listen unix:PATH, or "
-            "a 32-byte key with --key-file (`spikearm robot key FILE` makes one)."
-        )
-    if not config.acknowledge_real_arm:
-        raise ConfigError(
-            "this arm is real, and will be held by torque as soon as it is served. Clear its surroundings, "
-            "keep a hand on its emergency stop, read docs/safety.md, and say so with --acknowledge-real-arm."
-        )
-
-
-def _require_watchful(rules: SessionRules) -> None:
-    """A watchdog of a real arm can be made a little more patient, and not be set away.
-
-    Raises:
-        ConfigError: It was.
-    """
-    for key, most_s in _MOST_PATIENT_S.items():
-        value_s = rules.watchdog.max_missed_s if key == "max_missed_s" else getattr(rules, key)
-        if value_s > most_s:
-            raise ConfigError(
-                f"of a real arm, {key} is at most {most_s:g} s, not {value_s:g} s: so long it may go on "
-                f"unwatched. Give a smaller --{key.replace('_', '-')}."
-            )
-
-
-def _require_finite(reading: JointState, measured: FloatArray) -> None:
-    """An arm of which nothing is known would be held by nothing.
-
-    Raises:
-        ConfigError: Its first reading is not finite.
-    """
-    if not all(np.isfinite(each).all() for each in (reading.q, reading.dq, reading.t_s, measured)):
-        raise ConfigError(
-            f"the arm's first reading is q = {reading.q} rad, dq = {reading.dq} rad/s at {reading.t_s} s, "
-            f"torque {measured} N m; every number has to be finite. Look at its sensors (`spikearm robot "
-            "look`), and serve it again."
-        )
-
-
-def _require_at_rest(reading: JointState) -> None:
-    """An arm that somebody else moves, or that falls, would be taken over in motion.
-
-    Raises:
-        ConfigError: It moves.
-    """
-    speed_rad_s = float(np.abs(reading.dq).max())
-    if speed_rad_s > AT_REST_RAD_S:
-        raise ConfigError(
-            f"this arm is real and moves, by up to {speed_rad_s:.2f} rad/s. End what moves it, wait until it "
-            f"is at rest (below {AT_REST_RAD_S:g} rad/s), and serve it again."
-        )
-
-
-def _require_inside(q_range: FloatArray, reading: JointState) -> None:
-    """An arm that reads outside its range would be moved as soon as it is held.
-
-    Raises:
-        ConfigError: A servo is a turn off after a power cycle, the homing or the model is wrong, or it is so.
-    """
-    outside = (reading.q < q_range[:, 0]) | (reading.q > q_range[:, 1])
-    if outside.any():
-        joint = int(np.flatnonzero(outside)[0])
-        low, high = q_range[joint]
-        raise ConfigError(
-            f"joint {joint} reads {reading.q[joint]:.3f} rad, outside its range of {low:.3f} to {high:.3f} "
-            "rad. Check homing, zero and model (--arm), or move it inside by hand, and serve it again."
-        )
-
-
-def _require_carried(
-    dynamics: MujocoDynamics, limits: Limits, drive_limits: FloatArray | None, reading: JointState
-) -> None:
-    """An arm that its allowed torque, or its drives, cannot carry would fall as soon as it is held.
-
-    Raises:
-        ConfigError: It is one.
-    """
-    dynamics.update(reading.q, np.zeros_like(reading.dq))
-    weight = np.abs(dynamics.bias())
-    if drive_limits is not None and (weight > drive_limits).any():
-        joint = int(np.argmax(weight / drive_limits))
-        raise ConfigError(
-            f"where it stands, the arm's own weight takes {weight[joint]:.3f} N m at joint {joint}, and its "
-            f"drive gives {drive_limits[joint]:.3f} N m at most: it would fall. Let the drive give more (of "
-            "Dynamixel servos: --servo-limit-a), or move the arm elsewhere."
-        )
-    if (weight > limits.torque).any():
-        needed = (weight / dynamics.torque_limits).max()
-        raise ConfigError(
-            f"where it stands, the arm's own weight takes {needed:.3f} of its torque limits, more than it is "
-            f"allowed: it would fall. Give a --torque-share above {needed:.3f}, or move it elsewhere."
-        )

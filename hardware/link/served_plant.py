@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from spikearm.records import FloatArray, JointState
 
 
@@ -78,3 +80,14 @@ class LetsGo(Protocol):
     def let_go(self) -> None:
         """No torque of ours any more, until the next ``write``."""
         ...
+
+
+def all_finite(reading: JointState, measured: FloatArray | None) -> bool:
+    """Whether every number of a reading is one.
+
+    Args:
+        reading: What the sensors said.
+        measured: Torque of the joints [N m], shape (n_joints,); None if they measure none.
+    """
+    numbers = (reading.q, reading.dq, reading.t_s, 0.0 if measured is None else measured)
+    return all(bool(np.isfinite(each).all()) for each in numbers)

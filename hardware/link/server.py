@@ -12,7 +12,14 @@ import numpy as np
 
 from spikearm.hardware.link.channel import Channel, Peer
 from spikearm.hardware.link.elapsed import elapsed_ns
-from spikearm.hardware.link.served_plant import KeepsTime, LetsGo, MeasuresTorque, Recovers, ServedPlant
+from spikearm.hardware.link.served_plant import (
+    KeepsTime,
+    LetsGo,
+    MeasuresTorque,
+    Recovers,
+    ServedPlant,
+    all_finite,
+)
 from spikearm.hardware.link.session import RobotSession
 from spikearm.hardware.link.wire import (
     Cause,
@@ -31,6 +38,8 @@ _T = TypeVar("_T")
 _PACKETS_PER_TICK = 64
 """Packets looked at in one tick: a flood costs its own packets, not the tick."""
 _HELLOS_PER_TICK = 4
+_LATE_TICKS = 32
+"""Cycles by which an arm's clock may be ahead of this machine's: the reading before came late."""
 _STEP_WAIT_S, _STEP_SILENCE_S = 0.1, 5.0
 """In lock step: time between two looks at whether to go on, and after which a silent client is forgotten."""
 _SPIN_S = 1.5e-4
@@ -89,7 +98,7 @@ class RobotServer:
         self._now_ns = now_ns
         self._sleep = sleep
         self._period_ns = round(1e9 * plant.dt_s)
-        self.reading, self._read_at = first, session.tick_number
+        self.reading, self._read_at, self._read_ns = first, session.tick_number, now_ns()
         self._applied = np.zeros_like(self.reading.q)
         self._before: FloatArray | None = None
         self.largest, self.largest_step = np.zeros_like(self._applied), np.zeros_like(self._applied)
@@ -107,19 +116,27 @@ class RobotServer:
         self.n_overruns = 0
         self.fault = ""
 
-    def begin(self) -> None:
+    def begin(self, require: Callable[[JointState, FloatArray], None]) -> None:
         """Hold a real arm from where it stands now: it may have sunk since it was opened, a while ago.
 
-        A reading that fails leaves it as it was; the first tick says so.
+        One that cannot be read gets no torque until it is recovered.
+
+        Args:
+            require: Raises if the arm is not to be held from this reading, with this torque [N m].
         """
         if not self._traits & Trait.REAL:
             return
         found = self._attempt(self._plant.read)
-        measured = None if self._sensing is None else self._sensing.torque_measured
-        if found is None or not _finite(found, measured):
+        self._blind = found is None
+        if found is None:
+            self._session.protect(Stop.PLANT | Stop.TORQUE_OFF)
             return
-        self.reading, self._measured = found, measured
-        self._session.begin(found, np.zeros_like(found.q) if measured is None else measured)
+        self._measured = None if self._sensing is None else self._sensing.torque_measured
+        given = self._applied if self._measured is None else self._measured
+        require(found, given)
+        self.reading, self._read_at, self._read_ns = found, self._session.tick_number, self._now_ns()
+        self._applied, self._before = given, None
+        self._session.begin(found, given)
 
     def run(self, wanted: Callable[[], bool]) -> None:
         """Serve as long as ``wanted()`` is true; asked at least ten times a second."""
@@ -274,7 +291,7 @@ class RobotServer:
 
     def _reset(self, command: CommandFrame) -> None:
         self.reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
-        self._read_at = self._session.tick_number
+        self._read_at, self._read_ns = self._session.tick_number, self._now_ns()
         self._applied, self._before = np.zeros_like(self._applied), None
         self._fault_now, self._blind = Stop(0), False
         self._session.place(self.reading)
@@ -289,13 +306,13 @@ class RobotServer:
     def _apply(self, torque: FloatArray) -> None:
         """Apply a torque, or let go; a failing plant stops the arm, not the server."""
         self._fault_now = Stop(0)
-        if self._letting_go is not None and self._session.stop & Stop.TORQUE_OFF:
-            self._let_go(self._letting_go)
-            return
-        self._has_let_go, self.energised = (
-            False,
-            True,
-        )  # also by a write that fails: who knows how far it came
+        if self._session.stop & Stop.TORQUE_OFF:
+            if self._letting_go is not None:
+                self._let_go(self._letting_go)
+                return
+            if self._traits & Trait.REAL and not self.energised:
+                return  # a write, of no torque as well, would switch its drives on
+        self._has_let_go, self.energised = False, True  # also by a failing write: how far did it come?
         applied = self._attempt(lambda: self._plant.write(torque))
         if applied is None:
             self._report(self._applied)
@@ -330,17 +347,21 @@ class RobotServer:
         if reading is None:
             return
         measured = None if self._sensing is None else self._sensing.torque_measured
-        if not _finite(reading, measured):
+        if not all_finite(reading, measured):
             self._fault_now |= Stop.SENSOR
             self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
             return
-        tick, before = self._session.tick_number, self.reading
-        # An arm with a clock of its own says how long ago that was, before the session has counted it.
-        by_its_clock = round((reading.t_s - before.t_s) / self._plant.dt_s) if self.paced else 0
-        if self._session.leapt(reading.q, before.q, max(tick - self._read_at, by_its_clock)):
+        tick, now_ns, before = self._session.tick_number, self._now_ns(), self.reading
+        n_ticks = tick - self._read_at
+        if self.paced:
+            # The arm says how long ago that was, before the session has counted it; within reason.
+            n_ticks = max(n_ticks, round((reading.t_s - before.t_s) / self._plant.dt_s))
+            n_ticks = min(n_ticks, (now_ns - self._read_ns) // self._period_ns + _LATE_TICKS)
+        if self._session.leapt(reading.q, before.q, n_ticks):
             self._fault_now |= Stop.SENSOR
             self.fault = f"the joints leapt from {before.q} to {reading.q} rad"
-        self.reading, self._read_at, self._measured, self._blind = reading, tick, measured, False
+        self.reading, self._read_at, self._read_ns = reading, tick, now_ns
+        self._measured, self._blind = measured, False
 
     def _attempt(self, action: Callable[[], _T]) -> _T | None:
         """What an action of the plant gives; None, and a fault to report, if it raises."""
@@ -378,9 +399,3 @@ class RobotServer:
             measured=self._applied if self._measured is None else self._measured,
             applied=self._applied,
         )
-
-
-def _finite(reading: JointState, measured: FloatArray | None) -> bool:
-    """Whether every number of a reading is one."""
-    numbers = (reading.q, reading.dq, reading.t_s, 0.0 if measured is None else measured)
-    return all(bool(np.isfinite(each).all()) for each in numbers)

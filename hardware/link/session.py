@@ -18,7 +18,7 @@ from spikearm.errors import ConfigError
 from spikearm.hardware.link.channel import Peer
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.watchdog import Watchdog, WatchdogRules
+from spikearm.hardware.link.watchdog import Watchdog, WatchdogRules, require_at_most
 from spikearm.hardware.link.wire import (
     ENDING,
     STARTING,
@@ -34,6 +34,8 @@ from spikearm.timesteps import ticks_in
 
 AT_REST_RAD_S = 0.1
 """Joint speed below which a stopped arm may be recovered, and a real one be served [rad/s]."""
+_MOST_PATIENT_S = {"stale_s": 0.2, "blind_s": 0.2, "runaway_s": 0.5, "silence_s": 10.0}
+"""Largest values of what lets a real arm go on [s]."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,16 @@ class SessionRules:
     silence_s: float = 1.0
     blind_s: float = 0.01
     runaway_s: float = 0.2
+
+    def require_watchful(self) -> None:
+        """A real arm's watchdog can be made a little more patient, and not be set away.
+
+        Raises:
+            ConfigError: It was.
+        """
+        self.watchdog.require_watchful()
+        for key, most_s in _MOST_PATIENT_S.items():
+            require_at_most(key, getattr(self, key), most_s, unit=" s")
 
     def __post_init__(self) -> None:
         for key in ("stale_s", "ready_s", "silence_s", "blind_s", "runaway_s"):

@@ -17,6 +17,12 @@ _LONGEST_SLEEP = 1 << 30
 """More missed ticks than that are not counted: a state carries 32 bits of them."""
 
 
+_MOST_MISSED_S, _MOST_SHARE = 0.2, 0.5
+"""Largest values of what lets a real arm go on."""
+_WINDOWS_S = 0.1, 2.0
+"""Shortest and longest window of a real arm's share [s]: in a shorter one, no share says anything."""
+
+
 @dataclass(frozen=True)
 class WatchdogRules:
     """When the robot stops by itself.
@@ -40,6 +46,40 @@ class WatchdogRules:
                 raise ConfigError(f"{key} of the watchdog must be a positive number, not {value!r}.")
         if not 0.0 <= self.max_share <= 1.0:
             raise ConfigError(f"max_share of the watchdog must be from 0 to 1, not {self.max_share!r}.")
+
+    def require_watchful(self) -> None:
+        """A real arm's watchdog can be made a little more patient, and not be set away.
+
+        Raises:
+            ConfigError: It was.
+        """
+        require_at_most("max_missed_s", self.max_missed_s, _MOST_MISSED_S, unit=" s")
+        require_at_most("max_share", self.max_share, _MOST_SHARE)
+        require_at_most("window_s", self.window_s, _WINDOWS_S[1], unit=" s")
+        if self.window_s < _WINDOWS_S[0]:
+            raise ConfigError(
+                f"of a real arm, window_s is at least {_WINDOWS_S[0]:g} s, not {self.window_s:g} s: a share "
+                "of so few commands says nothing. Give a larger --window-s."
+            )
+
+
+def require_at_most(key: str, value: float, most: float, *, unit: str = "") -> None:
+    """Refuse a patience that a real arm does not have.
+
+    Args:
+        key: Its name.
+        value: What it is.
+        most: What it may be.
+        unit: Of both.
+
+    Raises:
+        ConfigError: It is more.
+    """
+    if value > most:
+        raise ConfigError(
+            f"of a real arm, {key} is at most {most:g}{unit}, not {value:g}{unit}: so long it may go on "
+            f"unwatched. Give a smaller --{key.replace('_', '-')}."
+        )
 
 
 class _Window:

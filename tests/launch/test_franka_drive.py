@@ -37,7 +37,7 @@ def arm(monkeypatch):
 
 
 def settings(folder: Path, **changes) -> RobotConfig:
-    patient = SessionRules(watchdog=WatchdogRules(max_missed_s=0.2, max_share=1.0), stale_s=0.2)
+    patient = SessionRules(watchdog=WatchdogRules(max_missed_s=0.2, max_share=0.5), stale_s=0.2)
     base = RobotConfig(
         arm="fr3",
         drive="franka",

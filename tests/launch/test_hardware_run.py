@@ -318,7 +318,7 @@ def test_robot_that_ended_is_a_reason_and_not_a_lost_report(served, short_path, 
 
 def test_real_arm_is_not_recovered_by_itself(served, short_path):
     run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
-    patient = SessionRules(watchdog=WatchdogRules(max_missed_s=0.2, max_share=1.0), stale_s=0.2)
+    patient = SessionRules(watchdog=WatchdogRules(max_missed_s=0.2, max_share=0.5), stale_s=0.2)
     config = in_step(run, short_path, lock_step=False, session=patient, acknowledge_real_arm=True)
     arm = load_arm(config.arm)
     robot = robot_around(make_arm(config, arm), arm, config, Trait.REAL)

@@ -378,6 +378,9 @@ def test_looking_only_and_recovering_exclude_each_other():
         (SessionRules(blind_s=5.0), "blind_s is at most 0.2 s"),
         (SessionRules(runaway_s=5.0), "runaway_s is at most 0.5 s"),
         (SessionRules(silence_s=60.0), "silence_s is at most 10 s"),
+        (SessionRules(watchdog=WatchdogRules(max_share=1.0)), "max_share is at most 0.5, not 1: "),
+        (SessionRules(watchdog=WatchdogRules(window_s=60.0)), "window_s is at most 2 s, not 60 s"),
+        (SessionRules(watchdog=WatchdogRules(window_s=0.001)), "window_s is at least 0.1 s, not 0.001 s"),
     ],
 )
 def test_watchdog_of_a_real_arm_cannot_be_set_away(short_path, rules, said):
@@ -391,7 +394,7 @@ def test_watchdog_of_a_real_arm_cannot_be_set_away(short_path, rules, said):
         assert simulated.session.mode is Mode.IDLE
 
 
-def test_real_arm_is_held_from_where_it_stands_when_it_is_served(short_path):
+def test_real_arm_is_held_from_where_it_stands_when_it_is_served(short_path, caplog):
     """It has sunk since it was opened, by more than it could in a tick."""
     config = settings(short_path, arm="planar2")
     arm = load_arm("planar2")
@@ -403,6 +406,8 @@ def test_real_arm_is_held_from_where_it_stands_when_it_is_served(short_path):
         np.testing.assert_allclose(robot.server.reading.q, sunk, atol=0.05)  # until its torque is there
         assert robot.session.stop == Stop(0)
         assert robot.server.fault == ""
+        assert "the arm moved by up to 0.2" in caplog.text
+        assert "(joint 0) since it was opened; it is held from where it stands now" in caplog.text
         np.testing.assert_allclose(robot.session._hold._q0, sunk, atol=0.05)
     assert np.abs(np.diff([np.zeros(2), *plant.written], axis=0)).max() <= 1.0 + 1e-9
 
@@ -414,8 +419,67 @@ def test_arm_that_does_not_read_when_it_is_served_stops_at_once(short_path):
     with robot_around(plant, arm, config, Trait.REAL) as robot:
         plant.read = lambda: 1 / 0
         stops = []
-        robot.serve(once(), on_stop=stops.append)
+        left = iter(20 * (True,))
+        robot.serve(lambda: next(left, False), on_stop=stops.append)
         assert stops[0] & Stop.PLANT
+        assert robot.session.tick_number >= 20
+        assert robot.session.stop & Stop.TORQUE_OFF
+    assert plant.written == []
+
+
+def test_real_arm_whose_numbers_are_none_when_it_is_served_is_not(short_path):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        plant.offset[1] = np.nan
+        with pytest.raises(ConfigError, match=r"first reading is q = .*nan.* has to be finite"):
+            robot.serve(once(), on_stop=id)
+    assert plant.written == []
+
+
+@pytest.mark.parametrize(
+    ("q", "dq", "said"),
+    [
+        (0.8, 0.0, r"since it was opened, joint 1 went from .* more than 0\.5 rad.*encoder.*serve it again"),
+        (0.0, 0.8, r"real and moves, by up to 0\.80 rad/s"),
+        (9.0, 0.0, r"joint 1 reads .* outside its range"),
+    ],
+)
+def test_real_arm_that_is_not_as_it_was_opened_is_not_served(short_path, q, dq, said):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        read, joint = plant.read, np.array((0.0, 1.0))
+        plant.read = lambda: dataclasses.replace(read(), q=read().q + q * joint, dq=dq * joint)
+        with pytest.raises(ConfigError, match=said):
+            robot.serve(once(), on_stop=id)
+    assert plant.written == []
+
+
+def test_real_arm_that_sank_where_it_cannot_be_carried_is_not_served(short_path):
+    """Nearer to where it is stretched out, the arm's own weight takes more than its share."""
+    config = settings(short_path, arm="planar2", limits=LimitRules(torque_share=0.21))
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        plant.offset[0] = 0.3
+        with pytest.raises(ConfigError, match="more than it is allowed: it would fall"):
+            robot.serve(once(), on_stop=id)
+    assert plant.written == []
+
+
+def test_arm_served_again_goes_on_from_the_torque_it_has(short_path):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        left = iter(100 * (True,))
+        robot.serve(lambda: next(left, False), on_stop=id)
+        robot.serve(once(), on_stop=id)
+    assert np.abs(plant.written).max() > 2.0
+    assert np.abs(np.diff([np.zeros(2), *plant.written], axis=0)).max() <= 1.0 + 1e-9
 
 
 @pytest.mark.parametrize("lock_step", [False, True])

@@ -269,6 +269,22 @@ def test_arm_with_a_clock_of_its_own_may_be_elsewhere_after_cycles_it_skipped(ri
     assert bool(robot.session.stop & Stop.SENSOR) is leaps
 
 
+def test_no_clock_of_an_arm_talks_a_leap_away(rig):
+    """A frame whose time is far ahead would allow any way; and so would the next, by the cycles counted."""
+    plant = Masses()
+    plant.paces = True
+    robot = rig(plant=plant)
+    robot.periods(10)
+    plant.t_s += 1e4
+    plant.q = plant.q + 0.3
+    robot.period()
+    assert robot.session.stop & Stop.SENSOR
+    robot.session.stop = Stop(0)
+    plant.q = plant.q + 0.3
+    robot.period()
+    assert robot.session.stop & Stop.SENSOR
+
+
 def test_arm_may_be_elsewhere_after_a_time_without_a_reading(rig):
     """A reading that was lost is no leap: what an arm can have moved meanwhile is allowed."""
     robot = rig()
