@@ -10,8 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from spikearm.hardware.link.arm_clock import cycles_passed
 from spikearm.hardware.link.channel import Channel, Peer
 from spikearm.hardware.link.elapsed import elapsed_ns
+from spikearm.hardware.link.largest import LargestTorque
 from spikearm.hardware.link.served_plant import (
     KeepsTime,
     LetsGo,
@@ -21,25 +23,13 @@ from spikearm.hardware.link.served_plant import (
     all_finite,
 )
 from spikearm.hardware.link.session import RobotSession
-from spikearm.hardware.link.wire import (
-    Cause,
-    Codec,
-    CommandFrame,
-    Flag,
-    Mode,
-    Refused,
-    StateFrame,
-    Stop,
-    Trait,
-)
+from spikearm.hardware.link.wire import Cause, Codec, CommandFrame, Flag, Refused, StateFrame, Stop, Trait
 from spikearm.records import FloatArray, JointState
 
 _T = TypeVar("_T")
 _PACKETS_PER_TICK = 64
 """Packets looked at in one tick: a flood costs its own packets, not the tick."""
 _HELLOS_PER_TICK = 4
-_LATE_TICKS = 32
-"""Cycles by which an arm's clock may be ahead of this machine's: the reading before came late."""
 _STEP_WAIT_S, _STEP_SILENCE_S = 0.1, 5.0
 """In lock step: time between two looks at whether to go on, and after which a silent client is forgotten."""
 _SPIN_S = 1.5e-4
@@ -72,9 +62,9 @@ class RobotServer:
         reading: The arm's last reading.
         n_overruns: Ticks that began more than a period late.
         paced: Whether the arm has a clock of its own.
-        largest: Largest torque that each joint was given [N m], shape (n_joints,).
-        largest_step: Largest change of it from one tick to the next [N m], shape (n_joints,).
+        largest: Largest torque that each joint was given, and its largest change.
         energised: Whether the arm was given torque, and has not been let go since.
+        blind: Whether the arm could not be read when it was last looked at.
         fault: What the plant said when it last failed.
     """
 
@@ -100,8 +90,7 @@ class RobotServer:
         self._period_ns = round(1e9 * plant.dt_s)
         self.reading, self._read_at, self._read_ns = first, session.tick_number, now_ns()
         self._applied = np.zeros_like(self.reading.q)
-        self._before: FloatArray | None = None
-        self.largest, self.largest_step = np.zeros_like(self._applied), np.zeros_like(self._applied)
+        self.largest = LargestTorque(len(self._applied))
         # Asked once: a structural check takes longer than all the rest of a state.
         self._sensing = plant if isinstance(plant, MeasuresTorque) else None
         self._measured = None if self._sensing is None else self._sensing.torque_measured
@@ -110,24 +99,26 @@ class RobotServer:
         self._has_let_go = self.energised = False
         self.paced = isinstance(plant, KeepsTime) and plant.paces
         self._echo_ns = self._arrived_ns = 0
-        self._fault_now, self._blind = Stop(0), False
+        self._fault_now, self.blind = Stop(0), False
         self.refused: Counter[Cause] = Counter()
         self.n_accepted = 0
         self.n_overruns = 0
         self.fault = ""
 
     def begin(self, require: Callable[[JointState, FloatArray], None]) -> None:
-        """Hold a real arm from where it stands now: it may have sunk since it was opened, a while ago.
+        """Serve anew; hold a real arm from where it stands now: it may have sunk since it was opened.
 
         One that cannot be read gets no torque until it is recovered.
 
         Args:
             require: Raises if the arm is not to be held from this reading, with this torque [N m].
         """
+        self._session.begin_anew()
+        self._fault_now = Stop(0)
         if not self._traits & Trait.REAL:
             return
         found = self._attempt(self._plant.read)
-        self._blind = found is None
+        self.blind = found is None
         if found is None:
             self._session.protect(Stop.PLANT | Stop.TORQUE_OFF)
             return
@@ -135,7 +126,8 @@ class RobotServer:
         given = self._applied if self._measured is None else self._measured
         require(found, given)
         self.reading, self._read_at, self._read_ns = found, self._session.tick_number, self._now_ns()
-        self._applied, self._before = given, None
+        self._applied = given
+        self.largest.begin_anew()
         self._session.begin(found, given)
 
     def run(self, wanted: Callable[[], bool]) -> None:
@@ -185,12 +177,9 @@ class RobotServer:
 
         What came while the reading was waited for answers the state before: a client has a whole period.
         """
-        began_ns, before_s = self._now_ns(), self.reading.t_s
-        self._look()
-        # By the arm's clock, not by this machine's: its cycle is as long as it says.
-        n_skipped = round((self.reading.t_s - before_s) / self._plant.dt_s) - 1
-        if n_skipped > 0:
-            self._overrun(n_skipped)
+        began_ns = self._now_ns()
+        if (n_passed := self._look()) > 1:
+            self._overrun(n_passed - 1)
         if self._fault_now & Stop.PLANT:
             self.collect_until(began_ns + self._period_ns)  # an arm that has failed may keep no time
         self.collect_until(self._now_ns())
@@ -230,7 +219,7 @@ class RobotServer:
             return
         applied = session.applied
         torque = self._wanted()
-        if session.moved_by or session.mode is Mode.STOPPED:
+        if session.moved_by or session.stop:
             self._move(torque)
         else:
             session.applied = applied  # no time has passed in which it could have changed
@@ -243,11 +232,8 @@ class RobotServer:
             command = self._codec.unpack_command(packet)
         except Refused:
             return
-        session = self._session
-        if peer == session.peer and (command.session, command.sequence) == (
-            session.number,
-            session.last_sequence,
-        ):
+        last = self._session.peer, self._session.number, self._session.last_sequence
+        if (peer, command.session, command.sequence) == last:
             self._send(peer)
 
     # -- both ----------------------------------------------------------------------------------------
@@ -292,12 +278,13 @@ class RobotServer:
     def _reset(self, command: CommandFrame) -> None:
         self.reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
         self._read_at, self._read_ns = self._session.tick_number, self._now_ns()
-        self._applied, self._before = np.zeros_like(self._applied), None
-        self._fault_now, self._blind = Stop(0), False
+        self._applied = np.zeros_like(self._applied)
+        self.largest.begin_anew()
+        self._fault_now, self.blind = Stop(0), False
         self._session.place(self.reading)
 
     def _wanted(self) -> FloatArray:
-        return self._session.tick(self.reading, fault=self._fault_now, blind=self._blind)
+        return self._session.tick(self.reading, fault=self._fault_now, blind=self.blind)
 
     def _move(self, torque: FloatArray) -> None:
         self._apply(torque)
@@ -311,16 +298,15 @@ class RobotServer:
                 self._let_go(self._letting_go)
                 return
             if self._traits & Trait.REAL and not self.energised:
+                self._report(np.zeros_like(torque))
                 return  # a write, of no torque as well, would switch its drives on
         self._has_let_go, self.energised = False, True  # also by a failing write: how far did it come?
         applied = self._attempt(lambda: self._plant.write(torque))
         if applied is None:
             self._report(self._applied)
         elif np.isfinite(applied).all():
-            np.maximum(self.largest, np.abs(applied), out=self.largest)
-            if self._before is not None:
-                np.maximum(self.largest_step, np.abs(applied - self._before), out=self.largest_step)
-            self._applied = self._before = applied
+            self.largest.take(applied)
+            self._applied = applied
             self._session.report(applied)
         else:
             self._fault_now |= Stop.PLANT
@@ -332,7 +318,7 @@ class RobotServer:
             self._attempt(plant.let_go)
             self._has_let_go = not self._fault_now
             self.energised &= not self._has_let_go
-        self._before = None
+        self.largest.begin_anew()
         self._report(np.zeros_like(self._applied))
 
     def _report(self, supposed: FloatArray) -> None:
@@ -340,28 +326,33 @@ class RobotServer:
         self._applied = supposed if self._measured is None else self._measured
         self._session.report(self._applied)
 
-    def _look(self) -> None:
-        """Read, from an arm that takes no torque as well; a failing sensor stops the arm likewise."""
-        self._blind = True
+    def _look(self) -> int:
+        """Read, from an arm that takes no torque as well; a failing sensor stops the arm likewise.
+
+        Returns:
+            Periods since the reading before, by the arm's own clock if it has one; 0 without a reading.
+        """
+        self.blind = True
         reading = self._attempt(self._plant.read)
         if reading is None:
-            return
+            return 0
         measured = None if self._sensing is None else self._sensing.torque_measured
         if not all_finite(reading, measured):
             self._fault_now |= Stop.SENSOR
             self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
-            return
+            return 0
         tick, now_ns, before = self._session.tick_number, self._now_ns(), self.reading
-        n_ticks = tick - self._read_at
-        if self.paced:
-            # The arm says how long ago that was, before the session has counted it; within reason.
-            n_ticks = max(n_ticks, round((reading.t_s - before.t_s) / self._plant.dt_s))
-            n_ticks = min(n_ticks, (now_ns - self._read_ns) // self._period_ns + _LATE_TICKS)
-        if self._session.leapt(reading.q, before.q, n_ticks):
+        n_passed = n_counted = tick - self._read_at
+        if self.paced:  # before the session has counted the cycles that it skipped
+            n_passed = cycles_passed(
+                reading.t_s - before.t_s, here_ns=now_ns - self._read_ns, dt_s=self._plant.dt_s
+            )
+        if self._session.leapt(reading.q, before.q, max(n_counted, n_passed)):
             self._fault_now |= Stop.SENSOR
             self.fault = f"the joints leapt from {before.q} to {reading.q} rad"
         self.reading, self._read_at, self._read_ns = reading, tick, now_ns
-        self._measured, self._blind = measured, False
+        self._measured, self.blind = measured, False
+        return n_passed
 
     def _attempt(self, action: Callable[[], _T]) -> _T | None:
         """What an action of the plant gives; None, and a fault to report, if it raises."""

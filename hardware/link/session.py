@@ -105,6 +105,7 @@ class RobotSession:
         tick_number: Ticks so far; a state's sequence.
         watchdog: Counts missed commands.
         stops: Every stop so far and its tick, the last hundred.
+        ending: Whether the robot was told to end.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class RobotSession:
         self.watchdog = Watchdog(rules.watchdog, dt_s=dt_s)
         self.stop = Stop(0)
         self.mode = Mode.IDLE
-        self._ending = False
+        self.ending = False
         self._n_fast = self._n_blind = 0
         self._slowest = math.inf
         self.tick_number = 0
@@ -262,9 +263,16 @@ class RobotSession:
         self.stop |= why
         self.mode = Mode.STOPPED
 
+    def begin_anew(self) -> None:
+        """The robot is served, perhaps again: what ended before is over, and its client with it."""
+        if self.ending:
+            self.ending = False
+            self.stop &= ~Stop.ENDED
+            self.end_session()
+
     def wind_up(self) -> None:
         """The robot is ending: stop who commands, and arm or recover nothing from now on."""
-        self._ending = True
+        self.ending = True
         if self.mode in (Mode.COMMAND_WAIT, Mode.COMMAND_ACTIVE):
             self.protect(Stop.ENDED)
 
@@ -288,7 +296,7 @@ class RobotSession:
         """What may set an arm in motion asks for one thing, and knows what it asks it of."""
         if int(command.flags) & ~int(_WITH_A_START) not in (Flag.ARM, Flag.RECOVER):  # unknown ones, too
             raise Refused(Cause.FLAGS)
-        if self._ending:
+        if self.ending:
             raise Refused(Cause.ENDING)
         if self._real and not command.flags & Flag.ACKNOWLEDGED:
             raise Refused(Cause.UNACKNOWLEDGED)
@@ -363,7 +371,7 @@ class RobotSession:
 
     def _recover(self, reading: JointState) -> None:
         """A stopped arm at rest, within its limits, is released if the client asks for it now."""
-        if self._ending or not self.stop or self._command is None:
+        if self.ending or not self.stop or self._command is None:
             return  # one that was taken before the robot was told to end is not obeyed after it
         if not self._command.flags & Flag.RECOVER:
             return

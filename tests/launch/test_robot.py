@@ -199,7 +199,7 @@ def test_robot_that_ends_is_neither_armed_nor_recovered(short_path, stop, flag, 
             look()
             robot.server.reading = dataclasses.replace(robot.server.reading, dq=np.full(7, 0.08))
             offer(Flag.HOLD)
-            if session._ending:
+            if session.ending:
                 with pytest.raises(Refused) as caught:
                     offer(flag | Flag.HOLD)
                 causes.append(caught.value.cause)

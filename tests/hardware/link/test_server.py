@@ -285,6 +285,36 @@ def test_no_clock_of_an_arm_talks_a_leap_away(rig):
     assert robot.session.stop & Stop.SENSOR
 
 
+@pytest.mark.parametrize("ahead_s", [1e4, 1e300])
+def test_no_clock_of_an_arm_counts_for_hours(rig, ahead_s):
+    """A state carries 64 bits of ticks: the arm stops, the server does not."""
+    robot = rig(plant=Paced())
+    client = robot.armed()
+    robot.plant.t_s += ahead_s
+    before = robot.session.tick_number
+    client.next_state()
+    assert robot.session.tick_number - before <= 34
+    assert robot.session.stop & Stop.STALLED
+    assert robot.server.n_overruns == 1
+    robot.plant.t_s -= ahead_s
+    client.next_state()
+    assert robot.session.tick_number - before <= 35
+
+
+@pytest.mark.parametrize("measures", [False, True])
+def test_real_arm_that_never_had_torque_is_reported_as_its_joints_are(rig, measures):
+    """It is written nothing while it cannot be read; its first torque begins where its drives are."""
+    plant = Masses()
+    if measures:
+        plant.torque_measured = np.array((7.0, -7.0))
+    robot = rig(plant=plant, traits=Trait.REAL)
+    plant.broken = True
+    robot.session.protect(Stop.SENSOR | Stop.TORQUE_OFF)
+    robot.periods(50)
+    assert plant.applied == []
+    np.testing.assert_array_equal(robot.session.applied, (7.0, -7.0) if measures else (0.0, 0.0))
+
+
 def test_arm_may_be_elsewhere_after_a_time_without_a_reading(rig):
     """A reading that was lost is no leap: what an arm can have moved meanwhile is allowed."""
     robot = rig()
@@ -485,10 +515,10 @@ def test_largest_torque_and_its_largest_change_are_remembered(rig):
         plant.write(np.array((torque, 0.5)))
     robot.periods(2)
     applied = np.array(robot.plant.applied)
-    np.testing.assert_array_equal(robot.server.largest, np.abs(applied).max(axis=0))
-    np.testing.assert_array_equal(robot.server.largest_step, np.abs(np.diff(applied, axis=0)).max(axis=0))
-    assert robot.server.largest[0] == 5.0
-    assert robot.server.largest_step[0] == 1.0
+    np.testing.assert_array_equal(robot.server.largest.torque, np.abs(applied).max(axis=0))
+    np.testing.assert_array_equal(robot.server.largest.step, np.abs(np.diff(applied, axis=0)).max(axis=0))
+    assert robot.server.largest.torque[0] == 5.0
+    assert robot.server.largest.step[0] == 1.0
 
 
 def test_arm_that_says_it_applied_more_does_not_move_the_limit(rig):
