@@ -73,6 +73,10 @@ class Robot:
     def serve(self, wanted: Callable[[], bool], *, on_stop: Callable[[Stop], None]) -> None:
         """Serve as long as ``wanted()`` is true, and tell of every stop; then bring the arm to rest.
 
+        Args:
+            wanted: Whether to go on.
+            on_stop: Told why the arm has stopped: all reasons by now, at each new one, to the very end.
+
         Raises:
             ConfigError: A real arm is not served from where it stands by now; nothing was written to it.
         """
@@ -85,33 +89,36 @@ class Robot:
                 if told:
                     on_stop(told)
 
-        def go_on() -> bool:
-            tell()
-            return wanted()
+        def telling(go_on: Callable[[], bool]) -> Callable[[], bool]:
+            def asked() -> bool:
+                tell()
+                return go_on()
+
+            return asked
 
         self.server.begin(self._require_as_opened)
-        self.server.run(go_on)
+        self.server.run(telling(wanted))
         self.session.wind_up()
+        self.server.run(telling(self._answering() if self.config.lock_step else self._braking()))
         tell()
-        if self.config.lock_step:
-            self._answer_to_the_last()
-        else:
-            self._come_to_rest()
 
     def _require_as_opened(self, found: JointState, measured: FloatArray) -> None:
         self.first_look.require(found, measured)
         self.first_look.require_near(found, self.server.reading)
 
-    def _answer_to_the_last(self) -> None:
+    def _answering(self) -> Callable[[], bool]:
         """In lock step nobody is told anything unasked: a client that commands hears it, and takes leave."""
         session, answers = self.session, itertools.count()
-        self.server.run(lambda: session.peer is not None and next(answers) < _LAST_ANSWERS)
+        return lambda: session.peer is not None and next(answers) < _LAST_ANSWERS
 
-    def _come_to_rest(self) -> None:
-        """Brake before the torque ends, and tell whoever commands: a moving arm would be let go in motion."""
+    def _braking(self) -> Callable[[], bool]:
+        """Brake before the torque ends, and tell whoever commands: a moving arm would be let go in motion.
+
+        One that cannot be read is held by what was known of it, until that is too old.
+        """
         session = self.session
         if not self.server.energised:
-            return  # told to end before its first torque, or let go: to brake it would be to switch it on
+            return lambda: False  # no torque yet, or let go: to brake it would be to switch it on
         told, enough = ticks_in(_TELLING_S, self.plant.dt_s), ticks_in(_BRAKING_S, self.plant.dt_s)
         ticks = itertools.count()  # in which something was done: those slept through brake nothing
 
@@ -120,12 +127,13 @@ class Robot:
             braked = self.still or tick >= enough or session.stop & Stop.TORQUE_OFF
             return tick < told or not braked
 
-        self.server.run(moves)
+        return moves
 
     @property
     def still(self) -> bool:
-        """Whether the arm may be let go without braking it."""
-        return bool((np.abs(self.server.reading.dq) <= _STILL_RAD_S).all())
+        """Whether the arm is known to be so slow that it may be let go without braking it."""
+        slow = bool((np.abs(self.server.reading.dq) <= _STILL_RAD_S).all())
+        return slow and not self.server.blind
 
     def document(self) -> dict[str, Any]:
         """What happened to it."""
@@ -140,7 +148,7 @@ class Robot:
             "commands_accepted": self.server.n_accepted,
             "packets_refused": {cause.value: n for cause, n in sorted(self.server.refused.items())},
             "mode": self.session.mode.name,
-            "speed_rad_s": float(np.abs(self.server.reading.dq).max()),
+            "speed_rad_s": None if self.server.blind else float(np.abs(self.server.reading.dq).max()),
             "largest_torque_nm": self.server.largest.torque.tolist(),
             "largest_torque_step_nm": self.server.largest.step.tolist(),
             "overruns": self.server.n_overruns,

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 from spikearm.controller.interruption import StopRequest
@@ -25,6 +26,9 @@ from spikearm.launch.teller import Teller, tell_or_lose
 
 _PRIORITY = 60
 """Above that of the client: of two on one machine, the one that watches over the other."""
+
+_OF_THE_ARM = Stop.PLANT | Stop.SENSOR
+"""Stops of which the arm itself says more."""
 
 _ANY_HOST = "0.0.0.0"  # noqa: S104 - asked about, not bound to
 _COMMON = (
@@ -88,7 +92,7 @@ def _serve(argv: Sequence[str]) -> int:
             with no_collections(), closing(robot.plant):
                 robot.serve(
                     lambda: not stop.requested,
-                    on_stop=lambda why: teller.tell(_explained(why, command.robot), "red"),
+                    on_stop=lambda why: teller.tell(_explained(why, robot), "red"),
                 )
             document = robot.document()
         teller.tell(_last_words(robot, document))
@@ -121,23 +125,38 @@ def _announcement(robot: Robot) -> str:
 
 def _last_words(robot: Robot, document: dict[str, Any]) -> str:
     served = f"served {document['ticks']} ticks, {document['commands_accepted']} commands"
-    if robot.config.lock_step or not robot.server.energised:
-        return f"{served}."
-    how = "at rest" if robot.still else f"while it moved, by up to {document['speed_rad_s']:.2f} rad/s"
-    return f"{served}; the arm was let go {how}."
+    return f"{served}." if robot.config.lock_step else f"{served}; {_how_it_was_left(robot)}."
 
 
-def _explained(why: Stop, config: RobotConfig) -> str:
-    if why & Stop.ENDED:
+def _how_it_was_left(robot: Robot) -> str:
+    """What is known of the arm at the end; where nothing is, somebody has to look at it."""
+    speed = f"by up to {np.abs(robot.server.reading.dq).max():.2f} rad/s"
+    if robot.server.energised:
+        left, how = "the arm was let go", "at rest" if robot.still else f"while it moved, {speed}"
+    else:
+        before = robot.session.stop & Stop.TORQUE_OFF
+        left = "the arm was let go before" if before else "the arm was given no torque"
+        how = "and is at rest" if robot.still else f"and moves, {speed}"
+    if robot.server.blind:
+        how = "and nobody knows whether it is at rest: it could not be read. Look at it"
+    return f"{left} {how}"
+
+
+def _explained(why: Stop, robot: Robot) -> str:
+    config, fault = robot.config, robot.server.fault
+    words = describe(why & ~Stop.ENDED) + (f" ({fault})" if why & _OF_THE_ARM and fault else "")
+    if why == Stop.ENDED:
         return (
             "told to end while a client commanded: that run is cut off, and its client is told why. The arm "
             "is braked and let go; serve it again for another run."
         )
-    words = [f"--robot {_reached_at(config.listen)}", f"--arm {config.arm}"]
-    words += [f"--key-file {config.key_file}"] if config.key_file else []
-    words += ["--recover"] + (["--acknowledge-real-arm"] if config.drive != "mujoco" else [])
+    if robot.session.ending:
+        return f"stopped while it was told to end: {words}. Look at the arm before it is served again."
+    client = [f"--robot {_reached_at(config.listen)}", f"--arm {config.arm}"]
+    client += [f"--key-file {config.key_file}"] if config.key_file else []
+    client += ["--recover"] + (["--acknowledge-real-arm"] if config.drive != "mujoco" else [])
     return (
-        f"protective stop: {describe(why)}. Look at the arm; then `spikearm hardware run {' '.join(words)}` "
+        f"protective stop: {words}. Look at the arm; then `spikearm hardware run {' '.join(client)}` "
         "recovers it, and runs."
     )
 

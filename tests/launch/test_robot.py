@@ -531,10 +531,139 @@ def test_robot_in_lock_step_that_ends_tells_its_client(served, short_path):
         ),
     ],
 )
-def test_stop_is_explained_by_what_can_be_done(why, listen, said, unsaid):
-    text = robot_serve._explained(why, RobotConfig(listen=listen))
+def test_stop_is_explained_by_what_can_be_done(short_path, why, listen, said, unsaid):
+    with make_robot(settings(short_path, arm="planar2")) as robot:
+        elsewhere = dataclasses.replace(robot, config=RobotConfig(listen=listen))
+        text = robot_serve._explained(why, elsewhere)
     assert said in text
     assert unsaid not in text
+
+
+def seen(plant, what: str):
+    """A plant says that it is at rest, that it moves, or nothing at all."""
+    read = plant.read
+
+    def spoilt():
+        if what == "blind":
+            raise RuntimeError("no answer on the bus")
+        return dataclasses.replace(read(), dq=np.full(2, 0.3 if what == "moving" else 0.0))
+
+    plant.read = spoilt
+
+
+@pytest.mark.parametrize(
+    ("what", "torque_off", "lets_go", "said"),
+    [
+        ("still", False, False, "; the arm was let go at rest."),
+        ("moving", False, False, "; the arm was let go while it moved, by up to 0.30 rad/s."),
+        ("blind", False, False, "; the arm was let go and nobody knows whether it is at rest: it could not"),
+        ("still", True, False, "; the arm was let go at rest."),
+        ("still", True, True, "; the arm was let go before and is at rest."),
+        ("moving", True, True, "; the arm was let go before and moves, by up to 0.30 rad/s."),
+        ("blind", True, True, "; the arm was let go before and nobody knows whether it is at rest"),
+    ],
+)
+def test_last_words_say_of_the_arm_what_is_known(short_path, what, torque_off, lets_go, said):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = (LettingGo if lets_go else Watched)(make_arm(config, arm))
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        left = iter(30 * (True,))
+
+        def wanted():
+            if robot.session.tick_number == 10:
+                seen(plant, what)
+                if torque_off:
+                    robot.session.protect(Stop.TORQUE_OFF)
+            return next(left, False)
+
+        robot.serve(wanted, on_stop=id)
+        document = robot.document()
+        words = robot_serve._last_words(robot, document)
+    assert words.startswith(f"served {robot.session.tick_number} ticks, 0 commands")
+    assert said in words
+    assert (document["speed_rad_s"] is None) is (what == "blind")
+
+
+def test_last_words_of_an_arm_that_could_never_be_read_do_not_say_that_it_rests(short_path):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        seen(plant, "blind")
+        stops = []
+        robot.serve(once(), on_stop=lambda why: stops.append(robot_serve._explained(why, robot)))
+        words = robot_serve._last_words(robot, robot.document())
+    assert "(RuntimeError: no answer on the bus). Look at the arm; then `spikearm hardware run" in stops[0]
+    assert "nobody knows whether it is at rest: it could not be read. Look at it." in words
+    assert plant.written == []
+
+
+@pytest.mark.parametrize(
+    ("lock_step", "said"),
+    [
+        (False, "served 0 ticks, 0 commands; the arm was given no torque and is at rest."),
+        (True, "served 0 ticks, 0 commands."),
+    ],
+)
+def test_last_words_of_an_arm_without_torque_say_so(short_path, lock_step, said):
+    with make_robot(settings(short_path, arm="planar2", lock_step=lock_step)) as robot:
+        robot.serve(lambda: False, on_stop=id)
+        assert robot_serve._last_words(robot, robot.document()).endswith(said)
+
+
+def test_stop_of_an_arm_that_is_braked_is_told_too(short_path):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        told = []
+        left = iter(10 * (True,))
+
+        def wanted():
+            more = next(left, False)
+            if not more:
+                robot.session.mode = Mode.COMMAND_ACTIVE
+                seen(plant, "blind")
+            return more
+
+        robot.serve(wanted, on_stop=lambda why: told.append((why, robot_serve._explained(why, robot))))
+        assert robot.session.stop & Stop.TORQUE_OFF  # held by what was known, until that was too old
+    assert [why for why, _ in told] == [
+        Stop.ENDED,
+        Stop.ENDED | Stop.PLANT,
+        Stop.ENDED | Stop.PLANT | Stop.TORQUE_OFF,
+    ]
+    assert told[0][1].startswith("told to end while a client commanded")
+    assert told[1][1] == (
+        "stopped while it was told to end: its drive or simulation failed (RuntimeError: no answer on the "
+        "bus). Look at the arm before it is served again."
+    )
+    assert "whose torque is off (RuntimeError" in told[2][1]
+
+
+@pytest.mark.parametrize("traits", [Trait.REAL, Trait.RESETTABLE])
+@pytest.mark.parametrize("commanded", [False, True])
+def test_robot_that_is_served_again_can_be_commanded_again(served, short_path, traits, commanded):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    robot = robot_around(make_arm(config, arm), arm, config, traits)
+    left = iter(10 * (True,))
+
+    def wanted():
+        if commanded and robot.session.tick_number == 5:
+            robot.session.mode = Mode.COMMAND_ACTIVE
+        return next(left, False)
+
+    robot.serve(wanted, on_stop=id)
+    number = robot.session.number
+    assert robot.session.ending
+    assert robot.session.stop == (Stop.ENDED if commanded else Stop(0))
+    with served(robot), connect(LinkConfig(robot=config.listen, acknowledge_real_arm=True), arm) as plant:
+        assert plant.mode is Mode.MONITOR
+        plant.arm()
+        assert robot.session.stop == Stop(0)
+    assert robot.session.number != number
 
 
 @pytest.mark.parametrize(
