@@ -249,7 +249,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("deadlines missed", _missed(summary)),
     ]
     if summary["lead_in_ticks"]:
-        rows.append(("led to the path", f"for {summary['lead_in_ticks']} ticks that belong to no reach"))
+        rows.append(("way to the path", f"{summary['lead_in_ticks']} ticks that belong to no reach"))
     if summary["saturated_ticks"]:
         rows.append(("torque limit reached", f"in {summary['saturated_ticks']} ticks"))
     if summary["lagging_ticks"]:

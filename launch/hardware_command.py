@@ -132,9 +132,15 @@ def show_link(link: dict[str, Any]) -> None:
     for name, value in link_rows(link).items():
         if value != "-":
             say(f"{name:<27}  {value}")
-    # The stop that ended the run is told as its end.
-    for line in stop_words({**link, "stops": [s for s in link["stops"] if s["why"] not in link["ended"]]}):
+    for line in stop_words({**link, "stops": _survived(link)}):
         say(line, "yellow")
+
+
+def _survived(link: dict[str, Any]) -> list[dict[str, Any]]:
+    """The stops that are not told as the run's end: all but the last, if it was that."""
+    stops: list[dict[str, Any]] = link["stops"]
+    ended_it = bool(stops) and stops[-1]["why"] in link["ended"]
+    return stops[:-1] if ended_it else stops
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
 from spikearm.envs.arms import ARMS, ArmSpec, load_arm
 from spikearm.envs.identity import arm_identity
-from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, SpikearmError
+from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, RobotEndedError, SpikearmError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.channel import dial
 from spikearm.hardware.link.conversation import ClientRules
@@ -28,7 +28,7 @@ from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.link_clock import LinkClock
 from spikearm.hardware.link.remote_plant import RemotePlant
 from spikearm.hardware.link.statistics import LinkStatistics
-from spikearm.hardware.link.stops import describe
+from spikearm.hardware.link.stops import describe, what_next
 from spikearm.hardware.link.wire import Codec, Stop, Trait
 from spikearm.hardware.meter import EnergyMeter
 from spikearm.launch.compose import Control, compose_control
@@ -152,7 +152,7 @@ def connect(
         other = None if interrupted() else served_arm(address, key)
         if other is None or arm_identity(other) == arm_identity(arm):
             raise
-        mine = arm.name if arm.name in ARMS else arm.path
+        mine = arm.name if arm in ARMS.values() else arm.path  # a file may have any name
         raise LinkError(
             f"the robot at {link.robot} serves {other.name}, and this run is for {mine}. Give this end "
             f"--arm {other.name}, or serve the other arm there (`spikearm robot serve --arm {mine}`)."
@@ -238,7 +238,7 @@ def _drive(
             if not isinstance(error, ProtectiveStopError | LinkError):
                 break  # not the arm's: to recover it would mend nothing
             outcome.stops.append({"tick": log.n_ticks, "why": str(error)})
-            if len(outcome.stops) > link.recoveries:
+            if len(outcome.stops) > link.recoveries or isinstance(error, RobotEndedError):
                 break
         if stop.requested:  # also while the loop ended by an error: nothing is recovered, nothing armed
             outcome.ended = "interrupted"
@@ -273,9 +273,13 @@ def _one_loop(
     with connect(link, control.arm, outcome.statistics, stop) as plant:
         # Now, and not when the run began: somebody may have moved the arm by hand.
         real = bool(plant.traits & Trait.REAL)
-        may_be_long = link.lead_in or link.monitor or not real
         outcome.schedule = led_up(
-            control, outcome.schedule, plant.read().q, real=real, may_be_long=may_be_long
+            control,
+            outcome.schedule,
+            plant.read().q,
+            real=real,
+            may_be_long=link.lead_in or not real,
+            monitored=link.monitor,
         )
         result = Loop(
             plant,
@@ -303,7 +307,7 @@ def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int, s
         if plant.traits & Trait.REAL or plant.stop_reason & ~_MISSED:
             raise ProtectiveStopError(
                 f"a run recovers simulated arms only, and from missed commands: this one has stopped "
-                f"({describe(plant.stop_reason)}). Look at it, then start anew with --recover."
+                f"({describe(plant.stop_reason)}). {what_next(plant.stop_reason)}"
             )
         why = plant.stop_reason
         plant.recover()

@@ -31,7 +31,15 @@ _LONGEST_S = 20.0
 _LOG = logging.getLogger(__name__)
 
 
-def led_up(control: Control, schedule: Schedule, q: FloatArray, *, real: bool, may_be_long: bool) -> Schedule:
+def led_up(
+    control: Control,
+    schedule: Schedule,
+    q: FloatArray,
+    *,
+    real: bool,
+    may_be_long: bool,
+    monitored: bool = False,
+) -> Schedule:
     """The schedule, led up to from where the robot stands, unless it stands at its start.
 
     The way is announced; that of a real arm takes so long that end effector and joints stay slow.
@@ -42,6 +50,7 @@ def led_up(control: Control, schedule: Schedule, q: FloatArray, *, real: bool, m
         q: Where the joints are [rad], shape (n_joints,).
         real: Whether the arm can hurt.
         may_be_long: Whether the way may be longer than 0.1 m or 0.1 rad.
+        monitored: Whether the arm is only looked at: nothing leads it then, from however far.
 
     Raises:
         ConfigError: The way is longer, and must not be; or takes longer than 20 s.
@@ -52,10 +61,13 @@ def led_up(control: Control, schedule: Schedule, q: FloatArray, *, real: bool, m
     goal_q = np.asarray(control.arm.home) if start.q is None else start.q
     far_m = float(np.linalg.norm(pose.position - start.pose.position))
     far_rad = max(_turned_rad(start, pose), float(np.abs(q - goal_q).max()))
-    duration_s = _time_of(far_m, far_rad, may_be_long=may_be_long) if real else _SHORTEST_S
+    duration_s = _time_of(far_m, far_rad, may_be_long=may_be_long or monitored) if real else _SHORTEST_S
     way = f"{far_m:.3f} m and up to {far_rad:.2f} rad from the start of its path"
     _LOG.warning(
-        "the arm stands %s; it is led there first, in %.1f s that belong to no reach.", way, duration_s
+        "the arm stands %s; it %s led there first, in %.1f s that belong to no reach.",
+        way,
+        "would be" if monitored else "is",
+        duration_s,
     )
     return resumed(schedule, 0, pose=pose, q=q, duration_s=duration_s)
 

@@ -94,6 +94,10 @@ class ProtectiveStopError(SpikearmError, RuntimeError):
     """The robot has stopped by itself and stays stopped until somebody recovers it."""
 
 
+class RobotEndedError(ProtectiveStopError):
+    """The robot's own program was told to end: it is served again, not recovered."""
+
+
 class NetworkLostError(SpikearmError, RuntimeError):
     """A network that has given nothing that can be used for too long."""
 

@@ -5,21 +5,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from spikearm.errors import ConfigError, LinkError, ProtectiveStopError
+from spikearm.errors import ConfigError, LinkError, ProtectiveStopError, RobotEndedError
 from spikearm.hardware.link.channel import Channel
+from spikearm.hardware.link.greeting import REPEAT_S, greet
 from spikearm.hardware.link.statistics import LinkStatistics
 from spikearm.hardware.link.stops import describe, what_next
-from spikearm.hardware.link.wire import Cause, Codec, CommandFrame, Flag, Mode, Refused, StateFrame, Trait
+from spikearm.hardware.link.wire import (
+    Cause,
+    Codec,
+    CommandFrame,
+    Flag,
+    Mode,
+    Refused,
+    StateFrame,
+    Stop,
+    Trait,
+)
 from spikearm.records import FloatArray
 from spikearm.timesteps import ticks_in
 
-REPEAT_S = 0.05
-"""After this time without an answer, a question is asked again [s]."""
 _REMEMBERED = 256
 """Commands whose torque is remembered, to compare it with what was applied."""
 _AT_ONCE = 64
@@ -190,7 +198,7 @@ class Conversation:
             flags: What is asked for.
             wanted: Whether a state is what was asked for.
             failure: What the robot did not do otherwise.
-            allow_stop: Whether a robot that has stopped is asked all the same.
+            allow_stop: Whether a robot that has stopped is asked all the same, unless it is ending.
 
         Raises:
             LinkError: It takes too long, or somebody has asked to stop.
@@ -204,7 +212,7 @@ class Conversation:
                     f"the robot {failure} within {self.rules.connect_s:g} s; it is in mode "
                     f"{self.state.mode.name}, {100 * self.state.success_rate:.0f} % of commands were in time."
                 )
-            if not allow_stop:
+            if not allow_stop or self.state.stop & Stop.ENDED:
                 self.require_no_stop()
             self.send(flags, self.zero)
             if self.lock_step:
@@ -216,12 +224,12 @@ class Conversation:
         """Refuse to go on with a robot that has stopped.
 
         Raises:
-            ProtectiveStopError: It has.
+            ProtectiveStopError: It has; a RobotEndedError, if nobody can recover it.
         """
         if self.state.mode is Mode.STOPPED:
-            raise ProtectiveStopError(
-                f"the robot has stopped by itself: {describe(self.state.stop)}. {what_next(self.state.stop)}"
-            )
+            stop = self.state.stop
+            error = RobotEndedError if stop & Stop.ENDED else ProtectiveStopError
+            raise error(f"the robot has stopped by itself: {describe(stop)}. {what_next(stop)}")
 
     def receive(self, timeout_s: float = 0.0) -> bool:
         """Take one packet; whether there was one."""
@@ -269,13 +277,11 @@ class Conversation:
         deadline_ns, busy = self._in(self.rules.connect_s), False
         while self._now_ns() < deadline_ns:
             self._require_wanted()
-            hello_ns = self._now_ns()
-            self._channel.send(_hello(self._codec, hello_ns))
-            welcome = self._welcome(hello_ns)
+            welcome = greet(self._channel, self._codec, self._now_ns, on_refused=self._note)
             if welcome is None:
                 continue
             if busy := not welcome.session:
-                self._pause(hello_ns + round(_NS * REPEAT_S))
+                self._pause(welcome.echo_ns + round(_NS * REPEAT_S))
                 continue  # a client that died is forgotten after a while
             # A first command whose answer was lost has been taken all the same.
             self.state, self._session = welcome, welcome.session
@@ -292,27 +298,18 @@ class Conversation:
             f"the same key, and has it {self._codec.n_joints} joints?"
         )
 
-    def _welcome(self, hello_ns: int) -> StateFrame | None:
-        """The answer to this hello and no other: an old one, played again, echoes another time."""
-        deadline_ns = hello_ns + round(1e9 * REPEAT_S)
-        while (remaining_ns := deadline_ns - self._now_ns()) > 0:
-            came = self._channel.receive(1e-9 * remaining_ns)
-            if came is None:
-                continue
-            try:
-                state = self._codec.unpack_state(came[0])
-            except Refused as refusal:
-                self.statistics.refused[refusal.cause] += 1
-                if refusal.cause is Cause.ARM:
-                    raise LinkError(
-                        "the robot at this address is another arm than the one this run is for: "
-                        "another weight, other ranges or other torque limits. Give both ends the same --arm."
-                    ) from None
-                continue
-            if state.echo_ns != hello_ns:
-                continue
-            return state
-        return None
+    def _note(self, refusal: Refused) -> None:
+        """Count what is no state of this arm.
+
+        Raises:
+            LinkError: It is a state of another.
+        """
+        self.statistics.refused[refusal.cause] += 1
+        if refusal.cause is Cause.ARM:
+            raise LinkError(
+                "the robot at this address is another arm than the one this run is for: "
+                "another weight, other ranges or other torque limits. Give both ends the same --arm."
+            )
 
     def _pause(self, until_ns: int) -> None:
         """Let time go by; what comes meanwhile is for nobody."""
@@ -329,27 +326,3 @@ class Conversation:
             self.receive(1e-9 * remaining_ns)
             if self.state is not before and wanted(self.state):
                 return True
-
-
-def answers(channel: Channel, codec: Codec, now_ns: Callable[[], int] = time.monotonic_ns) -> bool:
-    """Whether a robot of this arm answers a hello, by which nothing changes there.
-
-    Args:
-        channel: The wire.
-        codec: Packs and unpacks, for this arm.
-        now_ns: Monotonic clock [ns].
-    """
-    hello_ns = now_ns()
-    channel.send(_hello(codec, hello_ns))
-    deadline_ns = hello_ns + round(_NS * REPEAT_S)
-    while (remaining_ns := deadline_ns - now_ns()) > 0:
-        if (came := channel.receive(1e-9 * remaining_ns)) is not None:
-            with suppress(Refused):
-                return codec.unpack_state(came[0]).echo_ns == hello_ns
-    return False
-
-
-def _hello(codec: Codec, now_ns: int) -> bytes:
-    """Asks for the number of the session."""
-    zero = np.zeros(codec.n_joints)
-    return codec.pack_command(CommandFrame(0, 0, 0, now_ns, -1, Flag.HELLO, 0, zero))

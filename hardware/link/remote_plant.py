@@ -190,6 +190,7 @@ class RemotePlant:
 
         Raises:
             ConfigError: The robot is real and nobody has acknowledged that it may be energised.
+            RobotEndedError: It was told to end.
             LinkError: It did not let itself be released: it moves, or is outside its limits.
         """
         self._require_open()

@@ -15,7 +15,7 @@ from spikearm.hardware.backend import Backend, StepResult
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.link.address import Address, open_client_socket, require_safe
 from spikearm.hardware.link.channel import Channel, DatagramChannel
-from spikearm.hardware.link.conversation import REPEAT_S
+from spikearm.hardware.link.greeting import REPEAT_S
 from spikearm.hardware.link.network_packets import (
     BUSY,
     CHUNK_BYTES,

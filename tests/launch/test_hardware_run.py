@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from spikearm.controller.ticklog import column_matrix, read_ticks
-from spikearm.envs.arms import load_arm
+from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.perturbation import Perturbation
 from spikearm.errors import AddressError, ConfigError, LinkError, NetworkLostError, NotFiniteError
 from spikearm.hardware.link.address import open_server_socket, parse_address
@@ -27,7 +27,7 @@ from spikearm.hardware.link.program_server import ProgramServer
 from spikearm.hardware.link.session import SessionRules
 from spikearm.hardware.link.watchdog import WatchdogRules
 from spikearm.hardware.link.wire import Mode, Stop, Trait
-from spikearm.launch import hardware_run
+from spikearm.launch import hardware_run, served_arm
 from spikearm.launch.compose import make_substrate, network_description, network_seed
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
@@ -196,6 +196,21 @@ def test_monitoring_says_what_its_errors_are(served, short_path, spikearm):
     assert said not in ran.err
 
 
+def test_monitoring_does_not_say_that_the_arm_is_led(served, short_path, spikearm, caplog):
+    words = ("--controller", "osc", "--trials", 1, "--duration-s", 0.02, "--distance-m", 0.02, "--monitor")
+    robot = in_step(SHORT, short_path)
+    with served(robot) as server:
+        away(server, 0.05)
+        before = server.plant.read().q
+        looked = spikearm("hardware", "run", *words, "--robot", robot.listen, "--out", short_path / "runs")
+        np.testing.assert_array_equal(server.plant.read().q, before)
+    assert looked.code == 0
+    assert "it would be led there first, in 1.0 s that belong to no reach" in caplog.text
+    assert "is led" not in caplog.text + looked.complaint
+    assert "led to" not in looked.complaint
+    assert "way to the path 1000 ticks that belong to no reach" in looked.complaint
+
+
 def test_monitor_only_moves_nothing(served, short_path):
     run = dataclasses.replace(SHORT, controller="osc", duration_s=0.1, out=short_path / "runs")
     robot = in_step(run, short_path)
@@ -232,6 +247,55 @@ def test_stop_that_ends_a_run_is_told_once(served, short_path, spikearm):
         "ended early, after 49 ticks: ProtectiveStopError: the robot has stopped by itself" in ended.complaint
     )
     assert "osc on iiwa14: reach 1/1 was cut short after 0.049 s of 0.25 s" in ended.err
+
+
+@pytest.mark.parametrize("recoveries", [1, 2])
+def test_stops_of_the_same_kind_are_each_told_once(served, short_path, spikearm, recoveries):
+    """Of two, the run survived the first; and both, if it could."""
+    robot = in_step(SHORT, short_path)
+    words = ("--controller", "osc", "--trials", 1, "--duration-s", 0.25, "--distance-m", 0.02, "--json")
+    options = ("--robot", robot.listen, "--out", short_path / "runs", "--recoveries", recoveries)
+    with served(robot) as server:
+        server.server._move = _failing_after(server, 50, [])
+        server.server._move = _failing_after(server, 100, [])
+        ended = spikearm("hardware", "run", *words, *options)
+    first, second = ended.document["link"]["stops"]
+    assert first["why"] == second["why"]
+    assert ended.code == (1 if recoveries == 1 else 0)
+    assert f"stop at tick {first['tick']}: {first['why']}" in ended.complaint
+    assert (f"stop at tick {second['tick']}:" in ended.complaint) is (recoveries == 2)
+    assert ended.complaint.count(first["why"]) == 2
+
+
+def test_robot_that_was_told_to_end_is_not_recovered(served, short_path, monkeypatch):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    monkeypatch.setattr(hardware_run, "_recover", lambda *_: pytest.fail("it was tried"))
+    with served(robot) as server:
+        server.server._move = _failing_after(server, 50, [], Stop.ENDED)
+        summary, _ = execute_on_robot(run, link_to(robot, recoveries=5))
+    link = summary["link"]
+    assert link["ended"] == f"RobotEndedError: {link['stops'][0]['why']}"
+    assert "nothing is left to recover. Serve it again (`spikearm robot serve`)" in link["ended"]
+    assert len(link["stops"]) == 1
+
+
+def test_stop_that_is_found_when_it_is_to_be_recovered_says_what_is_next(served, short_path, monkeypatch):
+    """The state that said so was lost: the run knows of a lost link only, until it asks again."""
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot = in_step(run, short_path)
+    on_tick = hardware_run._Outcome.on_tick
+    with served(robot) as server:
+
+        def unplugged(outcome, record):
+            on_tick(outcome, record)
+            if outcome.n_ticks == 50:
+                server.session.protect(Stop.ENDED)
+                raise LinkError("no state")
+
+        monkeypatch.setattr(hardware_run._Outcome, "on_tick", unplugged)
+        summary, _ = execute_on_robot(run, link_to(robot, recoveries=5))
+    assert "told to end). It brakes its arm, lets it go and ends: nothing is left" in summary["link"]["ended"]
 
 
 def test_recovered_run_goes_on_and_does_all_its_reaches(served, short_path, caplog):
@@ -348,9 +412,7 @@ def test_arm_that_was_moved_before_it_is_armed_is_led_back(served, short_path, m
     with served(robot) as server:
 
         def moved(*args):
-            server.plant._q0 = server.plant._q0 + 0.1
-            server.server.reading = server.plant.reset()
-            server.session.place(server.server.reading)
+            away(server, 0.1)
             return make_folder(*args)
 
         monkeypatch.setattr(hardware_run, "make_run_folder", moved)
@@ -387,16 +449,14 @@ def test_second_run_on_a_robot_is_led_to_its_start_and_that_is_no_reach(served, 
     lines = [line for line in again.err.splitlines() if ": reach " in line]
     assert [line.split(",")[0] for line in lines] == [f"osc on iiwa14: reach {n}/3" for n in (1, 2, 3)]
     assert "over 300 ticks" in again.complaint
-    assert "led to the path for 1000 ticks that belong to no reach" in again.complaint
+    assert "way to the path 1000 ticks that belong to no reach" in again.complaint
 
 
 def test_page_of_a_run_that_was_led_to_its_start_counts_its_reaches_only(served, short_path, spikearm):
     run = dataclasses.replace(SHORT, trials=2, duration_s=0.3, out=short_path / "runs")
     robot = in_step(run, short_path)
     with served(robot) as server:
-        server.plant._q0 = server.plant._q0 + 0.05
-        server.server.reading = server.plant.reset()
-        server.session.place(server.server.reading)
+        away(server, 0.05)
         summary, folder = execute_on_robot(run, link_to(robot))
     assert summary["lead_in_ticks"] == 1000
     (shown,) = read_runs([folder])
@@ -419,9 +479,7 @@ def test_run_that_ends_on_its_way_to_the_start_has_ticks_and_no_reach(
 
     monkeypatch.setattr(hardware_run._Outcome, "on_tick", interrupted)
     with served(robot) as server:
-        server.plant._q0 = server.plant._q0 + 0.05
-        server.server.reading = server.plant.reset()
-        server.session.place(server.server.reading)
+        away(server, 0.05)
         ended = spikearm("hardware", "run", *words, "--robot", robot.listen)
     assert ended.code == 1
     assert ": reach " not in ended.err
@@ -465,6 +523,13 @@ def test_network_elsewhere_that_dies_is_held_faded_out_and_ends_the_run(served, 
     assert (ticks["latency_tick_s"].to_numpy()[last + 1 :] < 0.1).all()
 
 
+def away(robot: Robot, by_rad: float) -> None:
+    """Somebody has moved the arm."""
+    robot.plant._q0 = robot.plant._q0 + by_rad
+    robot.server.reading = robot.plant.reset()
+    robot.session.place(robot.server.reading)
+
+
 def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray], why: Stop = Stop.MISSED_IN_A_ROW):
     """A robot that stops once, after so many torques of a client; keeps every torque."""
     move, moved = robot.server._move, []
@@ -502,6 +567,72 @@ def test_robot_with_other_joints_is_said(served, short_path):
     )
     with served(robot), pytest.raises(LinkError, match=said):
         execute_on_robot(run, link_to(robot, connect_s=0.3))
+
+
+def test_robot_that_is_gone_when_it_is_asked_for_its_arm_does_not_hide_the_reason(
+    served, short_path, monkeypatch
+):
+    def gone(address):
+        raise AddressError("cannot reach it")
+
+    monkeypatch.setattr(served_arm, "dial", gone)
+    robot = in_step(SHORT, short_path)
+    said = "another arm than the one this run is for: another weight, other ranges or other torque limits"
+    with served(robot), pytest.raises(LinkError, match=said):
+        hardware_run.connect(link_to(robot), load_arm("gen3"))
+
+
+def custom_arm(folder: Path, name: str, true: str = "planar2") -> ArmSpec:
+    """A file that calls itself what it is not."""
+    path = folder / f"{name}.xml"
+    text = load_arm(true).path.read_text()
+    path.write_text(text.replace('armature="', 'armature="1'))
+    return load_arm(path)
+
+
+def test_file_that_is_called_like_a_shipped_arm_is_not_taken_for_it(served, short_path):
+    mine = custom_arm(short_path, "iiwa14")
+    robot = in_step(SHORT, short_path)
+    said = (
+        rf"serves iiwa14, and this run is for {mine.path}\. Give this end --arm iiwa14, or serve the other "
+        rf"arm there \(`spikearm robot serve --arm {mine.path}`\)"
+    )
+    with served(robot), pytest.raises(LinkError, match=said):
+        hardware_run.connect(link_to(robot, connect_s=0.3), mine)
+
+
+@pytest.mark.parametrize(
+    ("believed", "said"),
+    [
+        ("planar2", r"nobody answers within 0\.5 s.*has it 2 joints"),
+        (
+            "planar3",
+            "another arm than the one this run is for: another weight.*Give both ends the same --arm",
+        ),
+    ],
+)
+def test_robot_that_serves_an_arm_of_a_file_cannot_be_named(served, short_path, believed, said):
+    arm = custom_arm(short_path, "mine", "planar3")
+    config = RobotConfig(arm=str(arm.path), listen=f"unix:{short_path}/arm.sock")
+    with served(robot_around(make_arm(config, arm), arm, config, Trait.RESETTABLE)):
+        with pytest.raises(LinkError, match=said):
+            hardware_run.connect(LinkConfig(robot=config.listen, connect_s=0.5), load_arm(believed))
+        with hardware_run.connect(LinkConfig(robot=config.listen), arm) as plant:
+            assert plant.mode is Mode.MONITOR
+
+
+def test_robot_in_session_is_named_and_its_session_is_not_disturbed(served, short_path):
+    robot = in_step(SHORT, short_path)
+    link = link_to(robot, connect_s=0.3)
+    with served(robot) as server, hardware_run.connect(link, load_arm("iiwa14")) as plant:
+        session = server.session.number
+        with pytest.raises(LinkError, match="serves iiwa14, and this run is for planar2"):
+            hardware_run.connect(link, load_arm("planar2"))
+        with pytest.raises(LinkError, match="another client is in session with this robot"):
+            hardware_run.connect(link, load_arm("iiwa14"))
+        plant.arm()
+        plant.write(np.zeros(7))
+        assert server.session.number == session
 
 
 def test_nobody_who_answers_is_said(short_path):
