@@ -10,6 +10,8 @@ import pytest
 from spikearm.launch.config import RunConfig
 from spikearm.launch.run import execute
 
+pytestmark = pytest.mark.xdist_group("real_time")
+
 
 def at_the_end(rmse_m_by_trial: list[float]) -> float:
     """Tracking error of the last three reaches [m]."""

@@ -38,6 +38,8 @@ from spikearm.launch.robot_drives import make_arm
 from spikearm.launch.run import execute
 from spikearm.launch.spikes import Spikes
 
+pytestmark = pytest.mark.xdist_group("real_time")
+
 NOISY = Perturbation(payload_kg=0.907, sensor_noise_q_rad=1e-4, sensor_noise_dq_rad_s=1e-3)
 SHORT = RunConfig(
     trials=1,
