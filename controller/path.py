@@ -192,13 +192,13 @@ class Schedule:
         targets: One per tick, at ``k * control_dt_s``.
         reach_index: Reach each tick belongs to, or ``LEADING``, shape (n_ticks,).
         control_dt_s: Control time step [s].
-        n_back: First ticks of them, which only lead to where the first or an interrupted reach begins.
+        n_leading: How many ticks, from the first on, lead to where the first or an interrupted reach begins.
     """
 
     targets: tuple[Target, ...]
     reach_index: tuple[int, ...]
     control_dt_s: float
-    n_back: int = 0
+    n_leading: int = 0
 
     def __len__(self) -> int:
         return len(self.targets)

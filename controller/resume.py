@@ -29,8 +29,8 @@ def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duratio
     """
     if not 0 <= tick < len(schedule):
         raise ConfigError(f"tick must be from 0 to {len(schedule) - 1}, the schedule's last; got {tick}.")
-    reach = schedule.reach_index[max(tick, schedule.n_back)]
-    first = schedule.reach_index.index(reach, schedule.n_back)
+    reach = schedule.reach_index[max(tick, schedule.n_leading)]
+    first = schedule.reach_index.index(reach, schedule.n_leading)
     goal = schedule.targets[first]
     n_ticks = max(1, math.ceil(duration_s / schedule.control_dt_s))
     way = sample(Reach(pose, goal.pose, n_ticks * schedule.control_dt_s), schedule.control_dt_s, n_ticks)
@@ -42,7 +42,7 @@ def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duratio
         targets=back + schedule.targets[first:],
         reach_index=(LEADING,) * n_ticks + schedule.reach_index[first:],
         control_dt_s=schedule.control_dt_s,
-        n_back=n_ticks,
+        n_leading=n_ticks,
     )
 
 

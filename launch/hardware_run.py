@@ -318,6 +318,6 @@ def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int, s
         "the robot had stopped (%s) and was recovered; the arm is led back to the start of reach %d, in %.1f "
         "s that belong to no reach.",
         describe(why),
-        outcome.schedule.reach_index[outcome.schedule.n_back] + 1,
-        outcome.schedule.n_back * outcome.schedule.control_dt_s,
+        outcome.schedule.reach_index[outcome.schedule.n_leading] + 1,
+        outcome.schedule.n_leading * outcome.schedule.control_dt_s,
     )

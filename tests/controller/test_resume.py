@@ -66,7 +66,7 @@ def test_second_stop_in_the_same_reach_leads_back_to_the_same_place(tick):
     once = resumed(before, 70, pose=FOUND, q=np.zeros(2), duration_s=0.2)
     elsewhere = Pose(np.array((0.05, 0.0, 0.0)), UPRIGHT)
     twice = resumed(once, tick, pose=elsewhere, q=np.zeros(2), duration_s=0.2)
-    assert twice.n_back == 200
+    assert twice.n_leading == 200
     assert len(twice) == len(once)
     assert twice.targets[200:] == once.targets[200:]
     assert twice.reach_index == once.reach_index

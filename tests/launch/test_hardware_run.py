@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,14 +164,21 @@ def test_each_reach_is_told_when_it_ends(served, short_path, spikearm):
     words = ("--controller", "osc", "--trials", 3, "--duration-s", 0.3, "--distance-m", 0.02)
     with served(in_step(run, short_path)) as robot:
         options = ("--robot", robot.config.listen, "--out", short_path / "runs", "--json")
+        began_s = time.monotonic()
         ended = spikearm("hardware", "run", *words, *options)
+        took_s = math.ceil(time.monotonic() - began_s)
     assert ended.code == 0
     lines = [line for line in ended.err.splitlines() if ": reach " in line]
     expected = [
         f"osc on iiwa14: reach {i + 1}/3, rmse {1e3 * error:.2f} mm"
         for i, error in enumerate(ended.document["rmse_m_by_trial"])
     ]
-    assert [re.sub(r", \d+ s left$", "", line) for line in lines] == expected
+    *going_on, last = lines
+    assert last == expected[-1]  # nothing is left
+    told = [re.fullmatch(r"(.*), (\d+) s left", line).groups() for line in going_on]
+    assert [line for line, _ in told] == expected[:-1]
+    most_s = (2.0 * took_s, took_s)  # of the mean reach, for those that are left
+    assert all(int(left_s) <= most for (_, left_s), most in zip(told, most_s, strict=True))
 
 
 @pytest.mark.parametrize(

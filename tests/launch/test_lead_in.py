@@ -29,7 +29,7 @@ def control(request):
 
 def fastest(schedule) -> tuple[float, float]:
     """Largest speeds of the way to the start, of the end effector and of the joints' references."""
-    way = schedule.targets[: schedule.n_back + 1]
+    way = schedule.targets[: schedule.n_leading + 1]
     dt_s = schedule.control_dt_s
     speeds_m_s = np.linalg.norm(np.diff([target.pose.position for target in way], axis=0), axis=1) / dt_s
     q = [target.q for target in way if target.q is not None]
@@ -61,11 +61,11 @@ def test_real_arm_that_is_very_far_away_is_not_led_at_all(control):
 def test_simulated_arm_is_led_there_in_a_second_and_it_is_said(control, caplog):
     q = control.arm.home + 0.3 * DIRECTION
     schedule = led_up(control, control.schedule, q, real=False, may_be_long=True)
-    assert schedule.n_back * schedule.control_dt_s == pytest.approx(1.0)
+    assert schedule.n_leading * schedule.control_dt_s == pytest.approx(1.0)
     assert (
         "from the start of its path; it is led there first, in 1.0 s that belong to no reach." in caplog.text
     )
-    assert schedule.reach_index[: schedule.n_back] == (LEADING,) * schedule.n_back
+    assert schedule.reach_index[: schedule.n_leading] == (LEADING,) * schedule.n_leading
 
 
 def test_arm_at_its_start_is_not_led_anywhere(control, caplog):
