@@ -180,8 +180,9 @@ class RobotServer:
         began_ns = self._now_ns()
         if (n_passed := self._look()) > 1:
             self._overrun(n_passed - 1)
-        if self._fault_now & Stop.PLANT:
-            self.collect_until(began_ns + self._period_ns)  # an arm that has failed may keep no time
+        if self._fault_now & Stop.PLANT or not n_passed:
+            # An arm that has failed, or whose clock stands still, may keep no time.
+            self.collect_until(began_ns + self._period_ns)
         self.collect_until(self._now_ns())
         self._apply(self._wanted())
         if self._session.peer is not None:

@@ -9,7 +9,14 @@ from rig import Masses
 from spikearm.controller.network import TickNetwork
 from spikearm.controller.protocols import LawOutput, Target
 from spikearm.controller.torque import TorqueController
-from spikearm.errors import ClosedError, ConfigError, LinkError, NotFiniteError, ProtectiveStopError
+from spikearm.errors import (
+    ClosedError,
+    ConfigError,
+    LinkError,
+    NotFiniteError,
+    ProtectiveStopError,
+    RobotEndedError,
+)
 from spikearm.hardware.backend import StepResult
 from spikearm.hardware.cost import TableCost
 from spikearm.hardware.link.conversation import ClientRules
@@ -317,6 +324,20 @@ def test_frozen_robot_is_noticed(rig):
     )
     with pytest.raises(LinkError, match=said):
         plant.next_state()
+
+
+def test_robot_that_is_ending_is_not_asked_to_recover(rig):
+    robot = rig()
+    plant = robot.armed()
+    robot.session.wind_up()
+    with pytest.raises(
+        RobotEndedError, match=r"told to end\. .* nothing is left to recover\. Serve it again"
+    ):
+        drive(plant, 3)
+    before = plant._robot.sequence
+    with pytest.raises(RobotEndedError, match="nothing is left to recover"):
+        plant.recover()
+    assert plant._robot.sequence == before
 
 
 def test_robot_that_has_forgotten_its_client_is_noticed(rig):

@@ -612,6 +612,20 @@ def test_arm_with_a_clock_of_its_own_says_which_cycles_were_missed(rig):
     assert robot.session.stop & Stop.STALLED
 
 
+@pytest.mark.parametrize("back_s", [0.0, 1.0, 1e300])
+def test_arm_whose_clock_stands_still_is_not_hurried(rig, back_s):
+    """Its readings come at once, and each is a tick: torque would change as fast as they are read."""
+    robot = rig(plant=Paced(weight=40.0), dynamics=MassDynamics(weight=40.0), traits=Trait.REAL)
+    robot.session.begin(robot.server.reading, np.zeros(2))
+    read = robot.plant.read
+    robot.plant.read = lambda: replace(read(), t_s=-back_s)
+    began_ns = robot.now_ns
+    robot.periods(20)
+    assert robot.now_ns - began_ns >= 20 * PERIOD_NS
+    changed_nm = np.ptp(np.array(robot.plant.applied), axis=0).max()
+    assert changed_nm <= 1e-6 * (robot.now_ns - began_ns) + 1e-9  # 1000 N m/s
+
+
 def test_goodbye_that_waited_for_a_robot_that_stood_still_does_not_hide_it(rig):
     robot = rig()
     plant = robot.armed()
