@@ -29,6 +29,8 @@ The integral adds at most ``_INTEGRAL_LIMIT / hold_damping`` to it, 0.17 rad/s b
 It bounds how far away the place may be where it is held: an arm that was stopped in motion comes to rest
 further on, and is left there.
 """
+_GROWTH = 1e-6
+"""Of a motion, over one period: what rounding makes of gains that are 0."""
 
 
 class HoldDynamics(Protocol):
@@ -85,9 +87,13 @@ class Hold:
         q_range: Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop.
             An arm that has left it is brought back to its edge.
         dt_s: Period [s].
+
+    Raises:
+        ConfigError: With these gains, no arm comes to rest at this period.
     """
 
     def __init__(self, dynamics: HoldDynamics, gains: HoldGains, q_range: FloatArray, *, dt_s: float) -> None:
+        _require_quiet(gains, dt_s)
         self._dynamics = dynamics
         self._gains = gains
         # Where the pull balances the damping at that speed.
@@ -132,3 +138,23 @@ class Hold:
         near, far = q - self._furthest_rad, q + self._furthest_rad
         self._q0 = np.minimum(np.maximum(inside, near), far)
         return self._q0
+
+
+def _require_quiet(gains: HoldGains, dt_s: float) -> None:
+    """Feedback that comes once a period is too strong for it if a small motion grows from one to the next.
+
+    By the largest eigenvalue of a held unit mass over one period, which the inertia makes of every joint:
+    ``z' = z - integral dt q``, ``v' = v + dt (z' - stiffness q - damping v)``, ``q' = q + dt v'``.
+
+    Raises:
+        ConfigError: It grows.
+    """
+    z = np.array((-gains.hold_integral * dt_s, 0.0, 1.0))  # in q, v, z
+    v = np.array((0.0, 1.0, 0.0)) + dt_s * (z - (gains.hold_stiffness, gains.hold_damping, 0.0))
+    q = np.array((1.0, 0.0, 0.0)) + dt_s * v
+    if np.abs(np.linalg.eigvals(np.array((q, v, z)))).max() > 1.0 + _GROWTH:
+        raise ConfigError(
+            f"held with hold_damping = {gains.hold_damping:g}, hold_stiffness = {gains.hold_stiffness:g} and "
+            f"hold_integral = {gains.hold_integral:g}, an arm never comes to rest at a period of {dt_s:g} s. "
+            "Give a shorter --control-dt-s, or gains that fit it: the default's do up to 0.05 s."
+        )

@@ -11,6 +11,7 @@ from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.perturbation import Perturbation
 from spikearm.envs.plant import MujocoPlant
 from spikearm.errors import ConfigError
+from spikearm.hardware.link import hold as hold_module
 from spikearm.hardware.link.hold import Hold, HoldGains
 from spikearm.hardware.link.limits import LimitRules, Limits
 
@@ -113,6 +114,44 @@ def test_hold_of_an_arm_that_is_pushed_stays_bounded():
     plant.q = np.array((-0.1, 0.1))
     pushed = np.array([hold.torque(plant.read()) for _ in range(5000)])
     np.testing.assert_allclose(pushed[-1], (14.0, -14.0))
+
+
+SHAKEN = [
+    (HoldGains(), 0.06),
+    (HoldGains(hold_damping=300.0), 0.01),
+    (HoldGains(hold_damping=2010.0, hold_stiffness=0.0, hold_integral=0.0), 0.001),
+]
+QUIET = [
+    (HoldGains(), 0.05),
+    (HoldGains(hold_damping=300.0), 0.005),
+    (HoldGains(hold_damping=1990.0, hold_stiffness=0.0, hold_integral=0.0), 0.001),
+    (HoldGains(hold_damping=0.0, hold_stiffness=0.0, hold_integral=0.0), 0.1),
+]
+
+
+@pytest.mark.parametrize(("gains", "dt_s"), [*SHAKEN, (HoldGains(hold_damping=0.0), 0.001)])
+def test_gains_by_which_an_arm_does_not_come_to_rest_are_refused(gains, dt_s):
+    """The arm would be driven by its own hold, as soon as it is served."""
+    said = (
+        rf"hold_damping = {gains.hold_damping:g}, .* an arm never comes to rest at a period of {dt_s:g} s\. Give a "
+        r"shorter --control-dt-s, or gains that fit it"
+    )
+    with pytest.raises(ConfigError, match=said):
+        Hold(MassDynamics(), gains, FREE, dt_s=dt_s)
+
+
+@pytest.mark.parametrize(("gains", "dt_s"), SHAKEN + QUIET)
+def test_gains_that_are_refused_are_those_that_shake_an_arm(gains, dt_s, monkeypatch):
+    """Against the hold itself: a slight push dies out, or grows until a bound stops it."""
+    monkeypatch.setattr(hold_module, "_require_quiet", lambda *_: None)
+    plant = Masses()
+    plant.dt_s, plant.dq = dt_s, np.array((1e-4, -1e-4))
+    hold = Hold(MassDynamics(), gains, FREE, dt_s=dt_s)
+    speeds = []
+    for _ in range(10_000):
+        plant.write(hold.torque(plant.read()))
+        speeds.append(np.abs(plant.dq).max())
+    assert bool(max(speeds[-1000:]) > 1.1e-4) is ((gains, dt_s) in SHAKEN)
 
 
 @pytest.mark.parametrize("key", ["hold_damping", "hold_stiffness", "hold_integral"])
