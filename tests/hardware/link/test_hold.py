@@ -133,8 +133,8 @@ QUIET = [
 def test_gains_by_which_an_arm_does_not_come_to_rest_are_refused(gains, dt_s):
     """The arm would be driven by its own hold, as soon as it is served."""
     said = (
-        rf"hold_damping = {gains.hold_damping:g}, .* an arm never comes to rest at a period of {dt_s:g} s\. Give a "
-        r"shorter --control-dt-s, or gains that fit it"
+        rf"hold_damping = {gains.hold_damping:g}, .* an arm never comes to rest at a period of {dt_s:g} s\. "
+        r"Give a shorter --control-dt-s, or gains that fit it"
     )
     with pytest.raises(ConfigError, match=said):
         Hold(MassDynamics(), gains, FREE, dt_s=dt_s)
