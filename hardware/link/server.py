@@ -113,7 +113,7 @@ class RobotServer:
         Args:
             require: Raises if the arm is not to be held from this reading, with this torque [N m].
         """
-        self._session.begin_anew()
+        self._session.start_over()
         self._fault_now = Stop(0)
         if not self._traits & Trait.REAL:
             return

@@ -263,7 +263,7 @@ class RobotSession:
         self.stop |= why
         self.mode = Mode.STOPPED
 
-    def begin_anew(self) -> None:
+    def start_over(self) -> None:
         """The robot is served, perhaps again: what ended before is over, and its client with it."""
         if self.ending:
             self.ending = False

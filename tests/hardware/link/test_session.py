@@ -554,6 +554,30 @@ def test_robot_that_is_ending_stops_who_waits_to_command_it(make):
     assert driver.offer(flags=Flag.BYE | Flag.HOLD) == Flag.BYE | Flag.HOLD
 
 
+@pytest.mark.parametrize("more", [Stop(0), Stop.PLANT | Stop.TORQUE_OFF])
+def test_robot_that_is_served_again_has_only_its_end_behind_it(active, more):
+    """Whoever was in session is not any more; what else has stopped the arm still wants somebody to look."""
+    number = active.session.number
+    active.session.wind_up()
+    assert active.session.stop == Stop.ENDED
+    if more:
+        active.session.protect(more)
+    active.session.start_over()
+    assert active.session.stop == more
+    assert active.session.mode is (Mode.STOPPED if more else Mode.IDLE)
+    assert active.refused(session=number) is Cause.SESSION
+    active.tick(ZERO)
+    if not more:
+        active.offer(flags=Flag.ARM | Flag.HOLD)
+        assert active.session.mode is Mode.COMMAND_WAIT
+
+
+def test_session_of_a_robot_that_goes_on_is_not_ended_by_starting_over(active):
+    number = active.session.number
+    active.session.start_over()
+    assert (active.session.number, active.session.mode) == (number, Mode.COMMAND_ACTIVE)
+
+
 @pytest.mark.parametrize("key", ["stale_s", "ready_s", "silence_s", "runaway_s", "blind_s"])
 def test_rules_out_of_range_are_refused(key):
     with pytest.raises(ConfigError, match=f"{key} must be a positive number of seconds, not 0"):
