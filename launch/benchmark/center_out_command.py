@@ -28,8 +28,8 @@ _LEGEND = (
     "lag: about a percent less is what the network's filters take off, no better control. crossbar: each "
     f"weight shared by {_WEIGHTS['devices_per_synapse']} pairs of devices, written in "
     f"{_WEIGHTS['program_rounds']} rounds. µs: latency of the substrate, modelled, without the host. model, "
-    "chip: energy per tick [µJ] from counted operations and from a measured chip, two kinds of evidence never "
-    "to be added; chip:"
+    "chip: energy per tick [µJ] from counted operations and from a measured chip, two kinds of evidence "
+    "never to be added; chip:"
 )
 
 
