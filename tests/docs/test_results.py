@@ -87,6 +87,19 @@ def test_prose_on_the_spiking_controller_has_the_figures_of_the_kept_results(add
     assert f"{added_mm[0][rows[-1]]:.1f} mm on one written a day before" in prose("README.md")
 
 
+def test_prose_on_the_straight_line_has_the_figures_of_the_kept_results(results):
+    published, _ = (block["rows"] for block in results.kept("center-out")["blocks"])
+    off = {row["label"]: row["off_line_rms_m"] for row in published}
+    rows = ("spiking", "loihi", "crossbar", "crossbar, a day old")
+    benchmarks = prose("docs/benchmarks.md")
+    for label in ("analytic", *rows):
+        assert f"{1e3 * off[label]:.2f} mm" in benchmarks.partition("*The straight line*")[2][:300]
+    more = [f"{100 * (off[label] / off['analytic'] - 1.0):.0f}" for label in rows]
+    assert "{}, {}, {} and {} % more".format(*more) in benchmarks
+    both = f"it is {1e3 * off['loihi']:.2f} mm on Loihi instead of {1e3 * off['analytic']:.2f}"
+    assert both in prose("README.md")
+
+
 def test_readme_owns_up_to_every_row_that_leaves_more_than_a_tenth(left):
     readme = prose("README.md").partition("What was aimed at and missed:")[2].partition("*Less than PID*")[0]
     missed = {
