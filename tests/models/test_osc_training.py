@@ -23,7 +23,6 @@ from spikearm.models.osc_training import (
     _DEAD,
     _FULL,
     _MOTIONS,
-    _STRONG,
     TaskGains,
     _linear_part,
     _modes,
@@ -156,7 +155,7 @@ def test_normalised_units_are_bent_as_in_training(network, osc_weights, x, sampl
     bend, wrong = (
         np.sqrt(np.mean(((other - trained) / size) ** 2)) for other in (straight, answered * sizes)
     )
-    assert wrong < 0.5 * bend
+    assert wrong < min(0.3 * bend, 0.01)
 
 
 def test_activation_one_is_nearly_the_largest(network, osc_weights, x, samples):
@@ -164,7 +163,7 @@ def test_activation_one_is_nearly_the_largest(network, osc_weights, x, samples):
     full, largest = np.quantile(answered, _FULL, axis=0), np.abs(weights.w2).max(axis=1)
     assert (full < 1.0 + 1e-9).all()
     assert np.isclose(full, 1.0).mean() > 0.5
-    assert (largest[full < 1.0 - 1e-9] < _STRONG * np.median(largest) * 1.1).all()
+    np.testing.assert_allclose(largest[full < 1.0 - 1e-9], largest.max())
 
 
 def test_unit_with_strong_weights_stays_below_activation_one(network, osc_weights, x, samples):
