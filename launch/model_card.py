@@ -116,18 +116,24 @@ def osc_card(
         "method": "supervised, with the noise of spikes on all activations "
         "(`spikearm.models.osc_training`); decoders by regularised least squares",
         "decoders": "; ".join(weights.readouts),
+        "hidden units at the start": f"{training.n_hidden1}, {training.n_hidden2}; those that hardly fire in "
+        "the end are left out",
+        "modes; neurons on each diagonal of a product": f"{training.n_modes}; {training.n_per_diagonal}",
         "steps; states per step; learning rate": f"{training.n_steps}; {training.batch}; "
         f"{training.learning_rate}",
         "noise of activations; of decoders": f"{training.spike_noise}; {training.decoder_noise}",
         "states seen by neurons with dead time": f"{training.dead_time_share:g} of each batch",
         "seed": training.seed,
-        "errors": f"of rates without spikes, on {check}; in brackets on the states of the training",
-        "pose misjudged by": f"{_pose(trained.checked.pose)} ({_pose(trained.trained_on.pose)}): root mean "
-        "square in x, y, z [mm] and about them [mrad]",
+        "errors": "root mean squares of what each kind of neurons answers in the mean, without dynamics, on "
+        f"{check}; in brackets on the states of the training",
     }
+    for kind, error in trained.checked.pose.items():
+        rows[f"pose misjudged by, {kind}"] = (
+            f"{_pose(error)} ({_pose(trained.trained_on.pose[kind])}) in x, y, z [mm] and about them [mrad]"
+        )
     for name, error in trained.checked.torque_nm.items():
         known = _list(trained.trained_on.torque_nm[name])
-        rows[f"torque error, {name}"] = f"{_list(error)} ({known}) N m rms, joint by joint"
+        rows[f"torque error, {name}"] = f"{_list(error)} ({known}) N m, joint by joint"
     rows |= {
         "round the neurons": _round_the_neurons(trained),
         "size": f"{n_bytes} bytes, single precision",

@@ -1,4 +1,4 @@
-"""How good the weights of the spiking controller are without spikes, on the states of some reaches."""
+"""How good the weights of the spiking controller are without dynamics, on the states of some reaches."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikearm.models.osc_rates import hidden_rates, rates, reduced_rates
+from spikearm.models.osc_rates import hidden_rates, parts, rates, reduced_rates
 from spikearm.models.osc_readout import random_commands, wanted_torque, with_constant
 from spikearm.models.osc_samples import OscSamples
-from spikearm.models.osc_weights import TASK_SIZE, OscWeights, readout_name
+from spikearm.models.osc_weights import NEURONS, TASK_SIZE, Neurons, OscWeights, readout_name
 from spikearm.records import FloatArray
 
 _STATES = 4096
@@ -17,16 +17,16 @@ _STATES = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class RateErrors:
-    """Root mean square errors of rates without dynamics.
+class MeanErrors:
+    """Root mean square errors of what each kind of neurons answers in the mean, without dynamics.
 
     Attributes:
         pose: Of the arm's share of the acceleration, divided by the stiffness: by how much the pose is
-            misjudged [m, rad], shape (6,).
+            misjudged [m, rad], by kind of neurons, each shape (6,).
         torque_nm: Of the torque with random commands, by read-out [N m], each shape (n_joints,).
     """
 
-    pose: FloatArray
+    pose: dict[Neurons, FloatArray]
     torque_nm: dict[str, FloatArray]
 
 
@@ -43,28 +43,36 @@ class LinearPart:
     pose_alone: FloatArray
 
 
-def rate_errors(
+def mean_errors(
     samples: OscSamples, weights: OscWeights, rng: np.random.Generator, *, null_damping: float
-) -> RateErrors:
-    """Errors in these states.
+) -> MeanErrors:
+    """Errors in these states; all kinds of neurons meet the same commands.
 
     Args:
         samples: States with what the law makes of them.
-        weights: The network, with decoders for rates.
+        weights: The network, with decoders for every kind of neurons.
         rng: Source of the commands.
         null_damping: Of the posture [1/s].
     """
-    reduced = reduced_rates(weights, samples.state, hidden_rates(weights, samples.state))
-    share = samples.arm_share(weights.kp, weights.damping)
     some = samples[rng.permutation(len(samples))[:_STATES]]
     command = random_commands(some, weights, rng)
-    activity = with_constant(rates(weights, some.state, command))
+    activity = {kind: with_constant(rates(weights, some.state, command, kind)) for kind in NEURONS}
     torque_nm = {}
     for form in (False, True):
         wanted = wanted_torque(some, weights, command, feedforward=form, null_damping=null_damping)
-        name = readout_name("rates", feedforward=form)
-        torque_nm[name] = _rms(activity @ weights.readout(name).T - wanted)
-    return RateErrors(_rms(reduced[:, :TASK_SIZE] - share) / weights.kp, torque_nm)
+        for kind in NEURONS:
+            name = readout_name(kind, feedforward=form)
+            torque_nm[name] = _rms(activity[kind] @ weights.readout(name).T - wanted)
+    return MeanErrors({kind: _pose_error(samples, weights, kind) for kind in NEURONS}, torque_nm)
+
+
+def _pose_error(samples: OscSamples, weights: OscWeights, neurons: Neurons) -> FloatArray:
+    state, share = samples.state, samples.arm_share(weights.kp, weights.damping)
+    error = np.empty_like(share)
+    for part in parts(len(samples)):
+        h2 = hidden_rates(weights, state[part], neurons)
+        error[part] = reduced_rates(weights, state[part], h2, neurons)[:, :TASK_SIZE] - share[part]
+    return _rms(error) / weights.kp
 
 
 def linear_part(samples: OscSamples, weights: OscWeights) -> LinearPart:

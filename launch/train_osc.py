@@ -21,7 +21,7 @@ from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
 from spikearm.launch.model_card import osc_card
 from spikearm.launch.osc_data import Reaching, draw_samples
-from spikearm.launch.osc_errors import LinearPart, RateErrors, linear_part, rate_errors
+from spikearm.launch.osc_errors import LinearPart, MeanErrors, linear_part, mean_errors
 from spikearm.launch.progress import StepProgress
 from spikearm.launch.train_common import command_line, require_torch, require_writable
 from spikearm.models.osc_rates import parts, rates
@@ -71,7 +71,7 @@ class TrainOscCommand:
 
 @dataclass(frozen=True)
 class TrainedOsc:
-    """Weights, and how good they are without spikes.
+    """Weights, and how good they are without dynamics.
 
     Attributes:
         weights: The result.
@@ -82,8 +82,8 @@ class TrainedOsc:
     """
 
     weights: OscWeights
-    checked: RateErrors
-    trained_on: RateErrors
+    checked: MeanErrors
+    trained_on: MeanErrors
     linear: LinearPart
     train_s: float
 
@@ -127,10 +127,10 @@ def _train(argv: Sequence[str]) -> int:
         ),
         encoding="utf-8",
     )
-    worst, known = (1e3 * errors.pose[:3].max() for errors in (trained.checked, trained.trained_on))
     console.print(
-        f"pose misjudged by {worst:.2f} mm rms on {command.n_check_reaches} reaches not trained on, without "
-        f"spikes ({known:.2f} mm on those of the training); {trained.train_s:.0f} s in all"
+        f"pose misjudged by {_worst(trained.checked)} on {command.n_check_reaches} reaches not trained on, "
+        f"without dynamics (on those of the training by {_worst(trained.trained_on)}); "
+        f"{trained.train_s:.0f} s in all"
     )
     console.print(f"weights: {path}\nmodel card: {card}", highlight=False, soft_wrap=True)
     next_ = f"next: spikearm run --arm {command.arm} --controller spiking-osc --weights {path}"
@@ -169,8 +169,8 @@ def train(command: TrainOscCommand, arm: ArmSpec) -> TrainedOsc:
     fresh = draw_samples(reaching, check_rng, n_reaches=command.n_check_reaches)
     return TrainedOsc(
         weights,
-        checked=rate_errors(fresh, weights, check_rng, null_damping=null_damping),
-        trained_on=rate_errors(samples, weights, decoder_rng, null_damping=null_damping),
+        checked=mean_errors(fresh, weights, check_rng, null_damping=null_damping),
+        trained_on=mean_errors(samples, weights, decoder_rng, null_damping=null_damping),
         linear=linear_part(fresh, weights),
         train_s=perf_counter() - start,
     )
@@ -208,6 +208,11 @@ def _wanted_torques(
     }
 
 
+def _worst(errors: MeanErrors) -> str:
+    """Of the three axes, by kind of neurons."""
+    return ", ".join(f"{1e3 * error[:3].max():.2f} mm ({kind})" for kind, error in errors.pose.items())
+
+
 def _document(trained: TrainedOsc, path: Path) -> dict[str, Any]:
     return {
         "path": str(path),
@@ -218,9 +223,9 @@ def _document(trained: TrainedOsc, path: Path) -> dict[str, Any]:
     }
 
 
-def _errors(errors: RateErrors) -> dict[str, Any]:
+def _errors(errors: MeanErrors) -> dict[str, Any]:
     return {
-        "pose_error": errors.pose.tolist(),
+        "pose_error": {kind: error.tolist() for kind, error in errors.pose.items()},
         "torque_error_nm": {name: error.tolist() for name, error in errors.torque_nm.items()},
     }
 

@@ -22,7 +22,8 @@ DEAD_TIME_S = 0.0005
 """Time that a neuron of Loihi loses at each spike: what is above the threshold is dropped, on average half a
 time step of its input."""
 _TYPICAL_ACTIVATION = 0.45
-"""Mean activation of an active unit, weighted with the activation itself: where dead time changes nothing."""
+"""About the mean activation of an active unit, weighted with the activation itself: where dead time changes
+nothing. With the shipped weights it is 0.42 in both layers, on the states of their training."""
 
 _AT_A_TIME = 4096
 """States whose rates are computed together: more would only take memory."""

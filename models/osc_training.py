@@ -224,9 +224,10 @@ def _descend(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.n_steps + 1
     )
+    bent = (torch.arange(config.batch) < config.n_dead_time).float()[:, None]
     for step in range(config.n_steps):
         state, wanted = problem.draw(config.batch, rng)
-        out, h2 = network(state)
+        out, h2 = network(state, bent)
         error = (out - wanted).pow(2).mean()
         loss = error + 0.2 * torch.relu(h2 - 1.0).pow(2).mean()
         optimizer.zero_grad()

@@ -49,5 +49,15 @@ class OscTrainingConfig:
             raise ConfigError(f"spike_noise must be in [0, 1), not {self.spike_noise}.")
         if not 0 <= self.dead_time_share <= 1:
             raise ConfigError(f"dead_time_share must be from 0 to 1, not {self.dead_time_share}.")
+        if 0 < self.dead_time_share < 1 and self.n_dead_time in (0, self.batch):
+            raise ConfigError(
+                f"dead_time_share {self.dead_time_share} of a batch of {self.batch} is {self.n_dead_time} "
+                "states; use 0, 1, or a share that leaves states of both kinds."
+            )
         if self.seed < 0:
             raise ConfigError(f"seed must be 0 or more, not {self.seed}.")
+
+    @property
+    def n_dead_time(self) -> int:
+        """States of a batch that are seen by neurons with dead time."""
+        return round(self.dead_time_share * self.batch)

@@ -16,7 +16,7 @@ _SILENT = 1e-2
 
 
 class _Range:
-    """The largest activation of each unit in the batches of late: what will be its activation 1."""
+    """The largest activation of each unit in the batches of late: about what will be its activation 1."""
 
     def __init__(self) -> None:
         self._largest: torch.Tensor | None = None
@@ -35,7 +35,7 @@ class Perceptron(nn.Module):
     hidden layers; what is read from these is not the same.
 
     Args:
-        config: Sizes, noise, and how many states are seen by neurons with dead time.
+        config: Sizes and noise.
         deviation: Of the inputs, shape (n_state,).
         spread: Of the outputs, shape (n_outputs,).
     """
@@ -51,22 +51,25 @@ class Perceptron(nn.Module):
         nn.init.zeros_(self.dead_time_out.weight)
         nn.init.zeros_(self.dead_time_out.bias)
         self._ranges = [_Range(), _Range()]
-        self._share = config.dead_time_share
         self._noise = config.spike_noise
         self._spread = torch.tensor(spread, dtype=torch.float32)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scaled outputs, and activations of the second layer; the first states see dead time."""
-        is_bent = (torch.arange(len(x)) < round(self._share * len(x))).float()[:, None]
-        h1 = self._bent(torch.relu(self.h1(x / self.deviation)), is_bent, self._ranges[0])
-        h2 = self._bent(torch.relu(self.h2(self._noisy(h1))), is_bent, self._ranges[1])
-        seen = self._noisy(h2)
-        return (self.out(seen) + is_bent * self.dead_time_out(seen)) * self._spread, h2
+    def forward(self, x: torch.Tensor, bent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scaled outputs, and activations of the second layer.
 
-    def _bent(self, activation: torch.Tensor, is_bent: torch.Tensor, largest: _Range) -> torch.Tensor:
+        Args:
+            x: Scaled states, shape (n, n_state).
+            bent: 1.0 for states that are seen by neurons with dead time, 0.0 for others, shape (n, 1).
+        """
+        h1 = self._bent(torch.relu(self.h1(x / self.deviation)), bent, self._ranges[0])
+        h2 = self._bent(torch.relu(self.h2(self._noisy(h1))), bent, self._ranges[1])
+        seen = self._noisy(h2)
+        return (self.out(seen) + bent * self.dead_time_out(seen)) * self._spread, h2
+
+    def _bent(self, activation: torch.Tensor, bent: torch.Tensor, largest: _Range) -> torch.Tensor:
         gain, loss = bend(HIDDEN_HZ)
         relative = activation / largest.updated(activation.detach())
-        return activation * (1.0 + is_bent * (gain / (1.0 + loss * relative) - 1.0))
+        return activation * (1.0 + bent * (gain / (1.0 + loss * relative) - 1.0))
 
     def _noisy(self, activation: torch.Tensor) -> torch.Tensor:
         deviation = self._noise * torch.sqrt(activation.detach() + 0.02)

@@ -17,14 +17,19 @@ from spikearm.launch.benchmark.center_out import ANALYTIC, QUICK, CenterOut, job
 from spikearm.launch.benchmark.conduct import Place, conduct, ending
 from spikearm.launch.benchmark.table import interval, micro, numbers_table, print_legend
 from spikearm.launch.cli import guarded, parse, print_json
+from spikearm.launch.config import STATIC_WEIGHTS
 from spikearm.launch.display import console
 
+_WEIGHTS = STATIC_WEIGHTS["osc.*"]
 _LEGEND = (
     "mm, max, deg: root mean square and largest distance from where the hand should be at that moment, and "
     "rms angle. line: rms distance from the straight line. more: rms distance, percent more than analytic "
-    "with the 95 % interval over sessions, or, fed forward, by how many mm. µs: latency of the substrate, "
-    "modelled, without the host. model, chip: energy per tick [µJ] from counted operations and from a "
-    "measured chip, two kinds of evidence never to be added; chip:"
+    "with the 95 % interval over sessions, or, fed forward, by how many mm. Published, nearly all of it is "
+    "lag: about a percent less is what the network's filters take off, no better control. crossbar: each "
+    f"weight shared by {_WEIGHTS['devices_per_synapse']} pairs of devices, written in "
+    f"{_WEIGHTS['program_rounds']} rounds. µs: latency of the substrate, modelled, without the host. model, "
+    "chip: energy per tick [µJ] from counted operations and from a measured chip, two kinds of evidence "
+    "never to be added; chip:"
 )
 
 

@@ -45,3 +45,83 @@ def test_results_that_are_not_whole_are_not_kept(results, tmp_path, flaw):
     with pytest.raises(SystemExit, match="some runs are missing, or it is a quick version"):
         results.keep(tmp_path / "results.json")
     assert not (results.KEPT / "none.json").exists()
+
+
+@pytest.fixture(scope="module")
+def added_mm(results):
+    """What neurons add to the analytic controller fed forward, and what they are off by, by row [mm]."""
+    forms = {block["form"]: block["rows"] for block in results.kept("center-out")["blocks"]}
+    off = {row["label"]: 1e3 * row["rmse_m"] for row in forms["feedforward"]}
+    return {label: mm - off["analytic"] for label, mm in off.items()}, off
+
+
+@pytest.fixture(scope="module")
+def left(results):
+    """Normalised error of the last trials by perturbation and row."""
+    return {
+        block["perturbation"]: {row["label"]: row["normalised"]["last"] for row in block["rows"]}
+        for block in results.kept("adaptive-payload")["blocks"]
+    }
+
+
+def prose(page):
+    return " ".join((DOCS.parent / page).read_text(encoding="utf-8").split())
+
+
+def test_prose_on_the_spiking_controller_has_the_figures_of_the_kept_results(added_mm):
+    rows = ("spiking", "loihi", "crossbar", "crossbar, a day old")
+    added, off = ([f"{of[row]:.2f} mm" for row in rows] for of in added_mm)
+    limits = "{} on the reference, {} on Loihi, {} on a crossbar just written, {} on one written a day before"
+    assert limits.format(*off) in prose("docs/limits.md")
+    osc = (
+        "neurons add {} on the reference, {} on Loihi, {} on a fresh crossbar, {} on one written a day before"
+    )
+    assert osc.format(*added) in prose("docs/osc.md")
+    benchmarks = prose("docs/benchmarks.md")
+    assert (
+        "neurons add {} on the reference, {} on Loihi, {} on a crossbar just written".format(*added)
+        in benchmarks
+    )
+    assert f"*A crossbar written a day before*, fed forward, adds {added[-1]}" in benchmarks
+    assert f"{added_mm[0][rows[-2]]:.1f} mm on a fresh crossbar" in prose("README.md")
+    assert f"{added_mm[0][rows[-1]]:.1f} mm on one written a day before" in prose("README.md")
+
+
+def test_prose_on_the_straight_line_has_the_figures_of_the_kept_results(results):
+    published, _ = (block["rows"] for block in results.kept("center-out")["blocks"])
+    off = {row["label"]: row["off_line_rms_m"] for row in published}
+    rows = ("spiking", "loihi", "crossbar", "crossbar, a day old")
+    benchmarks = prose("docs/benchmarks.md")
+    for label in ("analytic", *rows):
+        assert f"{1e3 * off[label]:.2f} mm" in benchmarks.partition("*The straight line*")[2][:300]
+    more = [f"{100 * (off[label] / off['analytic'] - 1.0):.0f}" for label in rows]
+    assert "{}, {}, {} and {} % more".format(*more) in benchmarks
+    both = f"it is {1e3 * off['loihi']:.2f} mm on Loihi instead of {1e3 * off['analytic']:.2f}"
+    assert both in prose("README.md")
+
+
+def test_readme_owns_up_to_every_row_that_leaves_more_than_a_tenth(left):
+    readme = prose("README.md").partition("What was aimed at and missed:")[2].partition("*Less than PID*")[0]
+    missed = {
+        (load, label): f"{rest['mean']:.3f}"
+        for load, rows in left.items()
+        for label, rest in rows.items()
+        if rest["mean"] > 0.1 and not label.startswith(("PD", "PID", "node-perturbation"))
+    }
+    assert missed.keys() == {
+        ("curl-field", "raw 1000 loihi"),
+        ("curl-field", "encoded 1000 loihi"),
+        ("curl-field", "encoded 1000 crossbar"),
+        ("weight", "raw 1000 crossbar"),
+    }
+    assert all(f"({figure}" in readme for figure in missed.values())
+
+
+def test_benchmarks_tell_what_was_met_and_missed_in_figures_of_the_kept_results(left):
+    table = prose("docs/benchmarks.md").partition("Met and missed")[2].partition("#### Costs")[0]
+    curl = [left["curl-field"][f"mixed 1000 {name}"] for name in ("reference", "loihi", "crossbar")]
+    expected = "mixed: {:.3f}, {:.3f}, {:.3f}".format(*(rest["mean"] for rest in curl))
+    highest = "up to {:.3f} and {:.3f}".format(*(rest["high"] for rest in curl[1:]))
+    assert f"{expected}, the last two with intervals {highest}" in table
+    for load in left:
+        assert f"{left[load]['node-perturbation 1000']['mean']:.3f}" in table

@@ -69,3 +69,11 @@ def test_in_the_published_form_the_controller_deviates_little_more_than_the_anal
 def test_in_the_published_form_a_crossbar_may_be_a_day_old():
     analytic = rmse_m("osc", "reference", feedforward=False)
     assert rmse_m("spiking-osc", "crossbar", feedforward=False, age_s=DAY_S) / analytic - 1.0 < 0.10
+
+
+@pytest.mark.xfail(
+    strict=True, reason="2.9 mm in the published sessions: docs/benchmarks.md says what was tried"
+)
+def test_with_feedforward_a_crossbar_a_day_old_keeps_the_limit_of_a_fresh_one():
+    analytic = rmse_m("osc", "reference", feedforward=True)
+    assert rmse_m("spiking-osc", "crossbar", feedforward=True, age_s=DAY_S) - analytic < 2.5e-3

@@ -7,7 +7,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from spikearm.models.osc_weights import load_osc
+from spikearm.models.osc_weights import NEURONS, load_osc
 
 TINY = (
     *("train", "osc", "--n-reaches", 2, "--n-check-reaches", 2, "--n-steps", 5, "--n-hidden1", 8),
@@ -24,8 +24,13 @@ def test_trained_weights_are_used_by_a_run(spikearm, tmp_path):
     assert ended.code == 0
     path = tmp_path / "osc-iiwa14.npz"
     assert ended.document["path"] == str(path)
-    assert 0 < max(ended.document["pose_error"]) < 1
-    assert ended.document["pose_error"] != ended.document["on_training_states"]["pose_error"]
+    for kind in NEURONS:
+        checked, known = (
+            document["pose_error"][kind]
+            for document in (ended.document, ended.document["on_training_states"])
+        )
+        assert 0 < max(checked) < 1
+        assert checked != known
     assert all(0 < share <= 1 for share in ended.document["linear_share"])
     card = (tmp_path / "osc-iiwa14.md").read_text()
     for words in (

@@ -93,6 +93,19 @@ def test_every_row_on_the_reference_can_be_measured(label):
     assert measured["trials"]["rms_m"][0] < 1.5e-3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["published", "feedforward"])
+@pytest.mark.parametrize("label", ["loihi", "crossbar", "crossbar, a day old"])
+def test_every_row_on_a_chip_can_be_measured_and_priced(label, form):
+    settings = CenterOut(distance_m=0.01, turn_rad=0.02, reach_s=0.2)
+    (row,) = (row for row in variants(settings, form) if row.label == label)
+    measured = measure(dataclasses.replace(row.config, trials=1))
+    assert measured["trials"]["rms_m"][0] < 5e-3
+    assert measured["latency_model_s_mean"] > 0.0
+    assert measured["energy_model_j_per_tick"]["total"] > measured["energy_model_j_per_tick"]["host"] > 0.0
+    assert measured["energy_chip_j_per_tick"] > 0.0
+
+
 @pytest.mark.parametrize("setting", ["stages", "backends"])
 def test_unknown_rows_are_refused(setting):
     with pytest.raises(UnknownNameError, match="spikes"):
