@@ -92,7 +92,7 @@ def test_run_that_never_came_to_a_reach_has_no_error(short_run, capsys):
     show_summary({**short_run.summary, **none})
     said = " ".join(capsys.readouterr().err.split())
     assert "tracking error none: it ended before the first reach" in said
-    assert "led to the path for 50 ticks that belong to no reach" in said
+    assert "way to the path 50 ticks that belong to no reach" in said
 
 
 def test_a_panel_on_a_terminal(config):
