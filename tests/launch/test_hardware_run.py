@@ -89,7 +89,8 @@ def in_step(run: RunConfig, folder: Path, **changes) -> RobotConfig:
 
 
 def link_to(robot: RobotConfig, **options) -> LinkConfig:
-    return LinkConfig(robot=robot.listen, **options)
+    # Both ends take turns in one interpreter: on a busy machine it takes a while until no tick is missed.
+    return LinkConfig(**{"robot": robot.listen, "connect_s": 30.0} | options)
 
 
 @pytest.mark.parametrize("controller", ["adaptive", "pid"])
