@@ -49,9 +49,8 @@ def notes(runs: Sequence[RunData]) -> list[str]:
     found = [words] if (words := warning(runs)) else []
     for run in runs:
         if run.summary["interrupted"]:
-            n = run.config.n_ticks
-            done = run.summary["reach_ticks"] + run.summary["unrecorded_ticks"]
-            words = f"{run.label} ended early: {done:,} of {n:,} ticks."
+            n, logged = run.config.n_ticks, run.summary["reach_ticks"]
+            words = f"{run.label} ended early: {logged:,} of the {n:,} ticks of its reaches are there."
             if run.adaptive and run.spikes is None:
                 words += " Spikes, and the state of devices, are kept by runs that end by themselves."
             found.append(words)
@@ -124,6 +123,8 @@ def _tiles(run: RunData) -> list[Tile]:
 
 
 def _against(run: RunData) -> str:
+    if not run.done:
+        return "until it ended, before the end of the first reach"
     if run.without_adaptation_m is None:
         return f"{mm(run.summary['rmse_m'])} over all"
     without = late_rms_m(run.without_adaptation_m)

@@ -57,6 +57,8 @@ def _lead(runs: Sequence[RunData]) -> list[str]:
         groups = alike(runs)
         return [" ".join([what, *(_best(group, len(groups)) for group in groups if len(group) > 1)])]
     run = runs[0]
+    if not run.done:
+        return [f"{what} {mm(run.late_m)} until the run ended, before the end of its first reach."]
     last = f"In the {last_reaches([run.n_late])}: {mm(run.late_m)}"
     if run.without_adaptation_m is None:
         return [f"{what} {last}."]

@@ -54,7 +54,7 @@ def eventually(condition):
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("phone", "dark"), ("laptop", "light"), ("projector", "dark")])
-@pytest.mark.parametrize("name", ["reference", "loihi", "crossbar", "osc", "all"])
+@pytest.mark.parametrize("name", ["reference", "loihi", "crossbar", "osc", "all", "recovered"])
 def test_page_opens_without_a_complaint_and_fits_the_screen(opened, name, size, scheme):
     driver = opened(name, size, scheme)
     assert complaints(driver) == []
