@@ -98,8 +98,9 @@ def _made(run: RunData) -> str:
     """Versions and computer."""
     about, host = run.about, run.about.get("host", {})
     versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
+    revision = f" (revision {about['git_revision']})" if "git_revision" in about else ""
     return (
-        f"spikearm {about.get('spikearm', '?')}, {versions}; on {host.get('system', '?')} "
+        f"spikearm {about.get('spikearm', '?')}{revision}, {versions}; on {host.get('system', '?')} "
         f"{host.get('machine', '')}, {host.get('cpus', '?')} processors"
     )
 

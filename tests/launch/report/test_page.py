@@ -200,6 +200,19 @@ def test_page_of_a_hardware_run_says_how_to_repeat_it(linked):
     assert "times decide" in provenance.lead[1]
 
 
+@pytest.mark.parametrize(
+    ("revision", "shown"), [({"git_revision": "1a2b3c-dirty"}, " (revision 1a2b3c-dirty)"), ({}, "")]
+)
+def test_page_says_which_revision_a_run_was_made_with(runs, tmp_path, revision, shown):
+    folder = tmp_path / "run"
+    shutil.copytree(runs["osc"], folder)
+    about = json.loads((folder / "run.json").read_text())
+    about.pop("git_revision", None)
+    (folder / "run.json").write_text(json.dumps(about | revision))
+    provenance = next(part for part in sections(load_runs([folder])) if part.name == "provenance")
+    assert f"Made with spikearm {about['spikearm']}{shown}, python" in " ".join(provenance.lead)
+
+
 def test_late_ticks_hold_up_a_simulated_arm_and_no_other(linked):
     def lead(folder):
         return next(part for part in sections(load_runs([folder])) if part.name == "latency").lead[0]
