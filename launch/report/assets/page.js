@@ -7,6 +7,7 @@ async function inflate(id) {
 }
 
 // Colours in the figures are names of the style sheet's, so that they follow light and dark.
+const names = new Set();
 function painted(value, style) {
   return replaced(value, (text) => {
     if (!text.startsWith("--")) return text;
@@ -14,7 +15,6 @@ function painted(value, style) {
     return style.getPropertyValue(text).trim();
   });
 }
-const names = new Set();
 
 function replaced(value, change) {
   if (typeof value === "string") return change(value);

@@ -382,6 +382,23 @@ def test_summary_of_an_older_version_is_completed_from_the_ticks(linked, spikear
     assert run.summary["lead_in_ticks"] == 0
 
 
+@pytest.mark.parametrize(
+    ("least_m", "type_"), [(1e-4, "log"), (1e-2, None), (0.0, None), (float("nan"), None)]
+)
+def test_errors_that_lie_far_apart_have_a_logarithmic_axis(runs, tmp_path, least_m, type_):
+    folders = []
+    for name, error_m in (("osc", 0.02), ("reference", least_m)):
+        folders.append(tmp_path / name)
+        shutil.copytree(runs[name], folders[-1])
+        path = folders[-1] / "summary.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"rmse_m_by_trial": [error_m] * 3}))
+        shutil.rmtree(folders[-1] / "without-adaptation", ignore_errors=True)
+    axis = figures(folders)["tracking-error"].layout["yaxis"]
+    assert axis.get("type") == type_
+    assert ("logarithmic" in axis["title"]["text"]) == (type_ == "log")
+    assert axis.get("ticktext") == (["0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50"] if type_ else None)
+
+
 def test_run_without_a_network_spends_no_time_on_one(runs):
     stages = figures([runs["osc"]])["latency-stages"].layout["yaxis"]["ticktext"]
     assert stages == ["read", "law", "write", "log", "whole tick"]
