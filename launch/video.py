@@ -44,7 +44,7 @@ class VideoCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_video, sys.argv[1:] if argv is None else argv)
+    return guarded(_video, argv)
 
 
 def _video(argv: Sequence[str]) -> int:
