@@ -200,8 +200,9 @@ def rmse_by_trial(table: pa.Table, whole: int = 0) -> list[float]:
         whole: See :func:`reaches_done`.
     """
     counted = in_reaches(table)
-    reach, error_m = column(table, "reach")[counted], column(table, "position_error_m")[counted]
-    errors = [rms(error_m[reach == r]) for r in np.unique(reach)]
+    _, index, n_ticks = np.unique(column(table, "reach")[counted], return_inverse=True, return_counts=True)
+    squares = np.bincount(index, weights=np.square(column(table, "position_error_m")[counted]))
+    errors: list[float] = np.sqrt(squares / n_ticks).tolist()
     return errors[: max(1, reaches_done(table, whole))]
 
 
@@ -232,12 +233,13 @@ def in_reaches(table: pa.Table) -> NDArray[np.bool_]:
 
     Not on the way to the start of one, and not in a reach that a stop cut short and that was done again.
     """
-    way, reach = leading(table), column(table, "reach")
-    attempt = np.cumsum(way)  # the same in all ticks between two ways
+    way = leading(table)
     counted = ~way
-    for r in np.unique(reach[counted]):
-        of_reach = reach == r
-        counted[of_reach] = attempt[of_reach] == attempt[of_reach].max()
+    attempt = np.cumsum(way)[counted]  # the same in all ticks between two ways
+    numbers, index = np.unique(column(table, "reach")[counted], return_inverse=True)
+    last = np.zeros(len(numbers), dtype=attempt.dtype)
+    np.maximum.at(last, index, attempt)
+    counted[counted] = attempt == last[index]
     return counted
 
 

@@ -18,8 +18,10 @@ from mcap.reader import make_reader
 from spikearm.controller.ticklog import read_ticks
 from spikearm.envs.arms import load_arm
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.launch import progress
 from spikearm.launch.compose import adaptive_network
 from spikearm.launch.config import NetworkConfig, RunConfig
+from spikearm.launch.export import mcap
 from spikearm.launch.run import execute
 
 
@@ -123,6 +125,16 @@ def test_mcap_replays_the_run(export, short_run):
     poses = [data for name, topic, _, data in messages if topic == "/end_effector"]
     assert poses[7]["pose"]["position"]["z"] == table["ee_z_m"][7].as_py()
     assert {name for name, topic, _, _ in messages if topic == "/target"} == {"foxglove.PoseInFrame"}
+
+
+def test_long_export_says_how_long_it_will_take(spikearm, short_run, tmp_path, monkeypatch):
+    """A message per tick and topic takes a fifth of a millisecond: of an hour's run, ten minutes."""
+    monkeypatch.setattr(mcap, "_BATCH", 100)
+    monkeypatch.setattr(progress, "_PATIENCE_S", 0.0)
+    said = spikearm(
+        "logs", "export", short_run.folder, "--to", "mcap", "--out", tmp_path / "a.mcap"
+    ).complaint
+    assert re.findall(r"writing: (\d+) %, \d+ s left", said) == ["25", "50", "75", "100"]
 
 
 def test_neurobench_metrics_follow_from_the_log(export, short_run):
