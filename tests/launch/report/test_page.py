@@ -19,7 +19,7 @@ from spikearm.launch.report.command import write_report
 from spikearm.launch.report.conditions import alike, load_runs
 from spikearm.launch.report.page import sections
 from spikearm.launch.summary import column
-from spikearm.launch.words import last_reaches
+from spikearm.launch.words import last_reaches, times_as_much
 
 WILD_NM = 1000.0
 """What the neurons of the recovered run say in all that belongs to no reach."""
@@ -148,6 +148,20 @@ def test_page_of_a_comparison_has_its_runs_and_labels(tmp_path):
 def test_last_reaches_are_as_many_as_there_are(counts, words):
     assert last_reaches(counts) == words
     assert last_reaches((*counts, 3)) in {words, "last three reaches or fewer"}
+
+
+@pytest.mark.parametrize(
+    ("without_m", "with_m", "words"),
+    [
+        (0.016, 0.002, ", 8 times as much"),
+        (0.002, 0.0025, ", 0.8 times as much"),
+        (0.3001, 0.3, ", as much"),
+        (12.0, 0.001, ", 12,000 times as much"),
+        (0.3, 0.0, ""),
+    ],
+)
+def test_error_without_adaptation_is_said_as_a_ratio(without_m, with_m, words):
+    assert times_as_much(without_m, with_m) == words
 
 
 LINK = {
