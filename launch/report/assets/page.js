@@ -32,6 +32,7 @@ function save(figure) {
   const light = new Map(colours().map((colour, i) => [shown[i], colour]));
   root.classList.remove("light");
   const [data, layout] = replaced([figure.data, figure.layout], (text) => light.get(text) ?? text);
+  layout.updatemenus = []; // nobody can press a button on paper
   const { id, clientWidth: width, clientHeight: height } = figure;
   return Plotly.downloadImage({ data, layout }, { format: "svg", filename: id, width, height });
 }

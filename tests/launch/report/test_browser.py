@@ -149,6 +149,7 @@ def test_figure_is_saved_in_light_colours_under_its_name(opened, name):
     layout, chosen = driver.execute_script("return [saved[0][0].layout, saved[0][1]]")
     assert layout["font"]["color"] == ink != dark
     assert dark not in json.dumps(layout)
+    assert layout["updatemenus"] == []
     assert (chosen["format"], chosen["filename"]) == ("svg", figure.get_attribute("id"))
     assert driver.execute_script(read, found) == dark
     drawn = driver.execute_async_script(
