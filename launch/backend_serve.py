@@ -64,7 +64,7 @@ class BackendServeCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_serve, sys.argv[1:] if argv is None else argv)
+    return guarded(_serve, argv)
 
 
 def _serve(argv: Sequence[str]) -> int:

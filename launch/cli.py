@@ -156,13 +156,18 @@ def option(argv: Sequence[str], name: str) -> str | None:
     return None
 
 
-def guarded(work: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
-    """Run a command; errors that have an explanation give it, on one line, instead of a traceback."""
+def guarded(work: Callable[[Sequence[str]], int], argv: Sequence[str] | None) -> int:
+    """Run a command; errors that have an explanation give it, on one line, instead of a traceback.
+
+    Args:
+        work: The command; takes its arguments and returns the exit code.
+        argv: The arguments; None takes those of this process.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(SubjectFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
-        code = work(argv)
+        code = work(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()  # a reader who has left is noticed here, not when the interpreter ends
         return code
     except SpikearmError as error:

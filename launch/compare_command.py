@@ -65,7 +65,7 @@ class CompareCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_compare, sys.argv[1:] if argv is None else argv)
+    return guarded(_compare, argv)
 
 
 def _compare(argv: Sequence[str]) -> int:

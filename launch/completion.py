@@ -38,7 +38,7 @@ class CompletionCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_completion, sys.argv[1:] if argv is None else argv)
+    return guarded(_completion, argv)
 
 
 def _completion(argv: Sequence[str]) -> int:

@@ -83,8 +83,8 @@ class ReachLines:
         rmse_m = math.sqrt(square_sum / n)
         said = f"{self._title}: reach {self.reach + 1}/{self._config.n_trials}"
         if n < self._whole:
-            after, of = (1e-3 * round(1e3 * k * self._config.control_dt_s) for k in (n, self._whole))
-            self._say(f"{said} was cut short after {after:.3g} s of {of:.3g} s, rmse {mm(rmse_m)} until then")
+            after, of = (f"{k * self._config.control_dt_s:.10g} s" for k in (n, self._whole))
+            self._say(f"{said} was cut short after {after} of {of}, rmse {mm(rmse_m)} until then")
             return
         self.rmse_m.append(rmse_m)
         self._n_done += n
@@ -226,7 +226,7 @@ def say(text: str, style: str = "") -> None:
 
 def show_summary(summary: dict[str, Any]) -> None:
     """The table at the end of a run."""
-    without = summary.get("rmse_m_by_trial_without_adaptation")
+    without = _without(summary)
     if summary["rmse_m_by_trial"]:
         console.print(error_bars(summary["rmse_m_by_trial"], without))
     if without is not None:
@@ -244,8 +244,8 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("tracking error", _tracking(summary)),
         *_without_rows(summary),
-        ("tick, measured here", ", ".join(f"{name} {ms(value)}" for name, value in latency.items())),
-        ("  median by stage", ", ".join(f"{name} {ms(stages[name])}" for name in _stages(summary))),
+        ("tick, measured here", _times(latency)),
+        ("  median by stage", _times({name: stages[name] for name in _stages(summary)})),
         ("deadlines missed", _missed(summary)),
     ]
     if summary["lead_in_ticks"]:
@@ -276,8 +276,8 @@ def _tracking(summary: dict[str, Any]) -> str:
 
 def _without_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The same reaches without adaptation, where they were run; what counts is what is left at the end."""
-    with_m, without_m = summary["rmse_m_by_trial"], summary.get("rmse_m_by_trial_without_adaptation")
-    if not (with_m and without_m):
+    with_m, without_m = summary["rmse_m_by_trial"], _without(summary)
+    if without_m is None:
         return []
     late_m, without_late_m = late_rms_m(with_m), late_rms_m(without_m[: len(with_m)])
     last = last_reaches([n_late(with_m)])
@@ -287,10 +287,20 @@ def _without_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _without(summary: dict[str, Any]) -> list[float] | None:
+    """Errors without adaptation; None if there are none, or only part of a reach to compare with them."""
+    return summary.get("rmse_m_by_trial_without_adaptation") if summary["reaches_done"] else None
+
+
 def _stages(summary: dict[str, Any]) -> list[str]:
     """The stages of a tick, the network's only where there is one."""
     networked = summary["controller"] in NETWORKED
     return [stage for stage in summary["latency_stages_s"] if networked or stage != "network"]
+
+
+def _times(times_s: dict[str, float | None]) -> str:
+    """Named times, the unit once: a line of the terminal breaks between two of them, and nowhere else."""
+    return ", ".join(f"{name} {ms(value).removesuffix(' ms')}" for name, value in times_s.items()) + " ms"
 
 
 def _missed(summary: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ class DoctorCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_doctor, sys.argv[1:] if argv is None else argv)
+    return guarded(_doctor, argv)
 
 
 def _doctor(argv: Sequence[str]) -> int:

@@ -74,7 +74,8 @@ def _run_colours(labels: list[str]) -> dict[str, str]:
 def _draw_tracking(folder: Path, summary: dict[str, Any]) -> Path:
     figure, axes = _figure()
     with_mm = [1e3 * e for e in summary["rmse_m_by_trial"]]
-    without = summary.get("rmse_m_by_trial_without_adaptation")
+    compared = summary["reaches_done"] > 0  # part of a reach is not to be compared with a whole one
+    without = summary.get("rmse_m_by_trial_without_adaptation") if compared else None
     reaches = range(1, len(with_mm) + 1)
     if without is not None:
         axes.plot(

@@ -63,7 +63,7 @@ class HardwareCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_run, sys.argv[1:] if argv is None else argv)
+    return guarded(_run, argv)
 
 
 def _run(argv: Sequence[str]) -> int:

@@ -42,6 +42,7 @@ class Option:
         default: What it is if it is not given; empty if it has to be given, or if nothing is meant.
         positional: Whether it is given without its name.
         switches_off: Whether it is a switch that is on unless this is given.
+        required: Whether it has to be given, by its name.
     """
 
     field: str
@@ -50,6 +51,7 @@ class Option:
     default: str
     positional: bool = False
     switches_off: bool = False
+    required: bool = False
 
     @property
     def flag(self) -> str:
@@ -123,9 +125,10 @@ def help_text(
 
 
 def _usage(command: Any, prog: str) -> str:
-    options = (option for group in option_groups(command) for option in group.options)
-    positional = " ".join(option.metavar for option in options if option.positional)
-    return f"usage: {prog} {positional} [OPTIONS]".replace("  ", " ")
+    """The command with what has to be given, and with what may be given without its name."""
+    options = [option for group in option_groups(command) for option in group.options]
+    words = [o.flag for o in options if o.positional] + [o.flag for o in options if o.required]
+    return " ".join(["usage:", prog, *words, "[OPTIONS]"])
 
 
 def option_groups(command: Any) -> list[Group]:
@@ -171,7 +174,8 @@ def _default(command: Any, field: dataclasses.Field[Any]) -> Any:
 def _make_option(name: str, hint: Any, about: str, value: Any) -> Option:
     positional = get_origin(hint) is Annotated and _POSITIONAL in get_args(hint)
     metavar = _positional(name, hint, value) if positional else _metavar(hint)
-    return Option(name, metavar, plain(about), _shown(value), positional, value is True)
+    required = value is dataclasses.MISSING and not positional
+    return Option(name, metavar, plain(about), _shown(value), positional, value is True, required)
 
 
 def _positional(name: str, hint: Any, value: Any) -> str:

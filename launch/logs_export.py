@@ -47,7 +47,7 @@ class ExportCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_export, sys.argv[1:] if argv is None else argv)
+    return guarded(_export, argv)
 
 
 def _export(argv: Sequence[str]) -> int:

@@ -31,7 +31,7 @@ class RecoverCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_recover, sys.argv[1:] if argv is None else argv)
+    return guarded(_recover, argv)
 
 
 def _recover(argv: Sequence[str]) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from spikearm.controller.journal import is_written
 from spikearm.controller.loop import LoopResult
@@ -27,7 +29,7 @@ from spikearm.launch.compose import make_substrate
 from spikearm.launch.config import NETWORKED, RunConfig, load_config
 from spikearm.launch.run import ledger_document
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, write_json
-from spikearm.launch.summary import column, in_reaches, summarise
+from spikearm.launch.summary import SUMMARY_NAMES, column, leading, summarise
 
 RUN_NAME, SUMMARY_NAME, LEDGER_NAME = "run.json", "summary.json", "ledger.json"
 
@@ -64,8 +66,7 @@ def recover_run(folder: Path) -> Recovered:
     logs = [part for part in parts if has_ticks(part)]
     rows = run_folders_in(folder)
     if not logs and rows:
-        each = ", ".join(row.name for row in rows)
-        raise RunFolderError(f"{folder} is a comparison; recover its runs one by one: {each}.")
+        raise RunFolderError(f"{folder} is a comparison; recover its runs one by one: {_named(rows)}.")
     if not logs:
         raise JournalError(f"{folder} holds no ticks: the run ended before its first tick.")
     recovered = [(part, recover(part)) for part in logs]
@@ -85,15 +86,22 @@ def require_log(folder: Path) -> None:
     Raises:
         RunFolderError: It has none; what it has instead is named.
     """
-    if has_log(folder):
+    if has_ticks(folder):
         return
     if has_ticks(folder / WITHOUT_ADAPTATION):
         reason = f"it has its reaches without adaptation only, {folder / WITHOUT_ADAPTATION}: name these"
     elif rows := run_folders_in(folder):
-        reason = f"it is a comparison; name one of its runs: {', '.join(row.name for row in rows)}"
+        reason = f"it is a comparison; name one of its runs: {_named(rows)}"
+    elif has_log(folder) or (folder / RUN_NAME).exists():
+        reason = "the run ended before its first; name another"
     else:
         reason = f"there is neither {PARQUET_NAME} nor {JOURNAL_NAME} in it; name a run's folder"
-    raise RunFolderError(f"{folder} holds no tick log: {reason}.")
+    raise RunFolderError(f"{folder} holds no ticks: {reason}.")
+
+
+def _named(rows: Sequence[Path]) -> str:
+    """Some runs, as they can be copied to a command line."""
+    return ", ".join(map(str, rows))
 
 
 def run_folders_in(folder: Path) -> list[Path]:
@@ -143,7 +151,7 @@ def settings_of(folder: Path) -> RunConfig:
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
-    """The summary of a run: the one it wrote, or that of the ticks that are there.
+    """The summary of a run: the one it wrote, or that of the ticks that are there, or some of each.
 
     Raises:
         RunFolderError: It is not known what the run was.
@@ -156,7 +164,8 @@ def summary_of(folder: Path) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{path} cannot be read: {error}; delete it to have it made again.") from error
-    return document
+    # An older version wrote fewer names; the ticks say what it did not.
+    return document if document.keys() >= SUMMARY_NAMES else _summarise(folder) | document
 
 
 def _mend_summary(folder: Path) -> dict[str, Any] | None:
@@ -178,6 +187,17 @@ def _mend_ledger(folder: Path) -> None:
         write_json(folder / LEDGER_NAME, ledger)
 
 
+def _finished(table: pa.Table, config: RunConfig) -> bool:
+    """Whether the last tick of the last reach is there; ticks before it may be missing."""
+    ways = np.flatnonzero(leading(table))
+    first = int(ways[-1]) + 1 if ways.size else 0
+    if first == table.num_rows:
+        return False
+    tick, reach = column(table, "tick"), column(table, "reach")
+    whole = config.n_ticks // config.n_trials
+    return bool(tick[-1] - tick[first] + 1 >= (config.n_trials - reach[first]) * whole)
+
+
 def _summarise(folder: Path) -> dict[str, Any]:
     config = settings_of(folder)
     table = read_ticks(folder)
@@ -188,7 +208,7 @@ def _summarise(folder: Path) -> dict[str, Any]:
         n_lost=n_lost,
         deadline_misses=int(np.nansum(column(table, "deadline_missed"))),
         max_lateness_s=float(column(table, "lateness_s").max(initial=0.0)),
-        interrupted=int(in_reaches(table).sum()) + n_lost < config.n_ticks,
+        interrupted=not _finished(table, config),
     )
     networked = config.controller in NETWORKED
     cost_model = make_substrate(config).cost_model if networked else None

@@ -30,7 +30,7 @@ class RobotKeyCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_make, sys.argv[1:] if argv is None else argv)
+    return guarded(_make, argv)
 
 
 def _make(argv: Sequence[str]) -> int:

@@ -136,7 +136,7 @@ def _from_to(low: FloatArray, high: FloatArray) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_look, sys.argv[1:] if argv is None else argv)
+    return guarded(_look, argv)
 
 
 def _look(argv: Sequence[str]) -> int:

@@ -67,7 +67,7 @@ class RunCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_run, sys.argv[1:] if argv is None else argv)
+    return guarded(_run, argv)
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -85,7 +85,7 @@ def _run(argv: Sequence[str]) -> int:
     )
     config = dataclasses.replace(command.run, realtime=True) if command.view else command.run
     if command.video is not None:
-        require_encoder(command.video)
+        require_encoder(command.video, "--video")
     with (
         LivePanel(config, f"{config.controller} on {config.arm}") as panel,
         _watch(command, panel) as on_tick,

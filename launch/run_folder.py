@@ -40,19 +40,26 @@ def require_place(out: Path) -> None:
     raise RunFolderError(f"cannot make run folder in {out}: {reason}; choose another place with --out.")
 
 
-def require_folder(path: Path) -> None:
+def require_folder(path: Path, option: str = "--out") -> None:
     """Know before a file is made that there is a folder for it, in which it can be written.
+
+    Args:
+        path: The file.
+        option: The option that names it, for who is told to choose another place.
 
     Raises:
         RunFolderError: There is none, it cannot be written, or the file is a folder itself.
     """
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise RunFolderError(f"no folder {path.parent} to put {path.name} in; make it first.")
-    if path.is_dir():
-        raise RunFolderError(f"{path} is a folder; name a file in it.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise RunFolderError(f"{path.parent} is not writable; put {path.name} in another place.")
+        reason = f"no folder {path.parent} to put {path.name} in; make it first, or choose another place"
+    elif path.is_dir():
+        reason = f"{path} is a folder; name a file in it"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        reason = f"{path.parent} is not writable; choose another place for {path.name}"
+    else:
+        return
+    raise RunFolderError(f"{reason} with {option}.")
 
 
 def make_run_folder(out: Path, name: str) -> Path:

@@ -23,6 +23,47 @@ from spikearm.records import COUNT_NAMES, FloatArray, OpCounts
 _log = logging.getLogger(__name__)
 
 STAGES = ("read", "law", "network", "write", "log")
+SUMMARY_NAMES = frozenset(
+    {
+        "backend",
+        "arm",
+        "controller",
+        "seed",
+        "duration_s",
+        "n_ticks",
+        "control_dt_s",
+        "payload_kg",
+        "rmse_m",
+        "rmse_m_by_trial",
+        "mean_error_m",
+        "final_error_m",
+        "latency_measured_s",
+        "latency_stages_s",
+        "latency_model_s_mean",
+        "energy_model_j_per_tick",
+        "energy_chip_j_per_tick",
+        "energy_chip_scope",
+        "energy_model_of_chip_scope_j_per_tick",
+        "energy_measured_j_per_tick",
+        "spikes_per_tick",
+        "synaptic_ops_per_tick",
+        "saturated_weights_per_tick",
+        "overflows_per_tick",
+        "network_age_s_max",
+        "fallback_ticks",
+        "deadline_misses",
+        "saturated_ticks",
+        "lagging_ticks",
+        "lead_in_ticks",
+        "reach_ticks",
+        "reaches_done",
+        "unrecorded_ticks",
+        "interrupted",
+        "run_dir",
+        "utilisation",
+    }
+)
+"""Names that every summary has; one that a program of an older version wrote may lack some."""
 _N_LATE = 3
 _MANY_LAG = 0.01
 """Share of ticks without learning that is worth a warning."""
@@ -35,10 +76,12 @@ def summarise(
 
     ``rmse_m`` and its like are root mean squares of the distance between the end effector and the desired
     trajectory, in reaches only (see :func:`in_reaches`); None if there was none. ``n_ticks`` are all ticks,
-    ``lead_in_ticks`` those of them that led the arm to the start of a reach, ``duration_s`` is the time of
-    the others, and ``reach_ticks`` are those in the log that errors count. ``latency_measured_s`` is of whole
-    ticks, the record included; the last tick's record is not timed, so that tick is left out. A value that
-    nothing modelled or measured is None.
+    ``lead_in_ticks`` those of them that led the arm to the start of a reach; ``duration_s`` is the time in
+    reaches, without these ways and without what was done again; ``reach_ticks`` are the ticks of it that are
+    in the log, and ``reaches_done`` the reaches that were done to their end. Latency, energy, spikes and
+    operations per tick are of all ticks: substrate and processor work on the way to a reach as they do in it.
+    ``latency_measured_s`` is of whole ticks, the record included; the last tick's record is not timed, so
+    that tick is left out. A value that nothing modelled or measured is None.
 
     Args:
         config: The run's configuration.
@@ -62,20 +105,21 @@ def summarise(
             result.n_ticks,
         )
     n_lagging = _lagging(table, config, folder)
-    error_m = column(table, "position_error_m")[in_reaches(table)]
-    n_leading = int(leading(table).sum())
+    counted = in_reaches(table)
+    error_m = column(table, "position_error_m")[counted]
+    whole = config.n_ticks // config.n_trials if result.interrupted else 0
     latency_model_s = float(column(table, "latency_model_s").mean())
     return {
         "backend": config.backend,
         "arm": config.arm,
         "controller": config.controller,
         "seed": config.seed,
-        "duration_s": (result.n_ticks - n_leading) * config.control_dt_s,
+        "duration_s": (result.n_ticks - int((~counted).sum())) * config.control_dt_s,
         "n_ticks": result.n_ticks,
         "control_dt_s": config.control_dt_s,
         "payload_kg": config.perturbation.payload_kg,
         "rmse_m": rms(error_m) if error_m.size else None,
-        "rmse_m_by_trial": rmse_by_trial(table, complete=not result.interrupted),
+        "rmse_m_by_trial": rmse_by_trial(table, whole),
         "mean_error_m": float(error_m.mean()) if error_m.size else None,
         "final_error_m": float(error_m[-1]) if error_m.size else None,
         "latency_measured_s": _latency(whole_ticks_s(table)),
@@ -95,8 +139,9 @@ def summarise(
         "deadline_misses": result.deadline_misses,
         "saturated_ticks": int(column(table, "saturated").sum()),
         "lagging_ticks": n_lagging,
-        "lead_in_ticks": n_leading,
+        "lead_in_ticks": int(leading(table).sum()),
         "reach_ticks": error_m.size,
+        "reaches_done": reaches_done(table, whole),
         "unrecorded_ticks": result.n_lost,
         "interrupted": result.interrupted,
         "run_dir": str(folder),
@@ -147,17 +192,34 @@ def rms(values: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def rmse_by_trial(table: pa.Table, *, complete: bool = True) -> list[float]:
-    """Root mean square error of each reach [m].
+def rmse_by_trial(table: pa.Table, whole: int = 0) -> list[float]:
+    """Root mean square error of each reach that was done to its end [m]; of the only one, also if it was not.
 
     Args:
         table: The ticks; those outside of reaches are left out.
-        complete: Whether the last reach was finished; an unfinished one counts only if it is the only one.
+        whole: See :func:`reaches_done`.
     """
     counted = in_reaches(table)
-    reach, error_m = column(table, "reach")[counted], column(table, "position_error_m")[counted]
-    errors = [rms(error_m[reach == r]) for r in np.unique(reach)]
-    return errors if complete or len(errors) == 1 else errors[:-1]
+    _, index, n_ticks = np.unique(column(table, "reach")[counted], return_inverse=True, return_counts=True)
+    squares = np.bincount(index, weights=np.square(column(table, "position_error_m")[counted]))
+    errors: list[float] = np.sqrt(squares / n_ticks).tolist()
+    return errors[: max(1, reaches_done(table, whole))]
+
+
+def reaches_done(table: pa.Table, whole: int = 0) -> int:
+    """How many reaches were done to their end.
+
+    Args:
+        table: The ticks.
+        whole: Ticks of a reach; the last one is not done if it has fewer. 0 says that it is.
+    """
+    numbers, n_ticks = np.unique(column(table, "reach")[in_reaches(table)], return_counts=True)
+    return len(numbers) - int(numbers.size > 0 and n_ticks[-1] < whole)
+
+
+def rows_of(table: pa.Table, reaches: Sequence[int]) -> NDArray[np.intp]:
+    """Rows of some reaches, in order, as far as they count; see :func:`in_reaches`."""
+    return np.flatnonzero(in_reaches(table) & np.isin(column(table, "reach"), reaches))
 
 
 def leading(table: pa.Table) -> NDArray[np.bool_]:
@@ -171,12 +233,13 @@ def in_reaches(table: pa.Table) -> NDArray[np.bool_]:
 
     Not on the way to the start of one, and not in a reach that a stop cut short and that was done again.
     """
-    way, reach = leading(table), column(table, "reach")
-    attempt = np.cumsum(way)  # the same in all ticks between two ways
+    way = leading(table)
     counted = ~way
-    for r in np.unique(reach[counted]):
-        of_reach = reach == r
-        counted[of_reach] = attempt[of_reach] == attempt[of_reach].max()
+    attempt = np.cumsum(way)[counted]  # the same in all ticks between two ways
+    numbers, index = np.unique(column(table, "reach")[counted], return_inverse=True)
+    last = np.zeros(len(numbers), dtype=attempt.dtype)
+    np.maximum.at(last, index, attempt)
+    counted[counted] = attempt == last[index]
     return counted
 
 

@@ -88,7 +88,7 @@ class TrainEncoderCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_train, sys.argv[1:] if argv is None else argv)
+    return guarded(_train, argv)
 
 
 def _train(argv: Sequence[str]) -> int:

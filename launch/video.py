@@ -44,7 +44,7 @@ class VideoCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_video, sys.argv[1:] if argv is None else argv)
+    return guarded(_video, argv)
 
 
 def _video(argv: Sequence[str]) -> int:
@@ -121,8 +121,12 @@ def _renderers() -> tuple[str, ...]:
     return ("", "egl", "osmesa") if os.environ.get("DISPLAY") else ("egl", "osmesa")
 
 
-def require_encoder(path: Path) -> None:
+def require_encoder(path: Path, option: str = "--out") -> None:
     """Know before a run that its film can be written.
+
+    Args:
+        path: The film.
+        option: The option that names it.
 
     Raises:
         ConfigError: The name is that of no film, or the package that encodes films is not installed.
@@ -130,7 +134,7 @@ def require_encoder(path: Path) -> None:
     """
     if path.suffix.lower() not in _FORMATS:
         raise ConfigError(f"{path} is no name for a film; end it in .mp4, .mkv or .mov.")
-    require_folder(path)
+    require_folder(path, option)
     try:
         import imageio_ffmpeg  # noqa: F401 - is it there?
     except ImportError as error:

@@ -69,7 +69,10 @@ def times(ratio: float) -> str:
 
 def times_as_much(without_m: float, with_m: float) -> str:
     """How much more it is without adaptation, to end a sentence; nothing for a run without any error."""
-    return f", {without_m / with_m:.3g} times as much" if with_m else ""
+    if not with_m:
+        return ""
+    ratio = three_digits(without_m / with_m)
+    return ", as much" if ratio == "1" else f", {ratio} times as much"
 
 
 def three_digits(value: float) -> str:

@@ -50,7 +50,7 @@ class AdaptivePayloadCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_benchmark, sys.argv[1:] if argv is None else argv)
+    return guarded(_benchmark, argv)
 
 
 def _benchmark(argv: Sequence[str]) -> int:

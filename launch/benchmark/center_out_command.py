@@ -55,7 +55,7 @@ class CenterOutCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_benchmark, sys.argv[1:] if argv is None else argv)
+    return guarded(_benchmark, argv)
 
 
 def _benchmark(argv: Sequence[str]) -> int:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from spikearm.controller.ticklog import read_ticks
 from spikearm.errors import ConfigError
+from spikearm.launch.progress import StepProgress
 
+_BATCH = 1000
+"""Ticks between two looks at how far it is."""
 _FRAME = "world"
 _NUMBER = {"type": "number"}
 _NULLABLE = {"type": ["number", "null"]}
@@ -45,24 +46,28 @@ def export_mcap(run: Path, path: Path) -> int:
         raise ConfigError('MCAP needs the package mcap: pip install "spikearm[mcap]".') from error
     table = read_ticks(run)
     topics = _topics(table.column_names)
-    with path.open("wb") as file:
+    with path.open("wb") as file, StepProgress("writing", table.num_rows) as progress:
         writer = Writer(file, compression=CompressionType.LZ4)
         writer.start(profile="", library="spikearm")
         channels = [(_channel(writer, topic, schema), message) for topic, (schema, message) in topics.items()]
-        for tick in _rows(table):
-            time_ns = round(1e9 * tick["t_s"])
-            for channel, message in channels:
-                content = message(tick)
-                if content is not None:
-                    data = json.dumps(content).encode()
-                    writer.add_message(channel, log_time=time_ns, publish_time=time_ns, data=data)
+        n_ticks = 0
+        for batch in table.to_batches(max_chunksize=_BATCH):
+            for tick in batch.to_pylist():
+                _write(writer, channels, tick)
+            n_ticks += batch.num_rows
+            progress.done(n_ticks)
         writer.finish()  # type: ignore[no-untyped-call]
     return int(table.num_rows)
 
 
-def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=1000):
-        yield from batch.to_pylist()
+def _write(writer: Any, channels: Sequence[tuple[int, Message]], tick: dict[str, Any]) -> None:
+    """The messages of a tick, on all channels that it has something to say on."""
+    time_ns = round(1e9 * tick["t_s"])
+    for channel, message in channels:
+        content = message(tick)
+        if content is not None:
+            data = json.dumps(content).encode()
+            writer.add_message(channel, log_time=time_ns, publish_time=time_ns, data=data)
 
 
 def _channel(writer: Any, topic: str, schema: dict[str, Any]) -> int:

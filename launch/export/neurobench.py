@@ -31,7 +31,7 @@ _OPS_PER_UPDATE = 4
 """Operations of a neuron in a step, as NeuroBench 2.3 counts its leaky one (``Leaky``): decay, input, and two
 for the reset. The neurons here are leaky or, with a decay of one, without a leak."""
 
-_PER_EXECUTION = "per execution (one step of the network), mean of the run"
+_PER_EXECUTION = "per execution (one step of the network), mean of the reaches"
 _UNITS = {
     "Footprint": "bytes, in the double precision of the reference",
     "SynapticOperations": f"{_PER_EXECUTION}; each weight once, however many devices it has",
@@ -44,7 +44,7 @@ _UNITS = {
 
 
 def export_neurobench(run: Path, path: Path) -> int:
-    """One JSON document; returns the number of ticks.
+    """One JSON document about the reaches of a run; returns the number of their ticks.
 
     Args:
         run: The run folder.
@@ -64,12 +64,12 @@ def export_neurobench(run: Path, path: Path) -> int:
             )
         )
     table = read_ticks(run)
+    table = table.filter(in_reaches(table))
+    if not table.num_rows:
+        raise JournalError(f"{run} ended before its first reach: there is no error to export.")
     counts = mean_counts(table)
     executions = config.control_dt_s / config.network.network_dt_s  # of the network, per tick
     network = _of_network(config)
-    error_m = column(table, "position_error_m")[in_reaches(table)]
-    if not error_m.size:
-        raise JournalError(f"{run} ended before its first reach: there is no error to export.")
     document = {
         "Footprint": network.footprint_bytes,
         "ConnectionSparsity": network.zero_weights / network.weights,
@@ -85,7 +85,7 @@ def export_neurobench(run: Path, path: Path) -> int:
             "Neuron Dense Ops": _OPS_PER_UPDATE * counts.neuron_updates / executions,
         },
         "ModelExecutionRate": 1.0 / config.network.network_dt_s,
-        "MSE": float(np.nanmean(np.square(error_m))),
+        "MSE": float(np.nanmean(np.square(column(table, "position_error_m")))),
         "units": _UNITS,
         "task": {"name": "closed-loop reaching", "arm": config.arm, "backend": config.backend},
     }

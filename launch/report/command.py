@@ -39,7 +39,7 @@ class ReportCommand:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(_report, sys.argv[1:] if argv is None else argv)
+    return guarded(_report, argv)
 
 
 def _page_of(folders: Sequence[Path]) -> Path:

@@ -103,8 +103,8 @@ def alike(runs: Sequence[RunData]) -> list[list[RunData]]:
 
 
 def _same_task(one: RunData, other: RunData) -> bool:
-    finished = (len(run.summary["rmse_m_by_trial"]) for run in (one, other))
-    return not differing([one, other], TASK) and len(set(finished)) == 1
+    as_far = one.summary["reaches_done"] == other.summary["reaches_done"]
+    return as_far and not differing([one, other], TASK)
 
 
 def baselines(runs: Sequence[RunData]) -> list[tuple[str, RunData]]:

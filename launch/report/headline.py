@@ -49,9 +49,8 @@ def notes(runs: Sequence[RunData]) -> list[str]:
     found = [words] if (words := warning(runs)) else []
     for run in runs:
         if run.summary["interrupted"]:
-            n = run.config.n_ticks
-            done = run.summary["reach_ticks"] + run.summary["unrecorded_ticks"]
-            words = f"{run.label} ended early: {done:,} of {n:,} ticks."
+            n, logged = run.config.n_ticks, run.summary["reach_ticks"]
+            words = f"{run.label} ended early: {logged:,} of the {n:,} ticks of its reaches are there."
             if run.adaptive and run.spikes is None:
                 words += " Spikes, and the state of devices, are kept by runs that end by themselves."
             found.append(words)
@@ -99,8 +98,9 @@ def _made(run: RunData) -> str:
     """Versions and computer."""
     about, host = run.about, run.about.get("host", {})
     versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
+    revision = f" (revision {about['git_revision']})" if "git_revision" in about else ""
     return (
-        f"spikearm {about.get('spikearm', '?')}, {versions}; on {host.get('system', '?')} "
+        f"spikearm {about.get('spikearm', '?')}{revision}, {versions}; on {host.get('system', '?')} "
         f"{host.get('machine', '')}, {host.get('cpus', '?')} processors"
     )
 
@@ -124,6 +124,8 @@ def _tiles(run: RunData) -> list[Tile]:
 
 
 def _against(run: RunData) -> str:
+    if not run.done:
+        return "until it ended, before the end of the first reach"
     if run.without_adaptation_m is None:
         return f"{mm(run.summary['rmse_m'])} over all"
     without = late_rms_m(run.without_adaptation_m)

@@ -35,8 +35,9 @@ def _leads(run: RunData) -> list[str]:
     lines = [] if run.link is None else stop_words(run.link)
     n_leading, n_ticks = run.summary["lead_in_ticks"], run.summary["n_ticks"]
     if n_leading:
+        led = "would have led" if run.link and run.link["monitor_only"] else "led"
         lines.append(
-            f"{n_leading:,} of the {n_ticks:,} ticks led the arm to its path, before the first reach or "
+            f"{n_leading:,} of the {n_ticks:,} ticks {led} the arm to its path, before the first reach or "
             "after a stop; they belong to no reach, and no tracking error counts them."
         )
     return lines

@@ -13,7 +13,7 @@ from spikearm.launch.report.conditions import baselines
 from spikearm.launch.report.plot import GHOST, INK, MUTED, RULE, every, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
-from spikearm.launch.summary import column
+from spikearm.launch.summary import column, rows_of
 from spikearm.records import FloatArray
 
 _MOST_POINTS = 400
@@ -62,7 +62,7 @@ def _ideals(runs: Sequence[RunData]) -> list[dict[str, Any]]:
         config = run.config
         with_more = run.n_reaches if config.targets.n > 1 else 0  # of one target, any two reaches are alike
         way = (config.arm, config.targets, config.distance_m, config.seed, with_more)
-        longest[way] = max(longest.get(way, run), run, key=lambda r: r.ticks.num_rows)
+        longest[way] = max(longest.get(way, run), run, key=lambda r: r.summary["reach_ticks"])
     lines = []
     for run, dash in zip(longest.values(), cycle(("dash", "dot", "dashdot"))):
         points = _points(run.ticks, _last_two(run), "target")
@@ -88,7 +88,7 @@ def _entry(
 
 def _points(ticks: pa.Table, reaches: Sequence[int], what: str) -> FloatArray:
     """Positions of some reaches [m], thinned, shape (n_points, 3)."""
-    rows = np.flatnonzero(np.isin(column(ticks, "reach"), reaches))
+    rows = rows_of(ticks, reaches)
     rows = rows[every(len(rows), _MOST_POINTS)]
     return np.column_stack([column(ticks, f"{what}_{a}_m")[rows] for a in "xyz"])
 

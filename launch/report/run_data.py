@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from spikearm.controller.ticklog import has_log, has_ticks, read_ticks
@@ -79,9 +78,10 @@ class RunData:
         """Reaches that were begun."""
         return int(self.column("reach").max()) + 1
 
-    def reaches(self, numbers: Sequence[int]) -> np.ndarray[Any, np.dtype[np.intp]]:
-        """Rows of some reaches, in order."""
-        return np.flatnonzero(np.isin(self.column("reach"), numbers))
+    @property
+    def done(self) -> bool:
+        """Whether a reach was done to its end: part of one is not to be compared with a whole one."""
+        return bool(self.summary["reaches_done"])
 
     @property
     def late_m(self) -> float:
@@ -95,10 +95,10 @@ class RunData:
 
     @cached_property
     def without_adaptation_m(self) -> list[float] | None:
-        """Errors of the same reaches without adaptation [m]; of a killed run, of those it finished."""
-        if self.baseline is None:
+        """Errors of the same reaches without adaptation [m]: of those that the run did to their end."""
+        if self.baseline is None or not self.done:
             return None
-        return rmse_by_trial(self.baseline)[: len(self.summary["rmse_m_by_trial"])]
+        return rmse_by_trial(self.baseline)[: self.summary["reaches_done"]]
 
     @cached_property
     def spikes(self) -> Spikes | None:
@@ -151,8 +151,6 @@ def _load(folder: Path, label: str | None) -> RunData:
     if not has_ticks(folder) and has_ticks(folder / WITHOUT_ADAPTATION):
         # Killed during the reaches that come first: they are all there is.
         return replace(_load(folder / WITHOUT_ADAPTATION, None), label="without adaptation")
-    if has_log(folder) and not has_ticks(folder):
-        raise JournalError(f"{folder} has no ticks: there is nothing to report.")
     require_log(folder)
     ticks = read_ticks(folder)
     if leading(ticks).all():

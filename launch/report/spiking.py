@@ -12,6 +12,7 @@ from spikearm.launch.report.plot import LEGEND, axis, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.spikes import Spikes
+from spikearm.launch.summary import rows_of
 from spikearm.launch.words import of_run
 
 _MOST_SPIKES = 6000
@@ -79,7 +80,7 @@ def _raster(run: RunData, spikes: Spikes) -> Figure:
 def _last_reaches(run: RunData, spikes: Spikes) -> NDArray[np.intp]:
     """Ticks of the last two reaches; fewer if they have more spikes than a browser likes to draw."""
     last = run.n_reaches - 1
-    rows = run.reaches([max(0, last - 1), last])
+    rows = rows_of(run.ticks, [max(0, last - 1), last])
     rows = rows[rows < len(spikes.fired)]
     # Newest first, until there are enough.
     total = np.cumsum(spikes.fired[rows[::-1]].sum(axis=1))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from spikearm.controller.path import LEADING
 from spikearm.controller.ticklog import column_matrix
 from spikearm.envs.arms import load_arm
 from spikearm.envs.missing_torque import MissingTorque
@@ -15,6 +15,7 @@ from spikearm.errors import SpikearmError
 from spikearm.launch.report.plot import GHOST, annotation, axis, axis_look, every, layout, legend_px, numbers
 from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
+from spikearm.launch.summary import in_reaches
 from spikearm.launch.words import of_run
 from spikearm.records import FloatArray
 
@@ -65,8 +66,15 @@ def _decoded(run: RunData) -> FloatArray:
     return decoded
 
 
+def _counted(run: RunData) -> NDArray[np.bool_]:
+    """Which of these ticks are part of a reach; where one was cut short, the acceleration is not known."""
+    counted: NDArray[np.bool_] = in_reaches(run.ticks)[_rows(run)]
+    return counted
+
+
 def _lead(run: RunData, true: FloatArray) -> str:
-    late = slice(2 * len(true) // 3, None)
+    late = np.flatnonzero(_counted(run))
+    late = late[2 * len(late) // 3 :]
     size, left = _rms(true[late]), _rms((true - _decoded(run))[late])
     return (
         f"in the last third of the run {size:#.3g} {_NM} are missing (rms over joints and time), and "
@@ -77,7 +85,9 @@ def _lead(run: RunData, true: FloatArray) -> str:
 def _joints(run: RunData, true: FloatArray) -> Figure:
     """One row per joint."""
     n = true.shape[1]
-    decoded, t_s = _decoded(run), numbers(run.column("t_s")[_rows(run)], 5)
+    shown = np.where(_counted(run)[:, None], 0.0, np.nan)  # ways between reaches are gaps in the lines
+    true, decoded = true + shown, _decoded(run) + shown
+    t_s = numbers(run.column("t_s")[_rows(run)], 5)
     data: list[dict[str, Any]] = []
     more: dict[str, Any] = {}
     for j in range(n):
@@ -140,10 +150,11 @@ def _left(shown: Sequence[tuple[RunData, FloatArray]]) -> Figure:
     """Several runs: what is left of the missing torque, reach by reach."""
     data = []
     for run, true in shown:
-        reach = run.column("reach")[_rows(run)]
-        left = true - _decoded(run)
-        numbers_of = np.unique(reach[reach != LEADING])
-        share = [100 * _rms(left[reach == r]) / max(_rms(true[reach == r]), 1e-12) for r in numbers_of]
+        counted = _counted(run)
+        reach = run.column("reach")[_rows(run)][counted]
+        missing, left = true[counted], (true - _decoded(run))[counted]
+        numbers_of = np.unique(reach)
+        share = [100 * _rms(left[reach == r]) / max(_rms(missing[reach == r]), 1e-12) for r in numbers_of]
         data.append(
             {
                 "type": "scatter",

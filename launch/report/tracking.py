@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
@@ -12,6 +13,8 @@ from spikearm.launch.report.run_data import RunData
 from spikearm.launch.report.section import Figure, Section
 from spikearm.launch.summary import late_rms_m
 from spikearm.launch.words import last_reaches, mm, times_as_much
+
+_FAR_APART = 50
 
 
 def tracking(runs: Sequence[RunData]) -> Section:
@@ -31,11 +34,22 @@ def tracking(runs: Sequence[RunData]) -> Section:
             xaxis=axis(
                 "reach", dtick=1 if max(run.n_reaches for run in runs) <= 20 else None, zeroline=False
             ),
-            yaxis=axis("rms tracking error [mm]", rangemode="tozero"),
+            yaxis=_error_axis([e for line in data for e in line["y"] if e is not None]),
             hovermode="x unified",
         ),
     )
     return Section("tracking", "Tracking error", _lead(runs), [figure])
+
+
+def _error_axis(errors_mm: Sequence[float]) -> dict[str, Any]:
+    """From zero; logarithmic where the lines of good runs would lie on one another."""
+    least, most = min(errors_mm, default=0.0), max(errors_mm, default=0.0)
+    if least <= 0 or most <= _FAR_APART * least:
+        return axis("rms tracking error [mm]", rangemode="tozero")
+    decades = range(math.floor(math.log10(least)), math.ceil(math.log10(most)))
+    ticks = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
+    names = [f"{tick:g}" for tick in ticks]
+    return axis("rms error [mm], logarithmic", type="log", tickvals=ticks, ticktext=names)
 
 
 def _line(errors_m: Sequence[float], name: str, colour: str, dash: str = "solid") -> dict[str, Any]:
@@ -57,6 +71,8 @@ def _lead(runs: Sequence[RunData]) -> list[str]:
         groups = alike(runs)
         return [" ".join([what, *(_best(group, len(groups)) for group in groups if len(group) > 1)])]
     run = runs[0]
+    if not run.done:
+        return [f"{what} {mm(run.late_m)} until the run ended, before the end of its first reach."]
     last = f"In the {last_reaches([run.n_late])}: {mm(run.late_m)}"
     if run.without_adaptation_m is None:
         return [f"{what} {last}."]

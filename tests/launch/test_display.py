@@ -65,6 +65,12 @@ def test_reach_that_was_cut_short_says_so_and_after_how_long(config):
     ]
 
 
+def test_time_of_a_reach_that_was_cut_short_is_not_rounded_to_the_whole(tmp_path):
+    config = RunConfig(controller="osc", trials=1, duration_s=12.345, out=tmp_path)
+    (said,) = ticked(config, [(0, 12340)])
+    assert "was cut short after 12.34 s of 12.345 s, rmse" in said
+
+
 def test_way_to_a_reach_has_no_line_and_the_reach_keeps_its_number(config):
     """Led to the start, stopped in the second reach, led back to it."""
     assert ticked(config, [(-1, 50), (0, 20), (1, 7), (-1, 50), (1, 20), (2, 20)]) == [
@@ -88,9 +94,10 @@ def test_time_left_is_that_of_the_reaches(config, monkeypatch):
 
 
 def test_run_that_never_came_to_a_reach_has_no_error(short_run, capsys):
-    none = {"rmse_m": None, "rmse_m_by_trial": [], "lead_in_ticks": 50, "n_ticks": 50}
+    none = {"rmse_m": None, "rmse_m_by_trial": [], "reaches_done": 0, "lead_in_ticks": 50, "n_ticks": 50}
     show_summary({**short_run.summary, **none})
     said = " ".join(capsys.readouterr().err.split())
+    assert "without" not in said.split("energy, bottom-up")[0]
     assert "tracking error none: it ended before the first reach" in said
     assert "way to the path 50 ticks that belong to no reach" in said
 
@@ -206,6 +213,14 @@ def test_error_without_adaptation_stands_beside_the_one_with_it(short_run, capsy
     assert f"last two reaches {1e3 * late_m:.2f} mm with adaptation" in said
     times = f"{without_late_m / late_m:.3g} times as much"
     assert f"the same without {1e3 * without_late_m:.2f} mm, {times}" in said
+
+
+def test_part_of_a_reach_is_not_compared_with_a_whole_one(short_run, capsys):
+    part = {"rmse_m_by_trial": short_run.summary["rmse_m_by_trial"][:1], "reaches_done": 0}
+    show_summary({**short_run.summary, **part, "interrupted": True})
+    said = capsys.readouterr().err
+    assert said.startswith("  reach   1 █")
+    assert "without" not in said.split("energy, bottom-up")[0]
 
 
 def test_run_without_a_baseline_says_nothing_of_one(short_run, capsys):

@@ -157,11 +157,12 @@ def test_switch_that_is_on_is_shown_by_what_turns_it_off():
     [
         ("report", "usage: spikearm report [RUN ...] [OPTIONS]"),
         ("logs recover", "usage: spikearm logs recover [RUN] [OPTIONS]"),
+        ("logs export", "usage: spikearm logs export [RUN] --to {parquet,csv,mcap,neurobench} [OPTIONS]"),
         ("completion", "usage: spikearm completion SHELL [OPTIONS]"),
         ("run", "usage: spikearm run [OPTIONS]"),
     ],
 )
-def test_usage_says_what_may_be_left_out_or_repeated(spikearm, command, usage):
+def test_usage_says_what_has_to_be_given_and_what_may_be_left_out_or_repeated(spikearm, command, usage):
     assert spikearm(*command.split(), "--help").out.splitlines()[0] == usage
 
 

@@ -3,20 +3,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from mcap.reader import make_reader
 
 from spikearm.controller.ticklog import read_ticks
 from spikearm.envs.arms import load_arm
 from spikearm.hardware.crossbar.config import CrossbarConfig
+from spikearm.launch import progress
 from spikearm.launch.compose import adaptive_network
 from spikearm.launch.config import NetworkConfig, RunConfig
+from spikearm.launch.export import mcap
 from spikearm.launch.run import execute
 
 
@@ -40,7 +45,8 @@ def test_file_in_a_folder_that_is_not_there_is_explained(spikearm, short_run, tm
     path = tmp_path / "none" / "a.csv"
     ended = spikearm(*words, short_run.folder, "--out", path)
     assert (ended.code, ended.out) == (2, "")
-    assert f"RunFolderError: no folder {path.parent} to put a.csv in; make it first." in ended.complaint
+    wanted = f"no folder {path.parent} to put a.csv in; make it first, or choose another place with --out."
+    assert f"RunFolderError: {wanted}" in ended.complaint
 
 
 @pytest.mark.parametrize("words", [("logs", "export", "--to", "csv"), ("report",)])
@@ -51,14 +57,15 @@ def test_file_in_a_folder_that_cannot_be_written_is_a_bad_argument(
     locked(tmp_path)
     ended = spikearm(*words, short_run.folder, "--out", path)
     assert (ended.code, ended.out) == (2, "")
-    assert f"RunFolderError: {tmp_path} is not writable; put a.csv in another place." in ended.complaint
+    wanted = f"{tmp_path} is not writable; choose another place for a.csv with --out."
+    assert f"RunFolderError: {wanted}" in ended.complaint
 
 
 @pytest.mark.parametrize("words", [("logs", "export", "--to", "csv"), ("report",)])
 def test_file_that_is_a_folder_is_a_bad_argument(spikearm, short_run, tmp_path, words):
     ended = spikearm(*words, short_run.folder, "--out", tmp_path)
     assert (ended.code, ended.out) == (2, "")
-    assert f"RunFolderError: {tmp_path} is a folder; name a file in it." in ended.complaint
+    assert f"RunFolderError: {tmp_path} is a folder; name a file in it with --out." in ended.complaint
     assert list(tmp_path.iterdir()) == []
 
 
@@ -120,6 +127,16 @@ def test_mcap_replays_the_run(export, short_run):
     assert {name for name, topic, _, _ in messages if topic == "/target"} == {"foxglove.PoseInFrame"}
 
 
+def test_long_export_says_how_long_it_will_take(spikearm, short_run, tmp_path, monkeypatch):
+    """A message per tick and topic takes a fifth of a millisecond: of an hour's run, ten minutes."""
+    monkeypatch.setattr(mcap, "_BATCH", 100)
+    monkeypatch.setattr(progress, "_PATIENCE_S", 0.0)
+    said = spikearm(
+        "logs", "export", short_run.folder, "--to", "mcap", "--out", tmp_path / "a.mcap"
+    ).complaint
+    assert re.findall(r"writing: (\d+) %, \d+ s left", said) == ["25", "50", "75", "100"]
+
+
 def test_neurobench_metrics_follow_from_the_log(export, short_run):
     metrics = json.loads(export("neurobench").read_text())
     table = read_ticks(short_run.folder)
@@ -137,6 +154,26 @@ def test_neurobench_metrics_follow_from_the_log(export, short_run):
     n_weights = sum(w.size for w in matrices) + 64 + 64 + 1000 * (len(encoder.w3) + 7)
     assert metrics["Footprint"] > 8 * n_weights
     assert metrics["ConnectionSparsity"] == sum(np.count_nonzero(w == 0) for w in matrices) / n_weights
+
+
+def test_neurobench_metrics_are_of_the_reaches(spikearm, short_run, tmp_path):
+    """What was counted on the way to a reach is no part of the task, as its error is none."""
+    folder = tmp_path / "led"
+    shutil.copytree(short_run.folder, folder)
+    table = read_ticks(folder)
+    way = {"reach": -1, "spikes": 1e6}
+    led = table.slice(0, 50)
+    for name, value in way.items():
+        at = led.column_names.index(name)
+        led = led.set_column(at, led.schema.field(at), pa.array([value] * 50, led.schema.field(at).type))
+    pq.write_table(pa.concat_tables([led, table]), folder / "ticks.parquet")
+    documents = []
+    for run in (short_run.folder, folder):
+        path = tmp_path / f"{run.name}.json"
+        ended = spikearm("logs", "export", run, "--to", "neurobench", "--out", path, "--json")
+        assert ended.document["n_ticks"] == table.num_rows
+        documents.append(json.loads(path.read_text()))
+    assert documents[0] == documents[1]
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from spikearm.controller.journal import JournalWriter
 from spikearm.controller.path import LEADING
 from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, log_description, read_ticks, recover
 from spikearm.controller.tickschema import columns_from, row_dtype
-from spikearm.launch.recovery import summary_of
-from spikearm.launch.run_folder import WITHOUT_ADAPTATION
+from spikearm.launch.mapping import to_mapping
+from spikearm.launch.recovery import settings_of, summary_of
+from spikearm.launch.run_folder import WITHOUT_ADAPTATION, write_json
 
 
 def unclose(folder, n_ticks, leave_out=()):
@@ -134,7 +135,8 @@ def test_report_of_a_killed_comparison_has_its_runs(spikearm, killed_comparison,
 def test_recovery_of_a_comparison_names_its_runs(spikearm, killed_comparison):
     ended = spikearm("logs", "recover", killed_comparison)
     assert ended.code == 2
-    wanted = "recover its runs one by one: 20990101T000001Z-reference, 20990101T000002Z-loihi."
+    runs = (killed_comparison / f"20990101T00000{i}Z-{name}" for i, name in ((1, "reference"), (2, "loihi")))
+    wanted = f"recover its runs one by one: {', '.join(map(str, runs))}."
     assert wanted in ended.complaint
 
 
@@ -251,9 +253,39 @@ def test_comparison_leaves_runs_without_ticks_out(spikearm, killed_comparison, c
 
 def test_run_without_a_tick_has_nothing_to_report(spikearm, killed_early):
     shutil.rmtree(killed_early / WITHOUT_ADAPTATION)
-    ended = spikearm("report", killed_early)
-    assert ended.code == 1
-    assert f"{killed_early} has no ticks: there is nothing to report" in ended.complaint
+    wanted = f"{killed_early} holds no ticks: the run ended before its first; name another."
+    for words in (("report",), ("video",), ("logs", "export", "--to", "csv")):
+        ended = spikearm(*words, killed_early)
+        assert ended.code == 2
+        assert wanted in ended.complaint
+
+
+@pytest.mark.parametrize(
+    ("reaches", "tick", "finished"),
+    [
+        ([0] * 200 + [1] * 200, range(400), True),
+        ([0] * 200 + [1] * 199, range(399), False),
+        ([-1] * 60 + [0] * 200 + [1] * 150, [*range(30, 60), *range(90, 120), *range(120, 470)], False),
+        ([-1] * 60 + [0] * 200 + [1] * 200, [*range(30, 60), *range(90, 120), *range(120, 520)], True),
+        ([0] * 200 + [1] * 90 + [-1] * 50 + [1] * 110, range(450), False),
+        ([0] * 200 + [1] * 90 + [-1] * 50 + [1] * 200, range(540), True),
+        ([0] * 200 + [1] * 90 + [-1] * 50, range(340), False),
+        ([0] * 200 + [1] * 190, [*range(200), *range(210, 400)], True),
+    ],
+)
+def test_run_is_finished_if_the_end_of_its_last_reach_is_there(short_run, tmp_path, reaches, tick, finished):
+    """Ticks that were lost on a way, or in an attempt that was cut short, are not ticks of a reach."""
+    config, table = settings_of(short_run.folder), read_ticks(short_run.folder)
+    rows = table.take(np.arange(len(reaches)) % table.num_rows)
+    for name, values in (("reach", reaches), ("tick", list(tick))):
+        rows = rows.set_column(rows.column_names.index(name), name, pa.array(values))
+    about = log_description(table) | {"n_missing": max(tick) + 1 - len(reaches)}
+    (key,) = table.schema.metadata
+    folder = tmp_path / "run"
+    folder.mkdir()
+    pq.write_table(rows.replace_schema_metadata({key: json.dumps(about)}), folder / PARQUET_NAME)
+    write_json(folder / "run.json", {"config": to_mapping(config)})
+    assert summary_of(folder)["interrupted"] != finished
 
 
 def test_run_killed_before_any_tick_is_explained(spikearm, tmp_path):

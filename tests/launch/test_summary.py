@@ -15,7 +15,15 @@ from spikearm.hardware.registry import BACKENDS
 from spikearm.launch.config import RunConfig
 from spikearm.launch.run import execute
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
-from spikearm.launch.summary import STAGES, in_reaches, rmse_by_trial, summarise, whole_ticks_s
+from spikearm.launch.summary import (
+    STAGES,
+    SUMMARY_NAMES,
+    in_reaches,
+    reaches_done,
+    rmse_by_trial,
+    summarise,
+    whole_ticks_s,
+)
 
 PROMISED = {
     *(
@@ -62,6 +70,12 @@ def test_summary_has_every_promised_name(short_run):
         == {"read", "law", "network", "write", "log"}
         == set(STAGES)
     )
+
+
+def test_names_of_a_summary_are_known(short_run, table):
+    result = LoopResult(table.num_rows, 0, 0, 0.0, interrupted=False)
+    made = summarise(RunConfig(), short_run.folder, result, cost_model=None)
+    assert {*made, "utilisation"} == SUMMARY_NAMES
 
 
 def test_summary_repeats_what_was_asked_for(short_run):
@@ -118,9 +132,25 @@ def test_reach_that_was_done_again_counts_once():
     assert np.flatnonzero(in_reaches(table)).tolist() == [0, 1, 7, 8, 9]
 
 
+@pytest.mark.parametrize(
+    ("reach", "n_errors", "n_done"),
+    [
+        ([0, 0, 1], 1, 1),  # in the second reach
+        ([0, 0, 1, 1], 2, 2),  # between two reaches
+        ([0, 0, -1, -1], 1, 1),  # on the way to the second, nothing of which was done
+        ([0, 0, 1, -1, -1], 1, 1),  # on the way back to it
+        ([0], 1, 0),  # part of a reach is better than nothing, and is no reach
+    ],
+)
+def test_reaches_of_a_run_that_ended_early_count_if_they_were_done(reach, n_errors, n_done):
+    table = ways(reach, [2.0] * len(reach))
+    assert rmse_by_trial(table, 2) == [2.0] * n_errors
+    assert reaches_done(table, 2) == n_done
+
+
 def test_run_that_ended_on_its_way_to_the_first_reach_has_no_error():
     table = ways([-1, -1], [9.0, 9.0])
-    assert rmse_by_trial(table, complete=False) == []
+    assert rmse_by_trial(table, 2) == []
     assert not in_reaches(table).any()
 
 

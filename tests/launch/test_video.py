@@ -60,14 +60,17 @@ def test_film_in_a_folder_that_cannot_be_written_is_refused_before_it_is_drawn(
     locked(tmp_path)
     ended = spikearm("video", run, "--out", tmp_path / "film.mp4")
     assert ended.code == 2
-    assert f"RunFolderError: {tmp_path} is not writable; put film.mp4 in another place." in ended.complaint
+    wanted = f"{tmp_path} is not writable; choose another place for film.mp4 with"
+    assert f"RunFolderError: {wanted} --out." in ended.complaint
+    ended = spikearm("run", "--video", tmp_path / "film.mp4")
+    assert f"RunFolderError: {wanted} --video." in ended.complaint
 
 
 def test_film_of_a_comparison_says_which_runs_there_are(spikearm, run, monkeypatch):
     monkeypatch.setattr(video, "_draw", lambda *_: pytest.fail("drawn first"))
     ended = spikearm("video", run.parent)
     assert ended.code == 2
-    wanted = f"{run.parent} holds no tick log: it is a comparison; name one of its runs: {run.name}."
+    wanted = f"{run.parent} holds no ticks: it is a comparison; name one of its runs: {run}."
     assert wanted in ended.complaint
 
 

@@ -54,7 +54,7 @@ def eventually(condition):
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("phone", "dark"), ("laptop", "light"), ("projector", "dark")])
-@pytest.mark.parametrize("name", ["reference", "loihi", "crossbar", "osc", "all"])
+@pytest.mark.parametrize("name", ["reference", "loihi", "crossbar", "osc", "all", "recovered"])
 def test_page_opens_without_a_complaint_and_fits_the_screen(opened, name, size, scheme):
     driver = opened(name, size, scheme)
     assert complaints(driver) == []
@@ -129,6 +129,33 @@ def test_colours_follow_light_and_dark_while_it_is_open(opened):
     light = driver.execute_script(read)
     show_in(driver, "dark")
     eventually(lambda: driver.execute_script(read) != light)
+    assert complaints(driver) == []
+
+
+@pytest.mark.parametrize("name", ["tracking-error", "path-3d", "conductance-"])
+def test_figure_is_saved_in_light_colours_under_its_name(opened, name):
+    """For a paper; the screen stays as dark as it is."""
+    read = "return document.querySelector(arguments[0]).layout.font.color"
+    found = f"[id^=figure-{name}]"
+    ink = opened("crossbar", scheme="light").execute_script(read, found)
+    driver = opened("crossbar", scheme="dark")
+    dark = driver.execute_script(read, found)
+    driver.execute_script("window.saved = []; Plotly.downloadImage = (...given) => { saved.push(given) }")
+    figure = driver.find_element(By.CSS_SELECTOR, found)
+    driver.execute_script("arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", figure)
+    button = figure.find_element(By.CSS_SELECTOR, ".modebar-btn")
+    ActionChains(driver).move_to_element(figure).move_to_element(button).click().perform()
+    eventually(lambda: driver.execute_script("return saved.length") == 1)
+    layout, chosen = driver.execute_script("return [saved[0][0].layout, saved[0][1]]")
+    assert layout["font"]["color"] == ink != dark
+    assert dark not in json.dumps(layout)
+    assert layout["updatemenus"] == []
+    assert (chosen["format"], chosen["filename"]) == ("svg", figure.get_attribute("id"))
+    assert driver.execute_script(read, found) == dark
+    drawn = driver.execute_async_script(
+        "const done = arguments[0]; Plotly.toImage(...saved[0]).then(done, (e) => done(String(e)))"
+    )
+    assert drawn.startswith("data:image/svg+xml,")
     assert complaints(driver) == []
 
 

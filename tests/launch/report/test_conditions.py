@@ -135,7 +135,7 @@ def test_killed_run_says_what_is_not_there(cut):
     (folder / "spikes.npz").unlink()
     (run,) = load_runs([folder])
     note = notes([run])[0]  # others may follow, of a torque limit
-    assert note.startswith("reference ended early: 250 of 300 ticks.")
+    assert note.startswith("reference ended early: 250 of the 300 ticks of its reaches are there.")
     assert note.endswith("Spikes, and the state of devices, are kept by runs that end by themselves.")
 
 

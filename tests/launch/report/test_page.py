@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import plotly.graph_objects as go
+import pyarrow.parquet as pq
 import pytest
 
 from spikearm.controller.ticklog import read_ticks
@@ -15,11 +16,13 @@ from spikearm.launch.compare import compare
 from spikearm.launch.config import RunConfig
 from spikearm.launch.display import LivePanel
 from spikearm.launch.report.command import write_report
-from spikearm.launch.report.conditions import load_runs
+from spikearm.launch.report.conditions import alike, load_runs
 from spikearm.launch.report.page import sections
 from spikearm.launch.summary import column
-from spikearm.launch.words import last_reaches
+from spikearm.launch.words import last_reaches, times_as_much
 
+WILD_NM = 1000.0
+"""What the neurons of the recovered run say in all that belongs to no reach."""
 ALWAYS = {"tracking-error", "path-3d", "latency-stages", "latency-tail"}
 ADAPTIVE = {"energy-terms", "missing-torque", "firing-rates"}
 
@@ -147,7 +150,22 @@ def test_last_reaches_are_as_many_as_there_are(counts, words):
     assert last_reaches((*counts, 3)) in {words, "last three reaches or fewer"}
 
 
+@pytest.mark.parametrize(
+    ("without_m", "with_m", "words"),
+    [
+        (0.016, 0.002, ", 8 times as much"),
+        (0.002, 0.0025, ", 0.8 times as much"),
+        (0.3001, 0.3, ", as much"),
+        (12.0, 0.001, ", 12,000 times as much"),
+        (0.3, 0.0, ""),
+    ],
+)
+def test_error_without_adaptation_is_said_as_a_ratio(without_m, with_m, words):
+    assert times_as_much(without_m, with_m) == words
+
+
 LINK = {
+    "monitor_only": False,
     "success_rate": 0.9978,
     "success_rate_min_100": 0.88,
     "robot_longest_run_of_misses": 1,
@@ -190,11 +208,32 @@ def test_page_of_a_hardware_run_has_its_link(linked, runs):
     assert "link" not in {part.name for part in sections(load_runs([runs["reference"]]))}
 
 
+def test_page_of_a_run_that_only_looked_does_not_say_that_the_arm_was_led(linked):
+    summary = json.loads((linked / "summary.json").read_text())
+    summary["link"]["monitor_only"] = True
+    (linked / "summary.json").write_text(json.dumps(summary))
+    parts = {part.name: part for part in sections(load_runs([linked]))}
+    assert parts["link"].lead[1].startswith("50 of the 650 ticks would have led the arm to its path")
+
+
 def test_page_of_a_hardware_run_says_how_to_repeat_it(linked):
     provenance = next(part for part in sections(load_runs([linked])) if part.name == "provenance")
     ((_, command),) = provenance.tables[0].rows
     assert command == f"spikearm hardware run --config {linked / 'run.json'}"
     assert "times decide" in provenance.lead[1]
+
+
+@pytest.mark.parametrize(
+    ("revision", "shown"), [({"git_revision": "1a2b3c-dirty"}, " (revision 1a2b3c-dirty)"), ({}, "")]
+)
+def test_page_says_which_revision_a_run_was_made_with(runs, tmp_path, revision, shown):
+    folder = tmp_path / "run"
+    shutil.copytree(runs["osc"], folder)
+    about = json.loads((folder / "run.json").read_text())
+    about.pop("git_revision", None)
+    (folder / "run.json").write_text(json.dumps(about | revision))
+    provenance = next(part for part in sections(load_runs([folder])) if part.name == "provenance")
+    assert f"Made with spikearm {about['spikearm']}{shown}, python" in " ".join(provenance.lead)
 
 
 def test_late_ticks_hold_up_a_simulated_arm_and_no_other(linked):
@@ -253,7 +292,7 @@ def test_newest_run_is_reported_without_naming_it(spikearm, runs, tmp_path, monk
     [
         ((), "no run in .*; make one with `spikearm run`, or name its folder"),
         (("none",), "no run folder none; `spikearm run` makes one"),
-        (("empty",), "empty holds no tick log: there is neither ticks.parquet nor ticks.journal in it"),
+        (("empty",), "empty holds no ticks: there is neither ticks.parquet nor ticks.journal in it"),
     ],
 )
 def test_nothing_to_report_is_explained(spikearm, tmp_path, monkeypatch, words, message):
@@ -286,6 +325,101 @@ def test_ticks_in_which_learning_stood_still_are_on_top(runs, tmp_path):
         )
         assert (words in page) == said
     assert "learning stood still" not in write_report([runs["osc"]], tmp_path / "osc.html").read_text()
+
+
+def lines(figure):
+    return {trace["name"]: trace for trace in figure.data}
+
+
+def test_page_of_a_recovered_run_has_the_whole_reaches_alone(runs, recovered):
+    """The attempt that was cut short and the ways to reaches are in no figure of the reaches."""
+    before, after = figures([runs["reference"]]), figures([recovered])
+    for name in ("tracking-error", "path-3d"):
+        shown, wanted = lines(after[name]), lines(before[name])
+        assert list(shown) == list(wanted)
+        for line, trace in wanted.items():
+            for axis in set("xyz") & set(trace):
+                assert shown[line][axis] == pytest.approx(trace[axis], rel=1e-9), (name, line)
+
+
+def test_missing_torque_of_a_recovered_run_is_that_in_reaches(runs, recovered):
+    shown = figures([recovered])["missing-torque"]
+    for trace in shown.data:
+        seen = np.array([np.nan if y is None else y for y in trace["y"]])
+        assert np.nanmax(np.abs(seen)) < 0.5 * WILD_NM
+        assert np.isnan(seen).mean() == pytest.approx(180 / 780, abs=0.01)
+    words = [
+        next(part for part in sections(load_runs([run])) if part.name == "torque").lead[0]
+        for run in (runs["reference"], recovered)
+    ]
+    assert words[0] == words[1]
+    left = lines(figures([runs["osc"], recovered, runs["reference"]])["missing-torque"])
+    (twice, once) = (trace["y"] for trace in left.values())
+    assert twice == pytest.approx(once, rel=0.02)
+
+
+def test_raster_of_a_recovered_run_is_of_whole_reaches(recovered):
+    times_s = [t for trace in figures([recovered])["spike-raster"].data for t in trace["x"]]
+    assert min(times_s) >= 0.38
+
+
+def test_summary_of_a_recovered_run_is_of_its_reaches(runs, recovered):
+    (run,) = load_runs([recovered])
+    whole = json.loads((runs["reference"] / "summary.json").read_text())
+    assert run.summary["rmse_m_by_trial"] == pytest.approx(whole["rmse_m_by_trial"])
+    assert run.summary["duration_s"] == pytest.approx(0.6)
+    counted = ("n_ticks", "lead_in_ticks", "reach_ticks", "reaches_done", "interrupted")
+    assert [run.summary[name] for name in counted] == [780, 100, 600, 3, False]
+
+
+@pytest.fixture
+def begun(runs, tmp_path):
+    """The run as if it had been killed in its first reach."""
+    folder = tmp_path / "begun"
+    shutil.copytree(runs["reference"], folder)
+    pq.write_table(read_ticks(folder).slice(0, 150), folder / "ticks.parquet")
+    (folder / "summary.json").unlink()
+    return folder
+
+
+def test_part_of_a_reach_is_not_compared_with_a_whole_one(begun, runs):
+    page = write_report([begun], begun / "page.html").read_text()
+    assert "times as much" not in page
+    assert "before the end of its first reach" in page
+    (trace,) = figures([begun])["tracking-error"].data
+    assert len(trace["y"]) == 1
+    short = [begun, runs["reference"]]
+    assert len(alike(load_runs(short))) == 2
+
+
+def test_summary_of_an_older_version_is_completed_from_the_ticks(linked, spikearm):
+    path = linked / "summary.json"
+    summary = json.loads(path.read_text())
+    for name in ("lead_in_ticks", "reach_ticks", "reaches_done", "lagging_ticks"):
+        del summary[name]
+    path.write_text(json.dumps(summary))
+    assert spikearm("report", linked).code == 0
+    (run,) = load_runs([linked])
+    assert run.summary["link"] == LINK
+    assert run.summary["reaches_done"] == 3
+    assert run.summary["lead_in_ticks"] == 0
+
+
+@pytest.mark.parametrize(
+    ("least_m", "type_"), [(1e-4, "log"), (1e-2, None), (0.0, None), (float("nan"), None)]
+)
+def test_errors_that_lie_far_apart_have_a_logarithmic_axis(runs, tmp_path, least_m, type_):
+    folders = []
+    for name, error_m in (("osc", 0.02), ("reference", least_m)):
+        folders.append(tmp_path / name)
+        shutil.copytree(runs[name], folders[-1])
+        path = folders[-1] / "summary.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"rmse_m_by_trial": [error_m] * 3}))
+        shutil.rmtree(folders[-1] / "without-adaptation", ignore_errors=True)
+    axis = figures(folders)["tracking-error"].layout["yaxis"]
+    assert axis.get("type") == type_
+    assert ("logarithmic" in axis["title"]["text"]) == (type_ == "log")
+    assert axis.get("ticktext") == (["0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50"] if type_ else None)
 
 
 def test_run_without_a_network_spends_no_time_on_one(runs):
