@@ -20,9 +20,9 @@ from spikearm.launch.words import three_digits
 DOCS = Path(__file__).parent
 KEPT = DOCS / "results"
 PAGES = (DOCS.parent / "README.md", DOCS / "benchmarks.md")
-NOT_KEPT = ("config", "error_m_by_trial", "tick_s", "energy_measured_j")
-"""Of every row: what the code and the settings say again, what only a figure shows, and what the computer
-measured of itself while it did several runs at a time."""
+NOT_KEPT = ("config", "error_m_by_trial", "energy_measured_j")
+"""Of every row: what the code and the settings say again, what only a figure shows, and a meter that sees
+all runs at a time."""
 
 Document = Mapping[str, Any]
 
@@ -68,14 +68,27 @@ def payload_errors() -> str:
 
 
 def payload_verdicts() -> str:
-    """What the intervals say of PID and of the encoder."""
+    """What the intervals say of PID."""
     lines = []
     for block in kept("adaptive-payload")["blocks"]:
         below = [row["label"] for row in block["rows"] if row["backend"] and row["minus_pid"]["high"] < 0.0]
-        pairs = [f"{p['label']} {_between(p['percent_more'], '+.0f')} %" for p in block["encoder"]]
-        lines.append([block["perturbation"], ", ".join(below) or "none", "; ".join(pairs)])
-    raw = kept("adaptive-payload")["blocks"][0]["encoder"][0]["against"]
-    return _table(["", "better than PID, interval below 0", f"error against that of {raw}"], lines)
+        lines.append([block["perturbation"], ", ".join(below) or "none"])
+    return _table(["", "better than PID, interval below 0"], lines)
+
+
+def payload_encoder() -> str:
+    """Against the full-size network on the state: normalised error in percent, then mm."""
+    blocks = kept("adaptive-payload")["blocks"]
+    names = [block["perturbation"].replace("-", " ") for block in blocks]
+    lines = []
+    for pairs in zip(*(block["encoder"] for block in blocks), strict=True):
+        cells = [
+            f"{_between(pair['percent_more'], '+.0f')} %, {1e3 * pair['against_error_m']:.2f} to "
+            f"{_mm(pair['error_m'])}, {pair['percent_more_m']['mean']:+.0f} %"
+            for pair in pairs
+        ]
+        lines.append([f"{pairs[0]['label']}, against {pairs[0]['against'].rsplit(' ', 1)[0]}", *cells])
+    return _table(["", *names], lines)
 
 
 def payload_costs() -> str:
@@ -131,7 +144,7 @@ def center_out_costs() -> str:
     """What a tick costs in the published form, by models."""
     block = kept("center-out")["blocks"][0]
     on = [
-        [f"`spiking` on {row['label']}", "", "-", _micro(row["energy_model_j"], "J"), "-"]
+        [f"`spiking` on {row['label']}", "", "-", "-", _micro(row["energy_model_j"], "J"), "-"]
         for row in block["processors"]
     ]
     return _costs([row for row in block["rows"] if row["energy_model_j"] is not None]) + "".join(
@@ -140,8 +153,15 @@ def center_out_costs() -> str:
 
 
 def _costs(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Modelled latency and both modelled energies of a tick."""
-    names = ["", "neurons", "latency", "energy, counted operations", "energy, figure of a chip"]
+    """Time of a tick on the computer that simulated it; modelled latency and both modelled energies."""
+    names = [
+        "",
+        "neurons",
+        "tick, measured",
+        "latency, modelled",
+        "energy, counted operations",
+        "energy, figure of a chip",
+    ]
     lines = []
     for row in rows:
         neurons = "-" if row["neurons_in_all"] is None else f"{row['neurons_in_all']:.0f}"
@@ -150,13 +170,14 @@ def _costs(rows: Sequence[Mapping[str, Any]]) -> str:
             _micro(row["energy_model_j"], "J"),
             _micro(row["energy_chip_j"], "J"),
         ]
-        lines.append([row["label"], neurons, *modelled])
+        lines.append([row["label"], neurons, f"{1e3 * row['tick_s']:.2f} ms", *modelled])
     return _table(names, lines)
 
 
 TABLES = {
     "payload-errors": payload_errors,
     "payload-verdicts": payload_verdicts,
+    "payload-encoder": payload_encoder,
     "payload-costs": payload_costs,
     "center-out-errors": center_out_errors,
     "center-out-sessions": center_out_sessions,

@@ -80,6 +80,15 @@ class Backend(Protocol):
         """What the operations of this substrate cost."""
         ...
 
+    @property
+    def has_dead_time(self) -> bool:
+        """Whether a neuron that fires drops what its input had above the threshold.
+
+        It then loses half a time step of its input at each spike, on average: a dead time, for which a
+        network that knows of it can make up. Nengo's own neurons lose nothing.
+        """
+        ...
+
     def compile(self, spec: NetworkSpec, *, dt_s: float, seed: int) -> Program:
         """Build the network and everything the substrate needs to run it.
 

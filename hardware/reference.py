@@ -26,6 +26,7 @@ class ReferenceBackend:
     """Runs networks as Nengo defines them; what the other substrates are compared with."""
 
     name: str = field(default="reference", init=False)
+    has_dead_time: bool = field(default=False, init=False)
     cost_model: CostModel = HOST_COST
 
     def compile(self, spec: NetworkSpec, *, dt_s: float, seed: int) -> ReferenceProgram:

@@ -171,7 +171,7 @@ def state_scaling(arm: ArmSpec) -> StateScaling:
 def network_description(config: RunConfig, arm: ArmSpec) -> tuple[NetworkSpec, float]:
     """Description of a run's network, and its time step [s], for a substrate that serves it elsewhere."""
     if config.controller == "spiking-osc":
-        return spiking_network(config, arm, MujocoDynamics(arm)), config.control_dt_s
+        return spiking_network(config, arm, MujocoDynamics(arm), make_substrate(config)), config.control_dt_s
     return adaptive_network(config.network, arm), config.network.network_dt_s
 
 

@@ -97,7 +97,8 @@ class SpikingConfig:
 
     Attributes:
         stage: "nodes" (the reduced algebra without neurons), "rate" (rates without dynamics), "spiking"
-            (spikes and synapses), or "hardware" (the same with what the chip needs).
+            (spikes and synapses), or "hardware" (the same; on Loihi made for its neurons' dead time, which
+            other substrates do not have).
         weights: "shipped" (those that come with the package for this arm), or the path of an .npz file.
     """
 

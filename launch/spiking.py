@@ -20,9 +20,6 @@ from spikearm.models.osc import Reduction, SpikingOSC
 from spikearm.models.osc_weights import OscWeights, load_osc, shipped_osc_path
 from spikearm.records import FloatArray, Pose
 
-_WITH_DEAD_TIME = ("loihi",)
-"""Substrates whose neurons drop what is above the threshold when they fire."""
-
 
 def compile_spiking(
     config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics, backend: Backend, *, seed: int
@@ -33,7 +30,7 @@ def compile_spiking(
         ConfigError: The weights were trained for other gains, or the stage does not run on the backend.
         WeightsError: The weights cannot be used for this arm.
     """
-    spec = spiking_network(config, arm, dynamics)
+    spec = spiking_network(config, arm, dynamics, backend)
     program = backend.compile(spec, dt_s=config.control_dt_s, seed=seed)
     network = TickNetwork(program, backend.cost_model, control_dt_s=config.control_dt_s)
     center = Pose(spec.weights.center[:3], spec.weights.center[3:])
@@ -41,17 +38,19 @@ def compile_spiking(
     return controller, network
 
 
-def spiking_network(config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics) -> SpikingOSC:
-    """The network description for an arm.
+def spiking_network(
+    config: RunConfig, arm: ArmSpec, dynamics: MujocoDynamics, backend: Backend
+) -> SpikingOSC:
+    """The network description for an arm, on a substrate.
 
     Raises:
         ConfigError: As for :func:`compile_spiking`.
         WeightsError: As there.
     """
-    return spiking_osc(config, _weights(config, arm), Reaching(arm, dynamics, config.gains))
+    return spiking_osc(config, _weights(config, arm), Reaching(arm, dynamics, config.gains), backend)
 
 
-def spiking_osc(config: RunConfig, weights: OscWeights, reaching: Reaching) -> SpikingOSC:
+def spiking_osc(config: RunConfig, weights: OscWeights, reaching: Reaching, backend: Backend) -> SpikingOSC:
     """The network description in the stage asked for."""
     stage = config.spiking.stage
     if stage in ("nodes", "rate") and config.backend != "reference":
@@ -63,7 +62,7 @@ def spiking_osc(config: RunConfig, weights: OscWeights, reaching: Reaching) -> S
         weights,
         feedforward=config.feedforward,
         stage=stage,
-        dead_time=stage == "hardware" and config.backend in _WITH_DEAD_TIME,
+        dead_time=stage == "hardware" and backend.has_dead_time,
         reduction=analytic_reduction(weights, reaching, config) if stage == "nodes" else None,
     )
 

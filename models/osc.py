@@ -56,7 +56,8 @@ class SpikingOSC:
         weights: Trained weights.
         feedforward: Which form of the law.
         stage: "nodes": no neurons, the same reduced algebra; "rate": rectified-linear rates without
-            dynamics; "spiking": spikes and synapses; "hardware": the same with what a chip needs.
+            dynamics; "spiking": spikes and synapses; "hardware": the same, where the substrate has it with
+            its dead time (``dead_time``); elsewhere it is "spiking".
         decoders: Over all decoded neurons, and a constant, shape (n_joints, n_units + 1); None takes those
             that were trained.
         reduction: The reduced representation, for stage "nodes" only.

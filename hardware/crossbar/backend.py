@@ -17,6 +17,7 @@ class CrossbarBackend:
     """Runs networks on simulated memristive devices.
 
     Attributes:
+        has_dead_time: Its neurons are Nengo's own, beside the tiles.
         config: Devices, tiles, converters, learning circuits.
         cost_model: Energy and latency of the counted operations; by default that of the devices'
             technology and the learning scheme, with the configuration's own figures. Connections that
@@ -24,6 +25,7 @@ class CrossbarBackend:
     """
 
     name: str = field(default="crossbar", init=False)
+    has_dead_time: bool = field(default=False, init=False)
     config: CrossbarConfig = field(default_factory=CrossbarConfig)
     cost_model: CostModel = None  # type: ignore[assignment]
 

@@ -305,6 +305,11 @@ class RemoteBackend:
         """What the operations of the substrate cost."""
         return self.substrate.cost_model
 
+    @property
+    def has_dead_time(self) -> bool:
+        """Whether its neurons drop what is above the threshold."""
+        return self.substrate.has_dead_time
+
     def compile(self, spec: NetworkSpec, *, dt_s: float, seed: int) -> RemoteProgram:
         """Join the network that is served at the address; it must be the same, to the last number.
 

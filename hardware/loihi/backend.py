@@ -25,11 +25,14 @@ class LoihiBackend:
 
     Attributes:
         config: What is adjustable on the chip.
+        has_dead_time: A spike resets the voltage to 0, whatever was above the threshold (Davies et al. 2018;
+            ``nengo_loihi.emulator``).
         telemetry: Opens a board's meter of energy; of no use on the emulator.
     """
 
     config: LoihiConfig = field(default_factory=LoihiConfig)
     name: str = field(default="loihi", init=False)
+    has_dead_time: bool = field(default=True, init=False)
     telemetry: Telemetry = nxsdk_energy
 
     @property

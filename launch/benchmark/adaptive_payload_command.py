@@ -100,7 +100,8 @@ def _verdicts(block: Mapping[str, Any]) -> list[str]:
     for pair in block["encoder"]:
         more = pair["percent_more"]
         between = "" if more["low"] is None else f" ({interval(more, '{:+.0f}'.format)} %)"
-        lines.append(f"{pair['label']} against {pair['against']}: {more['mean']:+.0f} % error{between}")
+        mm = f"{1e3 * pair['against_error_m']:.2f} -> {1e3 * pair['error_m']:.2f} mm"
+        lines.append(f"{pair['label']} against {pair['against']}: {more['mean']:+.0f} % error{between}, {mm}")
     return lines
 
 

@@ -95,21 +95,39 @@ class _Block:
         return bootstrap_paired(normalised, pid, np.subtract, self._rng()).document()
 
     def _encoder(self) -> list[dict[str, Any]]:
-        """By how many percent rows with an encoder err more than the full-size one on the state itself."""
-        backend = self._settings.backends[0]
-        raw = network_label("raw", max(self._settings.neurons), backend)
-        baseline = self._normalised(raw, "last")
-        comparisons = []
-        sizes = sorted(self._settings.neurons, reverse=True)
+        """By how much rows err more than the full-size network on the state itself, on the same substrate.
+
+        Smaller networks on the state are among them: what fewer neurons cost without an encoder.
+        """
+        first, *others = self._settings.backends
+        full, *smaller = sorted(self._settings.neurons, reverse=True)
         behind = [state for state, (encoder, _) in SEEN.items() if encoder != "none"]
-        for state, n_neurons in product(behind, sizes):
-            label = network_label(state, n_neurons, backend)
-            encoded = self._normalised(label, "last")
-            if baseline is None or encoded is None:
-                continue
-            more = bootstrap_paired(encoded, baseline, percent_more, self._rng())
-            comparisons.append({"label": label, "against": raw, "percent_more": more.document()})
-        return comparisons
+        compared = [
+            *product(behind, (full, *smaller), (first,)),
+            *product(("raw",), smaller, (first,)),
+            *product(behind, (full,), others),
+        ]
+        pairs = [self._against(network_label(*row), network_label("raw", full, row[-1])) for row in compared]
+        return [pair for pair in pairs if pair is not None]
+
+    def _against(self, label: str, baseline: str) -> dict[str, Any] | None:
+        """Two rows in the last trials: normalised errors in percent, the errors themselves beside them [m].
+
+        The error without perturbation is in the errors themselves, and not in normalised ones: their
+        percentages differ.
+        """
+        values, zero = self._normalised(label, "last"), self._normalised(baseline, "last")
+        if values is None or zero is None:
+            return None
+        errors_m, zero_m = self._errors(label, "last"), self._errors(baseline, "last")
+        return {
+            "label": label,
+            "against": baseline,
+            "percent_more": bootstrap_paired(values, zero, percent_more, self._rng()).document(),
+            "error_m": float(errors_m.mean()),
+            "against_error_m": float(zero_m.mean()),
+            "percent_more_m": bootstrap_paired(errors_m, zero_m, percent_more, self._rng()).document(),
+        }
 
     def _estimate(self, values: FloatArray) -> dict[str, float | None]:
         return bootstrap_mean(values, self._rng()).document()

@@ -81,6 +81,7 @@ def conduct(
         "quick": place.quick,
         "settings": to_mapping(settings),
         **about,
+        "processor_s": sum(result["cpu_seconds"] for result in outcome.results.values()),
         "blocks": summarise(outcome.results),
         "failures": outcome.failures,
         "interrupted": outcome.interrupted,
@@ -93,6 +94,8 @@ def conduct(
 def ending(document: Mapping[str, Any], n_jobs: int) -> int:
     """Say what is missing and how to go on; returns the exit code."""
     console.print(f"results: {document['folder']}/results.json", highlight=False, soft_wrap=True)
+    minutes = f"{document['processor_s'] / 60.0:.1f}"
+    console.print(f"processor time of all runs, those done before included: {minutes} min", highlight=False)
     if document["failures"]:
         console.print(f"{len(document['failures'])} of {n_jobs} runs failed; see above.", style="red")
     if document["interrupted"]:

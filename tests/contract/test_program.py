@@ -6,6 +6,7 @@ import sys
 import tracemalloc
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import nengo
 import numpy as np
@@ -96,6 +97,23 @@ class _FeaturesOnly:
         return PortedNetwork(network, {"state": state}, {"features": features})
 
 
+class _Regular:
+    """One neuron that fires at an even pace, at intervals of three and a third steps."""
+
+    inputs: Mapping[str, int] = MappingProxyType({"unused": 1})
+    outputs: Mapping[str, int] = MappingProxyType({"rate": 1})
+
+    def build(self, *, seed: int) -> PortedNetwork:
+        unused, rate = InputPort(1), OutputPort(1)
+        with nengo.Network(seed=seed) as network:
+            nengo.Node(unused, size_out=1)
+            neurons = nengo.Ensemble(
+                1, 1, gain=[1.0], bias=[300.0], encoders=[[1.0]], neuron_type=nengo.SpikingRectifiedLinear()
+            ).neurons
+            nengo.Connection(neurons, nengo.Node(rate, size_in=1), synapse=0.01)
+        return PortedNetwork(network, {"unused": unused}, {"rate": rate})
+
+
 def _tiny_encoder() -> StateEncoder:
     rng = np.random.default_rng(5)
     return StateEncoder(
@@ -156,6 +174,13 @@ def compiled():
     yield compile_
     for program in programs:
         program.close()
+
+
+def test_neurons_have_a_dead_time_where_the_backend_says_so(backend, compiled):
+    """What is above the threshold is dropped: intervals are rounded up to whole steps, to four here."""
+    program = compiled(backend, _Regular())
+    spikes = sum(program.step({"unused": np.zeros(1)}).counts.spikes for _ in range(1000))
+    assert spikes == pytest.approx(250 if backend.has_dead_time else 300, abs=2)
 
 
 def _inputs(step: int) -> dict[str, np.ndarray]:

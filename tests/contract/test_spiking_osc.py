@@ -53,7 +53,7 @@ def backend(request):
 def compiled(backend):
     """Compiles the published form for the backend, and closes at the end of the test."""
     config = RunConfig(controller="spiking-osc", backend=backend.name, feedforward=False)
-    spec = spiking_osc(config, WEIGHTS, Reaching(ARM, MujocoDynamics(ARM), config.gains))
+    spec = spiking_osc(config, WEIGHTS, Reaching(ARM, MujocoDynamics(ARM), config.gains), backend)
     programs = []
 
     def compile_():
@@ -90,7 +90,7 @@ def _still() -> np.ndarray:
 
 def test_torque_is_that_of_its_kind_of_neurons_in_the_mean(backend, compiled):
     state, command = _still(), WEIGHTS.kp * _inputs(0)["target"]
-    neurons = "dead time" if backend.name == "loihi" else "spikes"
+    neurons = "dead time" if backend.has_dead_time else "spikes"
     wanted = _torque_of(neurons, state, command)
     assert _error(_mean_torque(compiled(), state, command), wanted) < LIKE_THE_MEAN_WITHIN[backend.name]
 

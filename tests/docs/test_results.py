@@ -31,6 +31,19 @@ def test_every_table_is_on_a_page(results):
     assert all(f"<!-- {mark} -->" in pages for mark in results.TABLES)
 
 
+def names_in(value):
+    if isinstance(value, dict):
+        return set(value).union(*map(names_in, value.values()))
+    return set().union(*map(names_in, value)) if isinstance(value, list) else set()
+
+
+@pytest.mark.parametrize("benchmark", ["adaptive-payload", "center-out"])
+def test_kept_results_hold_nothing_that_is_not_to_be_kept(results, benchmark):
+    document = results.kept(benchmark)
+    assert not names_in(document) & {*results.NOT_KEPT, "folder"}
+    assert all(row["tick_s"] > 0.0 for block in document["blocks"] for row in block["rows"])
+
+
 @pytest.mark.parametrize("flaw", [{"quick": True}, {"interrupted": True}, {"failures": {"a": "b"}}])
 def test_results_that_are_not_whole_are_not_kept(results, tmp_path, flaw):
     whole = {

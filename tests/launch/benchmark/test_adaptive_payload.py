@@ -180,13 +180,24 @@ def test_encoder_is_compared_to_the_full_size_network_on_the_state_itself():
             [1.5e-3 + 1e-4 * session] * SMALL.trials
         )
     weight = summarise(SMALL, results)[0]
-    full, quarter, *mixed = weight["encoder"]
+    full, quarter = weight["encoder"][:2]
     assert (full["label"], full["against"]) == ("encoded 1000 reference", "raw 1000 reference")
     assert full["percent_more"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert quarter["label"] == "encoded 250 reference"
     assert quarter["percent_more"]["mean"] == pytest.approx(-50.0, abs=6.0)
-    assert [pair["label"] for pair in mixed] == ["mixed 1000 reference", "mixed 250 reference"]
-    assert {pair["against"] for pair in mixed} == {"raw 1000 reference"}
+    assert (quarter["error_m"], quarter["against_error_m"]) == pytest.approx((1.75e-3, 2.25e-3))
+    assert quarter["percent_more_m"]["mean"] == pytest.approx(100.0 * (1.75 / 2.25 - 1.0))
+
+
+def test_networks_are_compared_on_the_same_substrate_and_small_ones_on_the_state_too():
+    pairs = {pair["label"]: pair["against"] for pair in summarise(SMALL, made_up(SMALL))[0]["encoder"]}
+    assert pairs == {
+        f"{state} {n_neurons} {backend}": f"raw 1000 {backend}"
+        for state in SEEN
+        for n_neurons in (1000, 250)
+        for backend in BACKENDS
+        if (state, n_neurons) != ("raw", 1000) and (n_neurons == 1000 or backend == "reference")
+    }
 
 
 def test_few_sessions_have_no_intervals():
