@@ -24,7 +24,7 @@ from spikearm.hardware.link.network_packets import (
 from spikearm.hardware.link.program_server import ProgramServer
 from spikearm.hardware.link.remote_program import RemoteBackend, RemoteProgram
 from spikearm.hardware.link.wire import Cause, Refused
-from spikearm.hardware.registry import make_backend
+from spikearm.hardware.registry import BACKENDS, make_backend
 from spikearm.models.adaptive import AdaptiveNetwork
 from spikearm.models.scaling import StateScaling
 from spikearm.records import NO_COUNTS
@@ -443,6 +443,15 @@ def test_bad_inputs_are_refused_here(join):
         program.step({**inputs(0), "error": np.array((np.nan, 0.0))})
     with pytest.raises(PortError, match="missing input 'error'"):
         program.step({"state": np.zeros(4)})
+
+
+@pytest.mark.parametrize("name", sorted(BACKENDS))
+def test_backend_declares_what_the_substrate_does(name):
+    substrate = make_backend(name)
+    remote = RemoteBackend(substrate, parse_address("udp://127.0.0.1:1"))
+    assert remote.name == name
+    assert remote.has_dead_time == substrate.has_dead_time
+    assert remote.cost_model == substrate.cost_model
 
 
 def test_nobody_there_is_said_at_once(short_path):

@@ -98,6 +98,8 @@ def test_benchmark_prints_one_document_and_keeps_it(spikearm, finished):
     assert all(label in ended.err for label in labels)
     assert (finished / "learning.png").stat().st_size > 10_000
     assert document["settings"]["trials"] == 3
+    assert document["processor_s"] > 0.0
+    assert f"included: {document['processor_s'] / 60.0:.1f} min" in " ".join(ended.err.split())
 
 
 def test_killed_benchmark_goes_on_to_the_same_table(process, spikearm, finished, tmp_path):
