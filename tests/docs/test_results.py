@@ -194,6 +194,16 @@ def test_prose_on_the_encoder_has_the_figures_of_the_kept_results(results):
     assert f"{-more['mean']:.0f} % less {between}" in prose("README.md")
 
 
+def test_prose_on_ticks_has_the_figures_of_the_kept_results(results):
+    published, _ = (block["rows"] for block in results.kept("center-out")["blocks"])
+    tick_ms = {row["label"]: 1e3 * row["tick_s"] for row in published}
+    assert tick_ms["spiking"] < 1.0 < tick_ms["loihi"] < tick_ms["crossbar"]
+    emulator, simulated = f"{tick_ms['loihi']:.1f} ms", f"{tick_ms['crossbar']:.0f} ms"
+    assert f"Loihi's emulator takes {emulator}, the simulated crossbar {simulated}" in prose("docs/limits.md")
+    kept = f"reference {tick_ms['spiking']:.2f} ms; the emulator of Loihi ({emulator}) and the simulated"
+    assert f"{kept} crossbar ({simulated}) do not keep it" in prose("docs/benchmarks.md")
+
+
 def test_processor_time_of_the_prose_is_that_of_the_kept_results(results):
     payload, center = (
         results.kept(name)["processor_s"] / 60.0 for name in ("adaptive-payload", "center-out")

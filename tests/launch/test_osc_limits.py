@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from spikearm.envs.perturbation import NO_PERTURBATION
+from spikearm.hardware.crossbar.config import CrossbarConfig
 from spikearm.launch.compose import compose
 from spikearm.launch.config import RunConfig
 from spikearm.launch.device_variants import DAY_S
@@ -30,14 +31,15 @@ SESSION = RunConfig(
 
 
 @cache
-def rmse_m(controller, backend, *, feedforward, age_s=SESSION.crossbar.programmed_s):
+def rmse_m(controller, backend, *, feedforward, age_s=SESSION.crossbar.programmed_s, overrides=True):
     """Root mean square distance from the path, over all sessions."""
+    crossbar = SESSION.crossbar if overrides else CrossbarConfig()
     config = dataclasses.replace(
         SESSION,
         controller=controller,
         backend=backend,
         feedforward=feedforward,
-        crossbar=dataclasses.replace(SESSION.crossbar, programmed_s=age_s),
+        crossbar=dataclasses.replace(crossbar, programmed_s=age_s),
     )
     n_ticks = round(N_REACHES[feedforward] / config.control_dt_s)  # a reach takes one second
     squares = []
@@ -77,3 +79,9 @@ def test_in_the_published_form_a_crossbar_may_be_a_day_old():
 def test_with_feedforward_a_crossbar_a_day_old_keeps_the_limit_of_a_fresh_one():
     analytic = rmse_m("osc", "reference", feedforward=True)
     assert rmse_m("spiking-osc", "crossbar", feedforward=True, age_s=DAY_S) - analytic < 2.5e-3
+
+
+@pytest.mark.xfail(strict=True, reason="one pair a weight: docs/benchmarks.md, limits met and missed")
+def test_with_feedforward_a_crossbar_with_the_plain_mapping_keeps_the_limit():
+    analytic = rmse_m("osc", "reference", feedforward=True)
+    assert rmse_m("spiking-osc", "crossbar", feedforward=True, overrides=False) - analytic < 2.5e-3
