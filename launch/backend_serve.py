@@ -17,10 +17,11 @@ from spikearm.hardware.link.channel import DatagramChannel
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.network_packets import MAX_PACKET_BYTES, spec_digest
 from spikearm.hardware.link.program_server import ProgramServer
-from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.compose import make_substrate, network_description, network_seed
 from spikearm.launch.config import RunConfig
 from spikearm.launch.display import say
+from spikearm.launch.exit_codes import DONE
 from spikearm.launch.realtime import no_collections
 from spikearm.launch.run_command import base_config
 

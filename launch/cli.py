@@ -26,13 +26,12 @@ from spikearm.errors import (
     WeightsError,
 )
 from spikearm.launch.display import console
+from spikearm.launch.exit_codes import BAD_ARGUMENTS, DONE, FAILED
 from spikearm.launch.help import ALL, SHORT, help_text, short_help
 from spikearm.launch.option_types import option_types
 from spikearm.launch.subject import SubjectFormatter
 
 T = TypeVar("T")
-
-DONE, FAILED, BAD_ARGUMENTS = 0, 1, 2
 
 _ARGUMENT_ERRORS = (
     AddressError,

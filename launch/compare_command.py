@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import tyro
 from rich.table import Column, Table
 
-from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.compare import compare
 from spikearm.launch.config import RunConfig
 from spikearm.launch.device_variants import DEVICE_VARIANTS, STANDARD
 from spikearm.launch.display import LivePanel, console
+from spikearm.launch.exit_codes import DONE, FAILED
 from spikearm.launch.figures import draw_comparison
 from spikearm.launch.run_command import base_config
 from spikearm.launch.summary import late_rms_m, n_late

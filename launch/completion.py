@@ -15,8 +15,9 @@ import tyro
 
 from spikearm.envs.arms import ARMS
 from spikearm.hardware.registry import BACKENDS
-from spikearm.launch.cli import DONE, guarded, parse
+from spikearm.launch.cli import guarded, parse
 from spikearm.launch.config import CONFIGS, CONTROLLERS
+from spikearm.launch.exit_codes import DONE
 from spikearm.launch.help import ALL
 
 _OPTION = re.compile(r"^  (--[\w-]+)(?: \{([^}]*)\})?", re.MULTILINE)

@@ -16,9 +16,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from spikearm.hardware.meter import make_meter
-from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console, say
 from spikearm.launch.doctor_link import examine_link
+from spikearm.launch.exit_codes import DONE, FAILED
 from spikearm.launch.finding import Finding
 from spikearm.launch.realtime import usable_cpus
 

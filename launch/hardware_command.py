@@ -11,9 +11,10 @@ from typing import Annotated, Any, ClassVar
 import tyro
 
 from spikearm.errors import ConfigError
-from spikearm.launch.cli import DONE, FAILED, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.config import RunConfig
 from spikearm.launch.display import ReachLines, say, show_summary
+from spikearm.launch.exit_codes import DONE, FAILED
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
 from spikearm.launch.link_words import link_rows, stop_words

@@ -188,10 +188,11 @@ def execute_on_robot(
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
         outcome = _Outcome(control.schedule, watch=on_tick)
 
-        def drive(log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None) -> LoopResult:
+        def drive(
+            log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None, stop: StopRequest
+        ) -> LoopResult:
             outcome.spikes = spikes
-            with StopRequest() as stop:
-                return _drive(config, link, control, outcome, log, meter, stop)
+            return _drive(config, link, control, outcome, log, meter, stop)
 
         try:
             summary = record_run(folder, config, control, drive)

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console
+from spikearm.launch.exit_codes import DONE
 from spikearm.launch.export.mcap import export_mcap
 from spikearm.launch.export.neurobench import export_neurobench
 from spikearm.launch.export.tables import export_csv, export_parquet

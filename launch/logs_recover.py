@@ -10,8 +10,9 @@ from typing import Annotated
 
 import tyro
 
-from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console
+from spikearm.launch.exit_codes import DONE
 from spikearm.launch.newest import chosen
 from spikearm.launch.recovery import SUMMARY_NAME, Recovered, recover_run
 

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Sequence
 
 from spikearm.errors import UnknownNameError
-from spikearm.launch.cli import BAD_ARGUMENTS, DONE
+from spikearm.launch.exit_codes import BAD_ARGUMENTS, DONE, FAILED
 from spikearm.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -52,7 +52,14 @@ _WIDEST = 100
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _hand_over(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # while a command is imported, for a second or two; then it has its own words
+        print("interrupted.", file=sys.stderr)
+        return FAILED
+
+
+def _hand_over(words: list[str]) -> int:
     for name, (module, _) in COMMANDS.items():
         parts = name.split()
         if words[: len(parts)] == parts:

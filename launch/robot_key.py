@@ -11,8 +11,9 @@ from typing import Annotated
 import tyro
 
 from spikearm.hardware.link.key import make_key_file
-from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console
+from spikearm.launch.exit_codes import DONE
 
 
 @dataclass(frozen=True)

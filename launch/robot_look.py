@@ -22,8 +22,9 @@ from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig
 from spikearm.hardware.adapters.franka_config import FrankaConfig
 from spikearm.hardware.adapters.lerobot_config import LeRobotConfig
 from spikearm.hardware.link.served_plant import KeepsTime, MeasuresTorque, ServedPlant
-from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console, say
+from spikearm.launch.exit_codes import DONE
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.robot_drives import make_arm
 from spikearm.records import FloatArray, JointState

@@ -17,8 +17,9 @@ from spikearm.errors import ConfigError
 from spikearm.hardware.link.address import parse_address
 from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Stop
-from spikearm.launch.cli import DONE, guarded, option, parse, print_json
+from spikearm.launch.cli import guarded, option, parse, print_json
 from spikearm.launch.config import RunConfig, load_config
+from spikearm.launch.exit_codes import DONE
 from spikearm.launch.realtime import no_collections, prioritised
 from spikearm.launch.robot import Robot, make_robot
 from spikearm.launch.robot_config import RobotConfig, robot_of

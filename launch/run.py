@@ -8,12 +8,13 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from spikearm.controller.clock import FreeRunning, RealTime
+from spikearm.controller.interruption import StopRequest
 from spikearm.controller.loop import Loop, LoopResult
 from spikearm.controller.ticklog import TickLog, read_ticks
 from spikearm.controller.tickschema import TickRecord, schema_for
@@ -39,6 +40,9 @@ from spikearm.launch.spikes import SpikeRecorder, spike_recorder, with_spikes
 from spikearm.launch.summary import mean_counts, summarise
 
 _log = logging.getLogger(__name__)
+
+Drive: TypeAlias = Callable[[TickLog, EnergyMeter | None, SpikeRecorder | None, StopRequest], LoopResult]
+"""Carries out the loops of a run; given its log, the meter, what watches the neurons, and who may end it."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,18 @@ def execute(
             failed. Ticks recorded until then stay in the run folder.
     """
     require_place(config.out)
-    with closing(compose(config)) as run:
-        folder = make_run_folder(config.out, config.name or default_name(config))
-        without = None
+    with ExitStack() as stack:
+        run = stack.enter_context(closing(compose(config)))
+        first = None
         if baseline and config.controller == "adaptive":
             plain = dataclasses.replace(config, controller="osc", realtime=False)
+            first = plain, stack.enter_context(closing(compose(plain)))
+        folder, without = make_run_folder(config.out, config.name or default_name(config)), None
+        if first is not None:
             (folder / WITHOUT_ADAPTATION).mkdir()
-            with closing(compose(plain)) as reference:
-                without = _execute_in(folder / WITHOUT_ADAPTATION, plain, reference, on_first_tick)
-        if without is not None and without["interrupted"]:
-            return Finished(without, folder / WITHOUT_ADAPTATION)
+            without = _execute_in(folder / WITHOUT_ADAPTATION, *first, on_first_tick)
+            if without["interrupted"]:
+                return Finished(without, folder / WITHOUT_ADAPTATION)
         summary = _execute_in(folder, config, run, on_tick)
     if without is not None:
         summary["rmse_m_by_trial_without_adaptation"] = without["rmse_m_by_trial"]
@@ -116,7 +122,9 @@ def _execute_in(
     """Run the loop with its log in an existing folder."""
     rested = _with_rest(config, run.control.program, on_tick)
 
-    def drive(log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None) -> LoopResult:
+    def drive(
+        log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None, stop: StopRequest
+    ) -> LoopResult:
         return Loop(
             run.plant,
             run.control.controller,
@@ -128,24 +136,22 @@ def _execute_in(
             actuation_delay=config.actuation_delay,
             torque_rate_nm_s=config.torque_rate_nm_s,
             on_tick=with_spikes(spikes, rested),
+            stop=stop,
         ).run()
 
     return record_run(folder, config, run.control, drive)
 
 
-def record_run(
-    folder: Path,
-    config: RunConfig,
-    control: Control,
-    drive: Callable[[TickLog, EnergyMeter | None, SpikeRecorder | None], LoopResult],
-) -> dict[str, Any]:
+def record_run(folder: Path, config: RunConfig, control: Control, drive: Drive) -> dict[str, Any]:
     """Everything around the loops of a run: its log, its meter, and what is written at its end.
+
+    Whoever asks to stop while that is written waits for it, and finds the run marked as interrupted.
 
     Args:
         folder: An existing folder.
         config: The run's configuration.
         control: Its controller.
-        drive: Carries out the loops; given the log, the meter, and what watches the neurons after each tick.
+        drive: Carries out the loops.
 
     Returns:
         The summary, which is in the folder as well.
@@ -164,9 +170,27 @@ def record_run(
     n_joints, metered = control.arm.n_joints, meter is not None
     spikes = spike_recorder(program, config.n_ticks)
     schema = schema_for(n_joints, ledger, control_dt_s=config.control_dt_s, metered=metered)
-    with TickLog(folder, schema, config_hash=config_hash(config)) as log, no_collections():
-        result = drive(log, meter, spikes)
-    summary = summarise(config, folder, result, cost_model=ledger)
+    with StopRequest() as stop:
+        with TickLog(folder, schema, config_hash=config_hash(config)) as log, no_collections():
+            result = drive(log, meter, spikes, stop)
+        summary = summarise(config, folder, result, cost_model=ledger)
+        _save(folder, config, control, summary, spikes)
+        if stop.requested and not summary["interrupted"]:
+            summary["interrupted"] = True
+            with _unwritable_is_reported(folder):
+                write_json(folder / "summary.json", summary)
+    return summary
+
+
+def _save(
+    folder: Path,
+    config: RunConfig,
+    control: Control,
+    summary: dict[str, Any],
+    spikes: SpikeRecorder | None,
+) -> None:
+    """Write what a run came to, and what its substrate says of itself, which the summary gets as well."""
+    program, ledger = control.program, control.cost_model
     if isinstance(program, Wears):
         summary["wear"] = [wear.document() for wear in program.wear]
     utilisation = program.utilisation if isinstance(program, Describes) else None
@@ -181,7 +205,6 @@ def record_run(
             save_conductances(folder, program.conductances)
         if spikes is not None:
             spikes.save(folder)
-    return summary
 
 
 @contextmanager

@@ -13,9 +13,10 @@ from typing import Annotated
 
 import tyro
 
-from spikearm.launch.cli import DONE, FAILED, guarded, option, parse, print_json
+from spikearm.launch.cli import guarded, option, parse, print_json
 from spikearm.launch.config import RunConfig, load_config
 from spikearm.launch.display import LivePanel, console, say, show_summary
+from spikearm.launch.exit_codes import DONE, FAILED
 from spikearm.launch.figures import draw_figures
 from spikearm.launch.report.command import REPORT_NAME, write_report
 from spikearm.launch.run import Finished, execute

@@ -18,10 +18,11 @@ from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.families import HELD_OUT, TRAINED
 from spikearm.errors import ConfigError
 from spikearm.hardware.crossbar.devices import make_device
-from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
 from spikearm.launch.encoder_check import Check, check
+from spikearm.launch.exit_codes import DONE
 from spikearm.launch.model_card import encoder_card
 from spikearm.launch.progress import StepProgress
 from spikearm.launch.train_common import command_line, require_torch, require_writable

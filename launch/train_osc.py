@@ -16,9 +16,10 @@ from spikearm.controller.laws.gains import Gains
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.errors import ConfigError
-from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.compose import state_scaling
 from spikearm.launch.display import console
+from spikearm.launch.exit_codes import DONE
 from spikearm.launch.model_card import osc_card
 from spikearm.launch.osc_data import Reaching, draw_samples
 from spikearm.launch.osc_errors import LinearPart, MeanErrors, linear_part, mean_errors

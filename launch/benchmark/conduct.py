@@ -11,8 +11,8 @@ from spikearm.errors import ConfigError
 from spikearm.launch.benchmark.display import JobProgress
 from spikearm.launch.benchmark.jobs import Job, JobStore
 from spikearm.launch.benchmark.runner import run_jobs
-from spikearm.launch.cli import DONE, FAILED
 from spikearm.launch.display import console
+from spikearm.launch.exit_codes import DONE, FAILED
 from spikearm.launch.mapping import to_mapping
 from spikearm.launch.realtime import usable_cpus
 from spikearm.launch.run_folder import provenance, write_json

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import tyro
 
-from spikearm.launch.cli import DONE, guarded, parse, print_json
+from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import say
+from spikearm.launch.exit_codes import DONE
 from spikearm.launch.newest import chosen
 from spikearm.launch.recovery import unrecovered
 from spikearm.launch.report.run_data import expand

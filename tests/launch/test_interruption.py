@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from spikearm.controller.journal import read_journal
-from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, read_ticks
+from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, TickLog, read_ticks
 from spikearm.errors import JournalError
+from spikearm.launch import main
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION
 
 LONG = ("run", "--trials", 20, "--duration-s", 16)
@@ -110,3 +112,46 @@ def test_log_of_a_run_that_goes_on_is_not_recovered(process, spikearm, tmp_path)
         assert ended.code == 1
         assert "JournalError" in ended.err
         assert running.poll() is None
+
+
+@pytest.mark.parametrize("controller", ["osc", "adaptive"])
+def test_ctrl_c_while_the_log_is_closed_waits_for_it(spikearm, tmp_path, monkeypatch, controller):
+    close = TickLog.__exit__
+
+    def pressed(log, *error):
+        os.kill(os.getpid(), signal.SIGINT)
+        close(log, *error)
+
+    monkeypatch.setattr(TickLog, "__exit__", pressed)
+    words = ("--controller", controller, "--trials", 2, "--duration-s", 0.1, "--n-neurons", 100)
+    ended = spikearm("run", *words, "--json", "--out", tmp_path)
+    assert ended.code == 1
+    assert "interrupted" in ended.err
+    folder = Path(ended.document["run_dir"])
+    assert (folder.name == WITHOUT_ADAPTATION) is (controller == "adaptive")
+    assert json.loads((folder / "summary.json").read_text())["interrupted"] is True
+    assert read_ticks(folder).num_rows == 100
+    assert not (folder / JOURNAL_NAME).exists()
+
+
+def test_ctrl_c_before_the_first_tick_ends_the_run(spikearm, tmp_path, monkeypatch):
+    enter = TickLog.__enter__
+
+    def pressed(log):
+        os.kill(os.getpid(), signal.SIGINT)
+        return enter(log)
+
+    monkeypatch.setattr(TickLog, "__enter__", pressed)
+    ended = spikearm("run", "--controller", "osc", "--trials", 2, "--duration-s", 0.1, "--out", tmp_path)
+    assert ended.code == 1
+    assert "interrupted" in ended.err
+
+
+@pytest.mark.parametrize("words", [("run",), ("logs", "export")])
+def test_ctrl_c_while_a_command_is_imported_needs_no_traceback(monkeypatch, capsys, words):
+    def pressed(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.importlib, "import_module", pressed)
+    assert main.main(words) == 1
+    assert capsys.readouterr().err == "interrupted.\n"
