@@ -58,7 +58,7 @@ def _report(argv: Sequence[str]) -> int:
             "spikearm report runs/*-loihi-* runs/*-crossbar-* --out side-by-side.html",
         ),
     )
-    folders = command.run or (chosen(None),)
+    folders = command.run or (chosen(None, comparisons=True),)
     path = write_report(folders, command.out or _page_of(folders))
     size = path.stat().st_size
     say(f"report: {path} ({size / 1e6:.1f} MB); open it in a browser.")

@@ -75,7 +75,7 @@ def test_run_that_is_not_there_is_a_bad_argument_of_every_command(spikearm, plac
 
 
 def test_run_killed_in_its_reaches_without_adaptation_is_the_newest(spikearm, killed_first, place):
-    assert newest(place) == killed_first
+    assert newest(place, comparisons=False) == killed_first
     ended = spikearm("report", "--json")
     assert ended.code == 0
     assert f"newest run: runs/{NEWEST}" in ended.complaint
@@ -100,4 +100,12 @@ def test_film_of_a_run_killed_in_its_reaches_without_adaptation_says_where_they_
 
 def test_folder_of_other_things_has_no_newest(place):
     with pytest.raises(RunFolderError, match=r"no run in .*notes; make one"):
-        newest(place / "notes")
+        newest(place / "notes", comparisons=True)
+
+
+def test_comparison_is_the_newest_for_a_page_only(spikearm, place):
+    """Logs and films are of single runs."""
+    comparison = place / "20260103T000000Z-compare"
+    shutil.copytree(place / NEWEST, comparison / NEWEST)
+    assert newest(place, comparisons=True) == comparison
+    assert f"newest run: runs/{NEWEST}" in spikearm("logs", "export", "--to", "csv").err
