@@ -187,7 +187,7 @@ def test_stopped_robot_can_be_looked_at_until_it_ends(rig, lock_step):
     assert plant.mode is Mode.STOPPED
     assert plant.stop_reason == Stop.CLIENT
     np.testing.assert_array_equal(robot.plant.applied, 0.0)
-    robot.session.wind_up()
+    robot.session.protect(Stop.ENDED)
     with suppress(RobotEndedError):  # in lock step, the answer says so
         plant.write(np.zeros(2))
     LinkClock(plant, arm=False).wait()
