@@ -137,6 +137,8 @@ def _time_of(control: Control, start: Target, pose: Pose, q: FloatArray, goal_q:
         joints = _way(control, start, pose, q, goal_q)
     except UnreachableError:
         return math.inf
+    if float(np.abs(joints[-1] - goal_q).max()) > _LONG_RAD:
+        return math.inf  # the other solution of an elbow or a wrist: no slow way leads from one to the other
     position = np.array([pose_at(control, each).position for each in joints])
     # The same way in another time: all speeds change alike.
     fastest_m = _N_POINTS * float(np.linalg.norm(np.diff(position, axis=0), axis=1).max())

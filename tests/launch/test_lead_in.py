@@ -176,6 +176,17 @@ def test_arm_that_stands_elsewhere_is_led_as_slowly_as_promised(composed, contro
     np.testing.assert_allclose(end, control.arm.home, atol=0.03)
 
 
+def test_arm_that_reaches_its_start_with_its_elbow_bent_to_the_other_side_is_not_led(composed):
+    control = composed("planar2", "osc")
+    start, axes = control.schedule[0].pose, control.arm.task_axes
+    shoulder, elbow = control.arm.home
+    bent = np.array((shoulder + elbow, -elbow))
+    q = InverseKinematics(control.dynamics, posture=bent, task_axes=axes).solve(start, bent)
+    assert np.abs(q - control.arm.home).max() > 0.5
+    with pytest.raises(ConfigError, match=r"stands 0\.000 m and up to .* rad .*too far to be led there"):
+        led_up(control, control.schedule, q, real=True, may_be_long=True)
+
+
 def test_controller_that_draws_joints_to_its_own_posture_does_not_lead_a_real_arm_far(composed):
     control = composed("iiwa14", "spiking-osc")
     q = np.asarray(control.arm.home) + 0.15
