@@ -19,6 +19,10 @@ class Target:
         q: The same as joint angles [rad], shape (n_joints,), for laws in joint space; None otherwise.
         dq: Desired joint velocities [rad/s], or None.
         ddq: Desired joint accelerations [rad/s^2], or None.
+        posture: Joint angles that a law which leaves joints free draws them to [rad], shape (n_joints,); None
+            for the law's own.
+        leading: Whether it leads to where a path begins: nothing is learned on the way there, which may go
+            through postures that no path would.
     """
 
     pose: Pose
@@ -27,6 +31,8 @@ class Target:
     q: FloatArray | None = None
     dq: FloatArray | None = None
     ddq: FloatArray | None = None
+    posture: FloatArray | None = None
+    leading: bool = False
 
 
 @dataclass(frozen=True, slots=True)

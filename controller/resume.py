@@ -11,17 +11,22 @@ from spikearm.errors import ConfigError
 from spikearm.records import FloatArray, Pose
 
 
-def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duration_s: float = 1.0) -> Schedule:
+def resumed(
+    schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, posture: FloatArray, duration_s: float = 1.0
+) -> Schedule:
     """The rest of a schedule, led up to from the measured state, at rest at both ends.
 
-    The way there belongs to no reach; that of an earlier stop is dropped. The interrupted reach is done again
-    from its start, because there the path is at rest; so no target jumps, whatever happened in between.
+    The way there belongs to no reach, and nothing is learned on it; that of an earlier stop is dropped. The
+    interrupted reach is done again from its start, because there the path is at rest; so no target jumps,
+    whatever happened in between.
 
     Args:
         schedule: The interrupted schedule.
         tick: First of its ticks that was not carried out.
         pose: Where the end effector is now, at rest.
         q: Where the joints are now [rad], shape (n_joints,).
+        posture: Where joints that the path leaves free shall be at the end of the way [rad], shape
+            (n_joints,).
         duration_s: Time of the way back [s].
 
     Raises:
@@ -35,7 +40,7 @@ def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duratio
     n_ticks = max(1, math.ceil(duration_s / schedule.control_dt_s))
     way = sample(Reach(pose, goal.pose, n_ticks * schedule.control_dt_s), schedule.control_dt_s, n_ticks)
     back = tuple(
-        _with_joints(target, goal, q, k / n_ticks, n_ticks * schedule.control_dt_s)
+        _with_joints(target, goal, q, posture, k / n_ticks, n_ticks * schedule.control_dt_s)
         for k, target in enumerate(way)
     )
     return Schedule(
@@ -46,10 +51,15 @@ def resumed(schedule: Schedule, tick: int, *, pose: Pose, q: FloatArray, duratio
     )
 
 
-def _with_joints(target: Target, goal: Target, q: FloatArray, s: float, duration_s: float) -> Target:
-    """The same with joint references, if the schedule has any: straight in joint space."""
-    if goal.q is None:
-        return target
+def _with_joints(
+    target: Target, goal: Target, q: FloatArray, posture: FloatArray, s: float, duration_s: float
+) -> Target:
+    """The same with joint references, if the schedule has any, and else a posture: straight in joint space.
+
+    Drawn to a posture that is far away, free joints would move at once, and fast, however slow the way is.
+    """
     x, dx, ddx = minimum_jerk(s * duration_s, duration_s)
+    if goal.q is None:
+        return dataclasses.replace(target, posture=q + x * (posture - q), leading=True)
     way = goal.q - q
-    return dataclasses.replace(target, q=q + x * way, dq=dx * way, ddq=ddx * way)
+    return dataclasses.replace(target, q=q + x * way, dq=dx * way, ddq=ddx * way, leading=True)

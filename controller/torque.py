@@ -22,7 +22,8 @@ class TorqueController:
     The network learns from the law's task torque with the sign turned: as long as the law has to push,
     the network is told to push more. What it has learned acts on the task alone. After a tick whose torque
     was cut by a limit, in any joint, the error is zero: a torque that never reached the arm teaches nothing,
-    and it moves all joints. So it is while the network's own output is not used.
+    and it moves all joints. So it is while the network's own output is not used, and on the way to where a
+    path begins: near a singularity, where no path goes, what is learned grows until the arm swings.
 
     Args:
         law: Gives task and support torque.
@@ -71,7 +72,7 @@ class TorqueController:
         start = perf_counter()
         wanted = self._law.compute(state, target)
         after_law = perf_counter()
-        adapted = self._adapt(state, wanted.task)
+        adapted = self._adapt(state, wanted.task, leading=target.leading)
         learned = self._fallback.torque(adapted.outputs["torque"], adapted.arrival_age_s)
         adaptive = learned if wanted.onto_task is None else wanted.onto_task @ learned
         after_network = perf_counter()
@@ -107,11 +108,11 @@ class TorqueController:
         if self._adaptation is not None:
             self._adaptation.close()
 
-    def _adapt(self, state: JointState, task: FloatArray) -> NetworkTick:
+    def _adapt(self, state: JointState, task: FloatArray, *, leading: bool) -> NetworkTick:
         """The network's part of this tick; nothing without a network."""
         if self._adaptation is None:
             return NetworkTick({"torque": np.zeros_like(task)}, NO_COUNTS, NO_COST)
-        frozen = self._saturated or self._fallback.rung is not Rung.NETWORK
+        frozen = self._saturated or leading or self._fallback.rung is not Rung.NETWORK
         inputs = {
             "state": np.concatenate((state.q, state.dq)),
             "error": np.zeros_like(task) if frozen else -task,

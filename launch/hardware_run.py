@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spikearm.controller.interruption import StopRequest
 from spikearm.controller.loop import Loop, LoopResult
 from spikearm.controller.path import Schedule
@@ -274,6 +276,10 @@ def _one_loop(
     with connect(link, control.arm, outcome.statistics, stop) as plant:
         # Now, and not when the run began: somebody may have moved the arm by hand.
         real = bool(plant.traits & Trait.REAL)
+        if link.monitor and plant.stop_reason:
+            _log.warning(
+                "the robot has stopped (%s), and is looked at as it is.", describe(plant.stop_reason)
+            )
         outcome.schedule = led_up(
             control,
             outcome.schedule,
@@ -314,7 +320,9 @@ def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int, s
         plant.recover()
         q = plant.read().q
     control.controller.resume()
-    outcome.schedule = resumed(outcome.schedule, tick, pose=pose_at(control, q), q=q)
+    outcome.schedule = resumed(
+        outcome.schedule, tick, pose=pose_at(control, q), q=q, posture=np.asarray(control.arm.home)
+    )
     _log.warning(
         "the robot had stopped (%s) and was recovered; the arm is led back to the start of reach %d, in %.1f "
         "s that belong to no reach.",

@@ -1,29 +1,37 @@
-"""The way of an arm to the start of its path: nobody asked for it, so it is slow and announced."""
+"""The way of an arm to the start of its path: nobody asked for it, so it is slow and announced.
+
+A path may leave joints free, as the elbow of an arm of seven; a law draws them to the arm's home then. So an
+arm whose end effector is at its start may be far from it all the same, and its way has two parts: the end
+effector's, straight, and the joints', from where they are to where the law would have them.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from spikearm.controller.path import Schedule
+from spikearm.controller.ik import InverseKinematics
+from spikearm.controller.path import Reach, Schedule, minimum_jerk
 from spikearm.controller.protocols import Target
 from spikearm.controller.resume import resumed
-from spikearm.errors import ConfigError
+from spikearm.controller.spiking import SpikingController
+from spikearm.errors import ConfigError, UnreachableError
 from spikearm.launch.compose import Control
 from spikearm.records import FloatArray, Pose
 
 _AT_START_M = 1e-3
 """Distance from the start of its path within which an arm stands there [m]."""
 _AT_START_RAD = 0.01
-"""Likewise for its end effector's orientation, and for its joints where the path gives them [rad]."""
+"""Likewise for its end effector's orientation and its joints [rad]."""
 _SHORTEST_S = 1.0
 """Time of a way that is short, and of every way of a simulated arm [s]."""
 _FASTEST_M_S, _FASTEST_RAD_S = 0.05, 0.2
-"""Largest speeds of a real arm's way."""
-_PEAK = 15.0 / 8.0
-"""Largest speed of a minimum-jerk motion by its mean one (Flash and Hogan 1985, J. Neurosci. 5:1688)."""
+"""Largest speeds of a real arm's way, of its end effector and of its joints."""
+_N_POINTS = 100
+"""Points at which a way is looked at beforehand: its fastest part is known to a thousandth."""
 _LONG_M, _LONG_RAD = 0.1, 0.1
 """Ways of a real arm beyond which somebody has to ask for them."""
 _LONGEST_S = 20.0
@@ -53,56 +61,115 @@ def led_up(
         monitored: Whether the arm is only looked at: nothing leads it then, from however far.
 
     Raises:
-        ConfigError: The way is longer, and must not be; or takes longer than 20 s.
+        ConfigError: The way is longer, and must not be; it takes longer than 20 s, or there is none.
     """
     start, pose = schedule.targets[0], pose_at(control, q)
-    if _stands_at(start, pose, q):
-        return schedule
-    goal_q = np.asarray(control.arm.home) if start.q is None else start.q
+    home = np.asarray(control.arm.home)
+    goal_q = home if start.q is None else start.q
     far_m = float(np.linalg.norm(pose.position - start.pose.position))
     far_rad = max(_turned_rad(start, pose), float(np.abs(q - goal_q).max()))
-    duration_s = _time_of(far_m, far_rad, may_be_long=may_be_long or monitored) if real else _SHORTEST_S
-    way = f"{far_m:.3f} m and up to {far_rad:.2f} rad from the start of its path"
+    if far_m < _AT_START_M and far_rad < _AT_START_RAD:
+        return schedule
+    far = _Far(far_m, far_rad, _time_of(control, start, pose, q, goal_q) if real else _SHORTEST_S)
+    if real and not monitored:
+        _require_led(control, far, may_be_long=may_be_long)
+    _announce(far, monitored=monitored)
+    duration_s = min(far.duration_s, _LONGEST_S)
+    return resumed(schedule, 0, pose=pose, q=q, posture=home, duration_s=duration_s)
+
+
+@dataclass(frozen=True)
+class _Far:
+    """How far an arm is from its start.
+
+    Attributes:
+        m: Of its end effector's place [m].
+        rad: Of its orientation or a joint, whichever is further [rad].
+        duration_s: Time of the way [s].
+    """
+
+    m: float
+    rad: float
+    duration_s: float
+
+    def __str__(self) -> str:
+        return f"stands {self.m:.3f} m and up to {self.rad:.2f} rad from the start of its path"
+
+
+def _announce(far: _Far, *, monitored: bool) -> None:
+    if far.duration_s > _LONGEST_S:
+        _LOG.warning("the arm %s, too far to be led there in %g s.", far, _LONGEST_S)
+        return
     _LOG.warning(
-        "the arm stands %s; it %s led there first, in %.1f s that belong to no reach.",
-        way,
+        "the arm %s; it %s led there first, in %.1f s that belong to no reach.",
+        far,
         "would be" if monitored else "is",
-        duration_s,
+        far.duration_s,
     )
-    return resumed(schedule, 0, pose=pose, q=q, duration_s=duration_s)
 
 
-def _time_of(far_m: float, far_rad: float, *, may_be_long: bool) -> float:
-    """Time in which a real arm is led so far, slowly [s].
+def _require_led(control: Control, far: _Far, *, may_be_long: bool) -> None:
+    """Refuse to lead a real arm that is too far away.
 
     Raises:
-        ConfigError: The way is longer than it may be, or takes longer than 20 s.
+        ConfigError: The way is longer than it may be, or than the controller can make slow.
     """
-    duration_s = max(_SHORTEST_S, _PEAK * far_m / _FASTEST_M_S, _PEAK * far_rad / _FASTEST_RAD_S)
-    stands = (
-        f"this arm is real and stands {far_m:.3f} m and up to {far_rad:.2f} rad from the start of its path"
-    )
-    if duration_s > _LONGEST_S:
+    stands = f"this arm is real and {far}"
+    if far.duration_s > _LONGEST_S:
         raise ConfigError(f"{stands}, too far to be led there in {_LONGEST_S:g} s. Move it nearer by hand.")
-    if not may_be_long and (far_m > _LONG_M or far_rad > _LONG_RAD):
+    long = far.m > _LONG_M or far.rad > _LONG_RAD
+    if long and isinstance(control.controller, SpikingController):
+        # Its network has learned the pull to the posture: that acts at once, whatever the target says.
+        raise ConfigError(
+            f"{stands}, more than {_LONG_M:g} m or {_LONG_RAD:g} rad, from where the spiking controller "
+            "cannot lead it slowly. Move it there by hand, or lead it with --controller osc and --lead-in."
+        )
+    if long and not may_be_long:
         raise ConfigError(
             f"{stands}, more than {_LONG_M:g} m or {_LONG_RAD:g} rad. Move it there by hand, or have it led "
-            f"there in {duration_s:.1f} s with --lead-in; clear that way first."
+            f"there in {far.duration_s:.1f} s with --lead-in; clear that way first."
         )
-    return duration_s
+
+
+def _time_of(control: Control, start: Target, pose: Pose, q: FloatArray, goal_q: FloatArray) -> float:
+    """Time in which a real arm is led there slowly [s]; infinite if it cannot go that way."""
+    try:
+        joints = _way(control, start, pose, q, goal_q)
+    except UnreachableError:
+        return math.inf
+    if float(np.abs(joints[-1] - goal_q).max()) > _LONG_RAD:
+        return math.inf  # the other solution of an elbow or a wrist: no slow way leads from one to the other
+    position = np.array([pose_at(control, each).position for each in joints])
+    # The same way in another time: all speeds change alike.
+    fastest_m = _N_POINTS * float(np.linalg.norm(np.diff(position, axis=0), axis=1).max())
+    fastest_rad = _N_POINTS * float(np.abs(np.diff(joints, axis=0)).max())
+    return max(_SHORTEST_S, fastest_m / _FASTEST_M_S, fastest_rad / _FASTEST_RAD_S)
+
+
+def _way(control: Control, start: Target, pose: Pose, q: FloatArray, goal_q: FloatArray) -> FloatArray:
+    """Joint angles at equal times along the way [rad], shape (n_points + 1, n_joints).
+
+    Straight for a law in joint space. Otherwise the end effector's way is straight, and free joints follow
+    their posture.
+
+    Raises:
+        UnreachableError: The end effector cannot go straight to its start.
+    """
+    reach, joints = Reach(pose, start.pose, 1.0), [q]
+    for k in range(1, _N_POINTS + 1):
+        t_s = k / _N_POINTS
+        posture = q + minimum_jerk(t_s, 1.0)[0] * (goal_q - q)
+        if start.q is None:
+            kinematics = InverseKinematics(control.dynamics, posture=posture, task_axes=control.arm.task_axes)
+            posture = kinematics.solve(reach.target(t_s).pose, joints[-1])
+        joints.append(posture)
+    return np.array(joints)
 
 
 def pose_at(control: Control, q: FloatArray) -> Pose:
     """Pose of the end effector at rest at these joint angles, by the controller's model."""
     control.dynamics.update(q, np.zeros_like(q))
     return control.dynamics.pose()
-
-
-def _stands_at(start: Target, pose: Pose, q: FloatArray) -> bool:
-    """Whether an arm stands where its path begins."""
-    there = float(np.linalg.norm(pose.position - start.pose.position)) < _AT_START_M
-    joints_there = start.q is None or float(np.abs(q - start.q).max()) < _AT_START_RAD
-    return there and _turned_rad(start, pose) < _AT_START_RAD and joints_there
 
 
 def _turned_rad(start: Target, pose: Pose) -> float:

@@ -12,6 +12,7 @@ from spikearm.hardware.adapters.franka_config import FRANKA_DT_S
 from spikearm.hardware.adapters.lerobot import LeRobotNames, LeRobotPlant
 from spikearm.hardware.link.served_plant import ServedPlant
 from spikearm.launch.compose import simulated_arm
+from spikearm.launch.lerobot_settings import settings_of
 from spikearm.launch.robot_config import RobotConfig
 
 
@@ -69,7 +70,7 @@ def _make_lerobot(config: RobotConfig, arm: ArmSpec) -> ServedPlant:
             f"no robot {settings.lerobot_robot!r} is registered with LeRobot, only {sorted(known)}. Install "
             "the package that brings it (lerobot_robot_...), and give its name as --lerobot-robot."
         )
-    robot = robots.make_robot_from_config(known[settings.lerobot_robot](id=settings.lerobot_id))
+    robot = robots.make_robot_from_config(settings_of(known[settings.lerobot_robot], settings))
     names = LeRobotNames(settings.lerobot_joints, degrees=settings.lerobot_degrees)
     return LeRobotPlant(robot, names, dt_s=config.control_dt_s)
 

@@ -40,7 +40,8 @@ class OperationalSpace:
         dynamics: The controller's model of the arm.
         gains: Feedback on position and orientation alike; ``ki = 0`` makes it a PD law.
         dt_s: Control time step [s].
-        posture: Joint angles the null space is drawn to [rad], shape (n_joints,).
+        posture: Joint angles the null space is drawn to [rad], shape (n_joints,), unless the target has its
+            own.
         posture_gains: Feedback of that pull.
         task_axes: Which of x, y, z, rx, ry, rz are controlled.
         feedforward: Whether the target's velocity and acceleration are fed forward, and Coriolis and
@@ -107,7 +108,7 @@ class OperationalSpace:
 
         error, damping = self._pose_error(target)[self._axes], self._gains.damping
         stiffness = self._gains.kp * error + self._integral.update(error)
-        u_null = mass_matrix @ self._pull(state)
+        u_null = mass_matrix @ self._pull(state, target)
         onto_task = jt_mx @ minv_jt.T  # J^T Jbar^T
         support = dynamics.bias() + u_null - onto_task @ u_null
         if not self._feedforward:
@@ -127,9 +128,10 @@ class OperationalSpace:
         self._error[3:] = rotation_error(pose.quaternion, target.pose.quaternion)
         return self._error
 
-    def _pull(self, state: JointState) -> FloatArray:
+    def _pull(self, state: JointState, target: Target) -> FloatArray:
         """Acceleration of all joints towards the posture [rad/s^2]; the published form damps elsewhere."""
-        stiffness: FloatArray = self._posture_gains.kp * (self._posture - state.q)
+        posture = self._posture if target.posture is None else target.posture
+        stiffness: FloatArray = self._posture_gains.kp * (posture - state.q)
         return stiffness - self._posture_gains.damping * state.dq if self._feedforward else stiffness
 
     def _task_inertia(self, mobility: FloatArray) -> FloatArray:

@@ -136,13 +136,14 @@ class RemotePlant:
         Raises:
             NotFiniteError: The torque is not finite; nothing was sent.
             ConfigError: The torque has the wrong shape; likewise.
-            ProtectiveStopError: The robot has stopped.
+            ProtectiveStopError: The robot was armed and has stopped, or it ends.
             LinkError: The robot does not answer any more.
             ClosedError: The plant was closed.
         """
         self._require_open()
         torque = checked_torque(torque, len(self._robot.zero))
-        self._robot.require_no_stop()
+        if self._armed or self.stop_reason & Stop.ENDED:  # to look on, it need not be going
+            self._robot.require_no_stop()
         if not self._armed:
             self._robot.send(Flag.HOLD, self._robot.zero)
             if self.lock_step:

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -194,6 +195,15 @@ def test_posture_is_approached_where_the_task_allows(iiwa):
         plant.write(output.task + output.support)
     assert np.linalg.norm(plant.read().q - posture) < 0.2 * before
     assert np.linalg.norm(plant.ee_position() - target.pose.position) < 1e-3
+
+
+def test_posture_of_a_target_takes_the_place_of_the_laws_own(iiwa):
+    state, elsewhere = JointState(BENT, np.full(7, 0.1), 0.0), BENT + 0.3
+    target = still(pose_at(iiwa, BENT))
+    told = law_for(iiwa).compute(state, dataclasses.replace(target, posture=elsewhere))
+    its_own = law_for(iiwa, posture=elsewhere).compute(state, target)
+    np.testing.assert_array_equal(told.support, its_own.support)
+    np.testing.assert_array_equal(told.task, its_own.task)
 
 
 def test_planar_arm_controls_the_axes_it_has():

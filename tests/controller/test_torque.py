@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from fake_plant import UPRIGHT, still
@@ -124,6 +126,14 @@ def test_learning_stops_when_the_arm_applied_less_than_it_was_sent():
     adaptive.notify_applied(sent, sent)
     adaptive.update(STATE, TARGET)
     assert [step["error"].tolist() for step in program.inputs] == [[-1.0, 0.0], [0.0, 0.0], [-1.0, 0.0]]
+
+
+def test_nothing_is_learned_on_the_way_to_a_path():
+    program = CountingProgram()
+    adaptive = controller(FixedLaw((1.0, 0.0), (0.0, 0.0)), program)
+    adaptive.update(STATE, dataclasses.replace(TARGET, leading=True))
+    adaptive.update(STATE, TARGET)
+    assert [step["error"].tolist() for step in program.inputs] == [[0.0, 0.0], [-1.0, 0.0]]
 
 
 def test_torque_rounded_on_its_way_to_the_arm_is_no_saturation():

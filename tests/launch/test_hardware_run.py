@@ -27,6 +27,7 @@ from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.network_packets import MAX_PACKET_BYTES, spec_digest
 from spikearm.hardware.link.program_server import ProgramServer
 from spikearm.hardware.link.session import SessionRules
+from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.watchdog import WatchdogRules
 from spikearm.hardware.link.wire import Mode, Stop, Trait
 from spikearm.launch import hardware_run, served_arm
@@ -234,6 +235,18 @@ def test_monitor_only_moves_nothing(served, short_path):
     assert not np.array_equal(
         column_matrix(ticks, "torque_commanded", "nm"), column_matrix(ticks, "torque_applied", "nm")
     )
+
+
+def test_stopped_robot_can_be_looked_at(served, short_path, caplog):
+    run = dataclasses.replace(SHORT, controller="osc", duration_s=0.1, out=short_path / "runs")
+    robot = in_step(run, short_path)
+    with served(robot) as server:
+        server.session.protect(Stop.CLIENT)
+        summary, _ = execute_on_robot(run, link_to(robot, monitor=True))
+        assert server.session.stop == Stop.CLIENT
+    assert summary["link"]["ended"] == "done"
+    assert summary["n_ticks"] >= 100
+    assert f"the robot has stopped ({describe(Stop.CLIENT)}), and is looked at as it is." in caplog.text
 
 
 def test_stop_ends_the_run_with_its_reason(served, short_path):

@@ -18,6 +18,7 @@ from spikearm.envs.arms import ARMS
 from spikearm.errors import ConfigError
 from spikearm.hardware.adapters.lerobot_config import LeRobotConfig
 from spikearm.hardware.link.wire import Stop, Trait
+from spikearm.launch.lerobot_settings import settings_of
 from spikearm.launch.robot import make_robot
 from spikearm.launch.robot_config import RobotConfig
 
@@ -68,6 +69,49 @@ def test_registered_robot_is_served_and_held(library, short_path):
 def test_settings_that_do_not_fit_are_refused(library, short_path, change, said):
     with pytest.raises(ConfigError, match=said):
         make_robot(settings(short_path, **change))
+
+
+@dataclasses.dataclass(kw_only=True)
+class OnAPort(lerobot_library.RobotConfig):
+    """Settings of a robot that needs one, as most of LeRobot's do."""
+
+    port: str
+    baud: int | None = 1_000_000
+    gripper: bool = True
+
+    def __post_init__(self) -> None:
+        if self.baud == 0:
+            raise ValueError("no bus is that slow")
+
+
+def on_a_port(*given: str) -> LeRobotConfig:
+    return LeRobotConfig("on_a_port", "left", ("a", "b"), lerobot_set=given)
+
+
+def test_settings_of_the_robots_own_are_passed_on():
+    made = settings_of(OnAPort, on_a_port("port=/dev/ttyUSB0", "baud=57600", "gripper=false"))
+    assert made == OnAPort(id="left", port="/dev/ttyUSB0", baud=57600, gripper=False)
+    assert settings_of(OnAPort, on_a_port("port=7")).port == "7"  # text is text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((), r"robot 'on_a_port' needs port: give --lerobot-set port=VALUE; it has .*port, baud, gripper"),
+        (("prot=/dev/ttyUSB0",), r"has no setting 'prot'; it has .*port, baud, gripper, and needs port"),
+        (("port",), r"takes NAME=VALUE, such as port=/dev/ttyUSB0; got 'port'"),
+        (("port=x", "baud=0"), r"does not take these settings, .*: no bus is that slow"),
+    ],
+)
+def test_settings_that_the_robot_cannot_have_are_refused(given, said):
+    with pytest.raises(ConfigError, match=said):
+        settings_of(OnAPort, on_a_port(*given))
+
+
+def test_robot_that_needs_a_setting_says_which(library, short_path, monkeypatch):
+    monkeypatch.setitem(lerobot_library.RobotConfig.registered, "on_a_port", OnAPort)
+    with pytest.raises(ConfigError, match="needs port: give --lerobot-set port=VALUE"):
+        make_robot(settings(short_path, lerobot_robot="on_a_port"))
 
 
 def test_missing_package_is_named(short_path, monkeypatch):

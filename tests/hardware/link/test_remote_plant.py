@@ -176,6 +176,25 @@ def test_stopped_robot_is_not_armed_but_recovered_first(rig):
     assert plant.mode is Mode.COMMAND_ACTIVE
 
 
+@pytest.mark.parametrize("lock_step", [False, True])
+def test_stopped_robot_can_be_looked_at_until_it_ends(rig, lock_step):
+    robot = rig(lock_step=lock_step)
+    plant = robot.connect()
+    stop(robot, plant)
+    for _ in range(3):
+        LinkClock(plant, arm=False).wait()
+        plant.write(np.ones(2))
+    assert plant.mode is Mode.STOPPED
+    assert plant.stop_reason == Stop.CLIENT
+    np.testing.assert_array_equal(robot.plant.applied, 0.0)
+    robot.session.protect(Stop.ENDED)
+    with suppress(RobotEndedError):  # in lock step, the answer says so
+        plant.write(np.zeros(2))
+    LinkClock(plant, arm=False).wait()
+    with pytest.raises(RobotEndedError):
+        plant.write(np.zeros(2))
+
+
 def test_moving_arm_is_recovered_once_its_hold_has_brought_it_to_rest(rig):
     robot = rig()
     plant = robot.armed()
