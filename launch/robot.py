@@ -186,8 +186,11 @@ def robot_around(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: 
     try:
         require_allowed(config, traits)
         return _wired(plant, arm, config, traits)
-    except BaseException:
-        plant.close()
+    except BaseException as error:
+        try:
+            plant.close()
+        except Exception as also:  # noqa: BLE001 - both are told
+            error.add_note(f"And {also}")
         raise
 
 

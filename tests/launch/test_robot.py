@@ -15,7 +15,7 @@ import pytest
 from spikearm.envs.arms import load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.perturbation import Perturbation
-from spikearm.errors import ConfigError, LinkError
+from spikearm.errors import ConfigError, DriveError, LinkError
 from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.session import SessionRules
 from spikearm.hardware.link.stops import what_next
@@ -301,6 +301,46 @@ def test_arm_is_closed_before_anything_slower_ends(spikearm, short_path, monkeyp
     assert happened[:2] == ["closed", "collections"]
 
 
+def test_arm_that_could_not_be_let_go_is_not_said_to_be(spikearm, short_path, monkeypatch):
+    """With a robot that does not end its torque: an exit code of its own, and no word of rest."""
+
+    def made(config):
+        robot = make_robot(config)
+        calls = []
+
+        def close():
+            calls.append(1)
+            if len(calls) == 1:
+                raise DriveError("servo 2 could not be switched off, and may give torque. Cut its power.")
+
+        robot.plant.close = close
+        os.kill(os.getpid(), signal.SIGINT)
+        return robot
+
+    monkeypatch.setattr(robot_serve, "make_robot", made)
+    monkeypatch.setattr(robot_serve, "prioritised", lambda priority: nullcontext([]))
+    ended = spikearm("robot", "serve", "--arm", "planar2", "--listen", f"unix:{short_path}/a.sock", "--json")
+    assert ended.code == 1
+    assert "DriveError: servo 2 could not be switched off" in ended.complaint
+    assert "the arm was NOT let go, and may be under torque: look at it." in ended.complaint
+    assert "at rest" not in ended.complaint
+    assert ended.document["not_closed"].startswith("servo 2")
+
+
+def test_arm_that_is_refused_and_not_let_go_is_told_with_both_reasons(short_path):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = MisHomed(make_arm(config, arm), 0, 99.0)
+
+    def close():
+        raise DriveError("servo 2 could not be switched off")
+
+    plant.close = close
+    with pytest.raises(ConfigError, match="outside its range") as caught:
+        robot_around(plant, arm, config, Trait.REAL)
+    assert caught.value.__notes__ == ["And servo 2 could not be switched off"]
+
+
 def test_wire_is_closed_though_its_arm_is_not(short_path):
     robot = make_robot(settings(short_path, arm="planar2"))
     robot.plant.close = lambda: 1 / 0
@@ -579,7 +619,7 @@ def test_last_words_say_of_the_arm_what_is_known(short_path, what, torque_off, l
 
         robot.serve(wanted, on_stop=id)
         document = robot.document()
-        words = robot_serve._last_words(robot, document)
+        words = robot_serve._last_words(robot, document, not_closed="")
     assert words.startswith(f"served {robot.session.tick_number} ticks, 0 commands")
     assert said in words
     assert (document["speed_rad_s"] is None) is (what == "blind")
@@ -593,7 +633,7 @@ def test_last_words_of_an_arm_that_could_never_be_read_do_not_say_that_it_rests(
         seen(plant, "blind")
         stops = []
         robot.serve(once(), on_stop=lambda why: stops.append(robot_serve._explained(why, robot)))
-        words = robot_serve._last_words(robot, robot.document())
+        words = robot_serve._last_words(robot, robot.document(), not_closed="")
     assert "(RuntimeError: no answer on the bus). Look at the arm; then `spikearm hardware run" in stops[0]
     assert "nobody knows whether it is at rest: it could not be read. Look at it." in words
     assert plant.written == []
@@ -609,7 +649,7 @@ def test_last_words_of_an_arm_that_could_never_be_read_do_not_say_that_it_rests(
 def test_last_words_of_an_arm_without_torque_say_so(short_path, lock_step, said):
     with make_robot(settings(short_path, arm="planar2", lock_step=lock_step)) as robot:
         robot.serve(lambda: False, on_stop=id)
-        assert robot_serve._last_words(robot, robot.document()).endswith(said)
+        assert robot_serve._last_words(robot, robot.document(), not_closed="").endswith(said)
 
 
 def test_stop_of_an_arm_that_is_braked_is_told_too(short_path):

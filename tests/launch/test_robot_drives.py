@@ -16,6 +16,7 @@ from dynamixel_bus import Bus  # noqa: E402 - needs the path above
 from spikearm.envs.arms import load_arm  # noqa: E402
 from spikearm.envs.dynamics import MujocoDynamics  # noqa: E402
 from spikearm.errors import AddressError, ConfigError  # noqa: E402
+from spikearm.hardware.adapters import dynamixel_port  # noqa: E402
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig  # noqa: E402
 from spikearm.hardware.link.faults import FaultPlan  # noqa: E402
 from spikearm.hardware.link.limits import LimitRules  # noqa: E402
@@ -29,6 +30,7 @@ from spikearm.launch.robot_config import RobotConfig  # noqa: E402
 @pytest.fixture
 def bus(monkeypatch):
     monkeypatch.setattr(sdk.port_handler, "LATENCY_TIMER", 150)
+    monkeypatch.setattr(dynamixel_port, "_ANSWER_SHARE", 30.0)
     bus = Bus(dt_s=0.01)
     yield bus
     bus.close()
