@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import re
 import signal
@@ -608,14 +609,15 @@ def test_last_words_say_of_the_arm_what_is_known(short_path, what, torque_off, l
     arm = load_arm("planar2")
     plant = (LettingGo if lets_go else Watched)(make_arm(config, arm))
     with robot_around(plant, arm, config, Trait.REAL) as robot:
-        left = iter(30 * (True,))
+        left = iter(range(30, 0, -1))
 
         def wanted():
-            if robot.session.tick_number == 10:
+            n_left = next(left, 0)
+            if n_left == 20:
                 seen(plant, what)
                 if torque_off:
                     robot.session.protect(Stop.TORQUE_OFF)
-            return next(left, False)
+            return n_left > 0
 
         robot.serve(wanted, on_stop=id)
         document = robot.document()
@@ -623,6 +625,42 @@ def test_last_words_say_of_the_arm_what_is_known(short_path, what, torque_off, l
     assert words.startswith(f"served {robot.session.tick_number} ticks, 0 commands")
     assert said in words
     assert (document["speed_rad_s"] is None) is (what == "blind")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"q": np.array((99.0, 0.0))}, "outside its range"),
+        ({"q": np.array((-0.6, 0.0))}, "since it was opened, joint 1 went from"),
+        ({}, ""),
+    ],
+)
+def test_arm_that_could_not_be_read_at_first_is_asked_when_it_is_recovered(short_path, change, said):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    read = plant.read
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        session, server = robot.session, robot.server
+        server._send = id
+        n_ticks = itertools.count()
+
+        def wanted():
+            n = next(n_ticks)
+            if n == 3:
+                plant.read = lambda: dataclasses.replace(read(), **change)
+            if n in (10, 20):
+                flags = (Flag.RECOVER if n == 20 else Flag(0)) | Flag.HOLD | Flag.ACKNOWLEDGED
+                answers, sequence = session.tick_number, session.last_sequence + 1
+                recovery = CommandFrame(session.number, sequence, answers, 0, -1, flags, 0, np.zeros(2))
+                server._take(server._codec.pack_command(recovery), "me", may_answer=False)
+            return n < 30
+
+        plant.read = lambda: 1 / 0
+        robot.serve(wanted, on_stop=id)
+        assert said in server.fault
+        assert bool(session.stop & Stop.TORQUE_OFF) is bool(said)
+        assert bool(plant.written) is not bool(said)
 
 
 def test_last_words_of_an_arm_that_could_never_be_read_do_not_say_that_it_rests(short_path):

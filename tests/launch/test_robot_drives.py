@@ -83,7 +83,7 @@ def test_first_hold_of_a_real_arm_begins_without_torque_and_within_reduced_limit
     with make_robot(settings(bus, short_path)) as robot:
         robot.server.tick()
         torque = robot.session.applied
-        assert np.abs(torque).max() == pytest.approx(10.0)
+        assert np.abs(torque).max() == pytest.approx(10.0)  # 1000 N m/s at 100 Hz
         full = MujocoDynamics(load_arm("planar2")).torque_limits
         clamped = robot.session._limits.clip(np.full(2, 1e6))
     np.testing.assert_allclose(clamped, np.minimum(0.5 * full, 30.0 * 1.78))
