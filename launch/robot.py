@@ -96,15 +96,16 @@ class Robot:
 
             return asked
 
-        self.server.begin(self._require_as_opened)
+        opened = self.server.reading
+        self.server.begin(lambda found, given: self._require_as_opened(found, given, opened))
         self.server.run(telling(wanted))
         self.session.wind_up()
         self.server.run(telling(self._answering() if self.config.lock_step else self._braking()))
         tell()
 
-    def _require_as_opened(self, found: JointState, measured: FloatArray) -> None:
+    def _require_as_opened(self, found: JointState, measured: FloatArray, opened: JointState) -> None:
         self.first_look.require(found, measured)
-        self.first_look.require_near(found, self.server.reading)
+        self.first_look.require_near(found, opened)
 
     def _answering(self) -> Callable[[], bool]:
         """In lock step nobody is told anything unasked: a client that commands hears it, and takes leave."""
@@ -186,8 +187,11 @@ def robot_around(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: 
     try:
         require_allowed(config, traits)
         return _wired(plant, arm, config, traits)
-    except BaseException:
-        plant.close()
+    except BaseException as error:
+        try:
+            plant.close()
+        except Exception as also:  # noqa: BLE001 - both are told
+            error.add_note(f"And {also}")
         raise
 
 
@@ -210,7 +214,7 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
     session = RobotSession(
         config.session,
         limits,
-        Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=plant.dt_s),
+        Hold(dynamics, config.hold, dynamics.joint_ranges, dt_s=plant.dt_s, real=real),
         first,
         dt_s=plant.dt_s,
         given=given if real else None,

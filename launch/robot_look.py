@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from spikearm.controller.interruption import StopRequest
 from spikearm.envs.arms import load_arm
 from spikearm.envs.dynamics import MujocoDynamics
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, NoReadingError
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig
 from spikearm.hardware.adapters.franka_config import FrankaConfig
 from spikearm.hardware.adapters.lerobot_config import LeRobotConfig
@@ -189,7 +189,8 @@ def _watch(plant: ServedPlant, view: View, stop: StopRequest, duration_s: float)
     end_s = time.monotonic() + duration_s
     shown_s = -math.inf
     while True:  # at least once: there is nothing to tell of an arm that was not read
-        view.take(plant.read(), None if sensing is None else sensing.torque_measured)
+        with suppress(NoReadingError):  # a single one, as is lost on a serial line
+            view.take(plant.read(), None if sensing is None else sensing.torque_measured)
         if time.monotonic() - shown_s >= _SHOWN_EVERY_S:
             shown_s = time.monotonic()
             console.print(view.table())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from spikearm.hardware.link.stops import describe
 from spikearm.hardware.link.wire import Stop
 from spikearm.launch.cli import guarded, option, parse, print_json
 from spikearm.launch.config import RunConfig, load_config
-from spikearm.launch.exit_codes import DONE
+from spikearm.launch.exit_codes import DONE, FAILED
 from spikearm.launch.realtime import no_collections, prioritised
 from spikearm.launch.robot import Robot, make_robot
 from spikearm.launch.robot_config import RobotConfig, robot_of
@@ -90,16 +90,29 @@ def _serve(argv: Sequence[str]) -> int:
                 teller.tell(f"warning: {note}", "yellow")
             teller.tell(_announcement(robot))
             # Closed before all else that ends here: a Franka arm bears 20 ms without a torque.
-            with no_collections(), closing(robot.plant):
-                robot.serve(
-                    lambda: not stop.requested,
-                    on_stop=lambda why: teller.tell(_explained(why, robot), "red"),
-                )
-            document = robot.document()
-        teller.tell(_last_words(robot, document))
+            with no_collections():
+                try:
+                    robot.serve(
+                        lambda: not stop.requested,
+                        on_stop=lambda why: teller.tell(_explained(why, robot), "red"),
+                    )
+                finally:
+                    not_closed = _close(robot, teller)
+            document = robot.document() | {"not_closed": not_closed or None}
+            teller.tell(_last_words(robot, document, not_closed=not_closed))
     if command.json:
         print_json(document)
-    return DONE
+    return FAILED if not_closed else DONE
+
+
+def _close(robot: Robot, teller: Teller) -> str:
+    """Let the arm go; what could not be done is told at once, and is the arm's last word."""
+    try:
+        robot.plant.close()
+    except Exception as error:  # noqa: BLE001 - whatever a plant raises, somebody has to be told
+        teller.tell(f"{type(error).__name__}: {error}", "red")
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _require_load_of_a_simulated_arm(robot: RobotConfig, base: RobotConfig) -> None:
@@ -124,8 +137,10 @@ def _announcement(robot: Robot) -> str:
     return f"robot {config.arm} ready {pace} at {config.listen}; Ctrl-C ends it."
 
 
-def _last_words(robot: Robot, document: dict[str, Any]) -> str:
+def _last_words(robot: Robot, document: dict[str, Any], *, not_closed: str) -> str:
     served = f"served {document['ticks']} ticks, {document['commands_accepted']} commands"
+    if not_closed:
+        return f"{served}; the arm was NOT let go, and may be under torque: look at it."
     return f"{served}." if robot.config.lock_step else f"{served}; {_how_it_was_left(robot)}."
 
 

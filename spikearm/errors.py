@@ -104,3 +104,7 @@ class NetworkLostError(SpikearmError, RuntimeError):
 
 class DriveError(SpikearmError, RuntimeError):
     """A real arm's drive that cannot be reached, or that refuses."""
+
+
+class NoReadingError(DriveError):
+    """A single reading that was lost: nothing is known of the arm now, and the next one may come."""

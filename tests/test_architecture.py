@@ -45,6 +45,7 @@ EXCEPTIONS = {
     "launch/encoder_data.py": {"scipy"},
     "launch/train_*.py": {"torch"},
     "hardware/adapters/dynamixel.py": {"dynamixel_sdk"},
+    "hardware/adapters/dynamixel_port.py": {"dynamixel_sdk"},
     "launch/export/mcap.py": {"mcap"},
     "launch/export/neurobench.py": {"nengo"},
     "launch/report/page.py": {"plotly"},

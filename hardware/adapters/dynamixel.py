@@ -6,19 +6,19 @@ Table", protocol 2.0); the XC, XH, XM and XW series share them.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import dynamixel_sdk as sdk
 import numpy as np
 
-from spikearm.errors import ClosedError, ConfigError, DriveError
+from spikearm.errors import ClosedError, ConfigError, DriveError, NoReadingError
 from spikearm.hardware.adapters.dynamixel_config import WATCHDOG_STEP_S, DynamixelConfig
 from spikearm.hardware.adapters.dynamixel_health import BUS_WATCHDOG, TORQUE_ENABLE, WATCHED, trouble
+from spikearm.hardware.adapters.dynamixel_port import PromptPort
 from spikearm.hardware.torque_check import checked_torque
 from spikearm.records import FloatArray, JointState
 
@@ -37,12 +37,11 @@ _RAD_S = 0.229 * 2.0 * math.pi / 60.0
 _RAD = 2.0 * math.pi / 4096.0
 _CENTRE = 2048
 _TRIES = 3
-_BAD_READS = 5
-"""Reads in a row that may fail, as single ones on a serial line do, before it counts as a fault."""
+_BAD_READS = 2
+"""Reads in a row that fail are a fault; single ones do, on a serial line."""
 _INSISTING_READS = 5
 """Reads that try again to switch off what is still on; then the line is left to the servos' watchdog."""
 _T = TypeVar("_T")
-_log = logging.getLogger(__name__)
 
 
 class DynamixelPlant:
@@ -71,7 +70,7 @@ class DynamixelPlant:
         self._now = now
         self._sign = np.array([-1.0 if i in config.servo_reversed else 1.0 for i in config.servo_ids])
         self._limit_nm = config.servo_limit_a * config.servo_nm_per_a
-        self._port = sdk.PortHandler(config.servo_port)
+        self._port = PromptPort(config.servo_port, dt_s=dt_s)
         self._bus = sdk.Protocol2PacketHandler()
         self._closed = self._enabled = False
         self._open()
@@ -88,7 +87,7 @@ class DynamixelPlant:
         try:
             self._prepare()
             self._require_current()
-            self._last = self._read_servos()
+            self._read_servos()
             self._require_no_trouble()
         except (ConfigError, DriveError):
             self._port.closePort()
@@ -122,17 +121,15 @@ class DynamixelPlant:
     def read(self) -> JointState:
         """Positions and velocities of all servos, by one packet.
 
-        A single reading that is lost on the line is replaced by the one before.
-
         Raises:
             ClosedError: The plant was closed.
-            DriveError: Several readings in a row were lost, the line has failed, or a servo could not be
+            NoReadingError: A single reading was lost on the line.
+            DriveError: Two readings in a row were lost, the line has failed, or a servo could not be
                 switched off, and the line is left alone.
         """
         self._require_open()
         self._insist()
-        self._last = self._read_servos()
-        return self._last
+        return self._read_servos()
 
     def write(self, torque: FloatArray) -> FloatArray:
         """Set the servos' currents, by one packet that none of them answers.
@@ -169,8 +166,8 @@ class DynamixelPlant:
         """
         self._require_open()
         self._prepare()
-        self._trouble, self._not_off, self._n_insisted = "", (), 0
-        self._last = self._read_servos()
+        self._trouble, self._not_off, self._n_insisted, self._n_bad = "", (), 0, 0
+        self._read_servos()
         self._require_no_trouble()
 
     def let_go(self) -> None:
@@ -187,16 +184,20 @@ class DynamixelPlant:
             raise DriveError(self._still_on())
 
     def close(self) -> None:
-        """Torque off; closing twice is not an error."""
+        """Torque off; closing twice is not an error.
+
+        Raises:
+            DriveError: A servo could not be switched off; the port is closed all the same.
+        """
         if self._closed:
             return
         self._closed = True
         try:
             self._disable()
-            if self._not_off:
-                _log.error("%s", self._still_on())
         finally:
             self._port.closePort()
+        if self._not_off:
+            raise DriveError(self._still_on())
 
     def _enable(self) -> None:
         """All servos or none: an arm of which some joints are held is worse than one that is limp."""
@@ -274,6 +275,10 @@ class DynamixelPlant:
     def _prepare(self) -> None:
         """Current mode, which a servo takes only while its torque is off, and the watchdog armed."""
         self._enabled = False
+        with self._port.patient():  # nothing is held meanwhile, and settings may take their time
+            self._prepare_all()
+
+    def _prepare_all(self) -> None:
         self._set_all(TORQUE_ENABLE, 0)
         self._set_all(_OPERATING_MODE, _CURRENT_MODE)
         self._set_all(BUS_WATCHDOG, 0)  # clears one that has tripped
@@ -320,11 +325,11 @@ class DynamixelPlant:
     def _read_servos(self) -> JointState:
         result = self._packet(self._reader.txRxPacket)
         if result != sdk.COMM_SUCCESS:
-            return self._lost(self._bus.getTxRxResult(result))
+            self._lost(self._bus.getTxRxResult(result))
         if any(len(self._reader.data_dict[i]) != len(_READ) for i in self._config.servo_ids):
-            return self._lost("an answer came that was another packet's")  # of one that was broken off
+            self._lost("an answer came that was another packet's")  # of one that was broken off
         if not self._watch():
-            return self._lost(self._trouble)
+            raise DriveError(self._trouble)
         self._n_bad = 0
         current, velocity, position = self._numbers(2, 3), self._numbers(4, 5), self._numbers(4, 9)
         self._measured = self._sign * current * _AMP * self._config.servo_nm_per_a
@@ -367,12 +372,11 @@ class DynamixelPlant:
         half = 1 << (8 * size - 1)
         return np.array([(number ^ half) - half for number in numbers], dtype=np.float64)
 
-    def _lost(self, why: str) -> JointState:
+    def _lost(self, why: str) -> NoReturn:
         self._n_bad += 1
-        if self._n_bad >= _BAD_READS or not hasattr(self, "_last"):
+        if self._n_bad >= _BAD_READS:
             raise DriveError(f"the servos did not answer {self._n_bad} times in a row: {why}")
-        last = self._last
-        return JointState(last.q.copy(), last.dq.copy(), self._now() - self._start_s)
+        raise NoReadingError(f"the servos did not answer: {why}")
 
     def _require_open(self) -> None:
         if self._closed:

@@ -11,7 +11,6 @@ more than 1000 N m/s, that do not begin at 0, or 20 commands missed in a row sto
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, NoReturn
 
 import numpy as np
@@ -151,12 +150,21 @@ class FrankaPlant:
             self._fail(error)
 
     def close(self) -> None:
-        """As :meth:`let_go`, for good; twice is not an error."""
+        """As :meth:`let_go`, for good; twice is not an error.
+
+        Raises:
+            DriveError: The arm did not end its control.
+        """
         if self._closed:
             return
         self._closed = True
-        with suppress(*self._errors):
+        try:
             self._end_control()
+        except self._errors as error:
+            raise DriveError(
+                f"the Franka arm did not end its torque control: {error}. It should stop by its own reflex; "
+                "press its user stop, and look at it."
+            ) from error
 
     def _end_control(self) -> None:
         control, self._control = self._control, None

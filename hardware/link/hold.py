@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,6 +30,8 @@ The integral adds at most ``_INTEGRAL_LIMIT / hold_damping`` to it, 0.17 rad/s b
 It bounds how far away the place may be where it is held: an arm that was stopped in motion comes to rest
 further on, and is left there.
 """
+_LEAST_DAMPING = 5.0
+"""Of a real arm [1/s]: by it alone, an arm comes from 1 rad/s to rest within 0.2 rad, a margin's width."""
 _GROWTH = 1e-6
 """Of a motion, over one period: what rounding makes of gains that are 0."""
 
@@ -74,6 +77,18 @@ class HoldGains:
             if not (math.isfinite(value) and value >= 0.0):
                 raise ConfigError(f"{key} must be 0 or a positive number, not {value!r}.")
 
+    def require_damping(self) -> None:
+        """A real arm's hold can be made softer, and not be set away: it is all that a stop does.
+
+        Raises:
+            ConfigError: It was.
+        """
+        if self.hold_damping < _LEAST_DAMPING:
+            raise ConfigError(
+                f"of a real arm, hold_damping is at least {_LEAST_DAMPING:g} 1/s, not {self.hold_damping:g}: "
+                "it is what brakes an arm that has to be stopped. Give a larger --hold-damping."
+            )
+
 
 class Hold:
     """``u = M(q) (bounded(stiffness (q0 - q) - damping dq) + integral) + bias(q, dq)``; it is held at ``q0``.
@@ -87,13 +102,25 @@ class Hold:
         q_range: Lowest and highest angle of each joint [rad], shape (n_joints, 2); infinite without a stop.
             An arm that has left it is brought back to its edge.
         dt_s: Period [s].
+        real: Whether the arm can hurt. It is read right after a torque was written, and so gets the torque
+            of a reading a period later; a simulated one moves by the write, and is read where it is then.
 
     Raises:
-        ConfigError: With these gains, no arm comes to rest at this period.
+        ConfigError: With these gains, no arm comes to rest at this period, or a real one is hardly damped.
     """
 
-    def __init__(self, dynamics: HoldDynamics, gains: HoldGains, q_range: FloatArray, *, dt_s: float) -> None:
-        _require_quiet(gains, dt_s)
+    def __init__(
+        self,
+        dynamics: HoldDynamics,
+        gains: HoldGains,
+        q_range: FloatArray,
+        *,
+        dt_s: float,
+        real: bool = False,
+    ) -> None:
+        if real:
+            gains.require_damping()
+        _require_quiet(gains, dt_s, late=real)
         self._dynamics = dynamics
         self._gains = gains
         # Where the pull balances the damping at that speed.
@@ -140,21 +167,40 @@ class Hold:
         return self._q0
 
 
-def _require_quiet(gains: HoldGains, dt_s: float) -> None:
+def _require_quiet(gains: HoldGains, dt_s: float, *, late: bool) -> None:
     """Feedback that comes once a period is too strong for it if a small motion grows from one to the next.
-
-    By the largest eigenvalue of a held unit mass over one period, which the inertia makes of every joint:
-    ``z' = z - integral dt q``, ``v' = v + dt (z' - stiffness q - damping v)``, ``q' = q + dt v'``.
 
     Raises:
         ConfigError: It grows.
     """
-    z = np.array((-gains.hold_integral * dt_s, 0.0, 1.0))  # in q, v, z
-    v = np.array((0.0, 1.0, 0.0)) + dt_s * (z - (gains.hold_stiffness, gains.hold_damping, 0.0))
-    q = np.array((1.0, 0.0, 0.0)) + dt_s * v
-    if np.abs(np.linalg.eigvals(np.array((q, v, z)))).max() > 1.0 + _GROWTH:
+    if _growth(gains, dt_s, late=late) > 1.0 + _GROWTH:
+        longest_s = _longest_period(HoldGains(), late=late)
         raise ConfigError(
             f"held with hold_damping = {gains.hold_damping:g}, hold_stiffness = {gains.hold_stiffness:g} and "
             f"hold_integral = {gains.hold_integral:g}, an arm never comes to rest at a period of {dt_s:g} s. "
-            "Give a shorter --control-dt-s, or gains that fit it: the default's do up to 0.05 s."
+            f"Give a shorter --control-dt-s, or gains that fit it: the default's do up to {longest_s:.3f} s."
         )
+
+
+def _growth(gains: HoldGains, dt_s: float, *, late: bool) -> float:
+    """Largest eigenvalue of a held unit mass over one period, which the inertia makes of every joint.
+
+    Between two torques its motion is exact (a double integrator with its input held, e.g. Franklin, Powell,
+    Workman, "Digital Control of Dynamic Systems", section 4.3): ``q' = q + dt v + dt^2 u / 2``,
+    ``v' = v + dt u``. The torque is that of the hold, ``z' = z - integral dt q`` and
+    ``u = z' - stiffness q - damping v``, of this reading or, if it comes late, of the one before.
+    """
+    q, v, z, before = np.eye(4)
+    z = z - gains.hold_integral * dt_s * q
+    wanted = z - gains.hold_stiffness * q - gains.hold_damping * v
+    u = before if late else wanted
+    step = np.array((q + dt_s * v + 0.5 * dt_s**2 * u, v + dt_s * u, z, wanted))
+    return float(np.abs(np.linalg.eigvals(step)).max())
+
+
+def _longest_period(gains: HoldGains, *, late: bool) -> float:
+    """Longest period at which these gains bring an arm to rest, in whole milliseconds [s]."""
+    periods_s = itertools.takewhile(
+        lambda dt_s: _growth(gains, dt_s, late=late) <= 1.0 + _GROWTH, (1e-3 * n for n in range(1, 1000))
+    )
+    return max(periods_s, default=0.0)

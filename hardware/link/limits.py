@@ -17,6 +17,12 @@ _REAL_SPEED_RAD_S, _REAL_TORQUE_SHARE = 1.0, 0.5
 """Of an arm that can hurt, unless somebody says otherwise; half the torque carries any shipped arm."""
 _REAL_RATE_NM_S = 1000.0
 """Fastest change of torque that an arm which can hurt may be given [N m/s], as in libfranka."""
+_REAL_MOST_SPEED_RAD_S = 3.0
+"""Highest speed at which such an arm may be told to stop [rad/s]: three times the default, and a little above
+the 2.62 rad/s of the FR3's large joints (Franka, "Robot and interface specifications"). What a reading may
+leap by grows with it."""
+_REAL_LEAST_MARGIN_RAD, _REAL_LEAST_MARGIN_RAD_S = 0.05, 0.1
+"""Narrowest margins in which such an arm may push back before its limits."""
 _LEAP_RAD = 0.05
 """Beyond what the speed limit allows in the time, a joint's reading has not moved but leapt [rad].
 
@@ -32,7 +38,8 @@ class LimitRules:
         torque_share: Part of the arm's torque limits that may be used; None: all of a simulated arm's, half
             of a real one's.
         torque_rate_nm_s: Fastest change of each torque [N m/s]. 1000, as in libfranka; a real arm is given
-            no more.
+            no more. At a long period that is more than 1 N m per tick: a hold whose torque came by 1 N m
+            per tick at 100 Hz would come too late, and drive a heavy arm.
         speed_rad_s: Joint speed at which the arm stops [rad/s]; None: 3, and 1 for a real arm.
         margin_rad: Distance from a joint's stop at which the arm begins to push back [rad], as in Polymetis.
         margin_rad_s: Distance from the joint speed limit at which it begins to brake [rad/s], likewise.
@@ -58,6 +65,25 @@ class LimitRules:
         lowest = self.speed(real=True)
         if self.margin_rad_s >= lowest:
             raise ConfigError(f"margin_rad_s = {self.margin_rad_s:g} must be below speed_rad_s = {lowest:g}.")
+
+    def require_protective(self) -> None:
+        """A real arm's limits can be made wider, and not be set away.
+
+        Raises:
+            ConfigError: They were.
+        """
+        bounds = (
+            ("torque_rate_nm_s", self.torque_rate_nm_s, "most", _REAL_RATE_NM_S, "N m/s"),
+            ("speed_rad_s", self.speed(real=True), "most", _REAL_MOST_SPEED_RAD_S, "rad/s"),
+            ("margin_rad", self.margin_rad, "least", _REAL_LEAST_MARGIN_RAD, "rad"),
+            ("margin_rad_s", self.margin_rad_s, "least", _REAL_LEAST_MARGIN_RAD_S, "rad/s"),
+        )
+        for key, value, at, bound, unit in bounds:
+            if value > bound if at == "most" else value < bound:
+                raise ConfigError(
+                    f"{key} of a real arm must be at {at} {bound:g} {unit}, not {value:g}. Give a "
+                    f"{'smaller' if at == 'most' else 'larger'} --{key.replace('_', '-')}."
+                )
 
     def share(self, *, real: bool) -> float:
         """Part of the torque limits that is allowed."""
@@ -92,7 +118,7 @@ class Limits:
         torque: Largest torques that are let through, both ways [N m], shape (n_joints,).
 
     Raises:
-        ConfigError: The torque of an arm that can hurt may change faster than 1000 N m/s.
+        ConfigError: The limits of an arm that can hurt are too wide to protect it.
     """
 
     def __init__(
@@ -105,11 +131,8 @@ class Limits:
         real: bool = False,
         drive_limits: FloatArray | None = None,
     ) -> None:
-        if real and rules.torque_rate_nm_s > _REAL_RATE_NM_S:
-            raise ConfigError(
-                f"torque_rate_nm_s of a real arm must be at most {_REAL_RATE_NM_S:g}, "
-                f"not {rules.torque_rate_nm_s:g}."
-            )
+        if real:
+            rules.require_protective()
         self._rules = rules
         self._dt_s = dt_s
         self._rate_nm = rules.torque_rate_nm_s * dt_s

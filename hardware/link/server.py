@@ -6,11 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 
 from spikearm.hardware.link.arm_clock import cycles_passed
+from spikearm.hardware.link.attempts import Attempts
 from spikearm.hardware.link.channel import Channel, Peer
 from spikearm.hardware.link.elapsed import elapsed_ns
 from spikearm.hardware.link.largest import LargestTorque
@@ -18,7 +18,6 @@ from spikearm.hardware.link.served_plant import (
     KeepsTime,
     LetsGo,
     MeasuresTorque,
-    Recovers,
     ServedPlant,
     all_finite,
 )
@@ -26,7 +25,6 @@ from spikearm.hardware.link.session import RobotSession
 from spikearm.hardware.link.wire import Cause, Codec, CommandFrame, Flag, Refused, StateFrame, Stop, Trait
 from spikearm.records import FloatArray, JointState
 
-_T = TypeVar("_T")
 _PACKETS_PER_TICK = 64
 """Packets looked at in one tick: a flood costs its own packets, not the tick."""
 _HELLOS_PER_TICK = 4
@@ -65,7 +63,6 @@ class RobotServer:
         largest: Largest torque that each joint was given, and its largest change.
         energised: Whether the arm was given torque, and has not been let go since.
         blind: Whether the arm could not be read when it was last looked at.
-        fault: What the plant said when it last failed.
     """
 
     def __init__(
@@ -82,9 +79,7 @@ class RobotServer:
     ) -> None:
         self._plant = plant
         self._session = session
-        self._channel = channel
-        self._codec = codec
-        self._traits = traits
+        self._channel, self._codec, self._traits = channel, codec, traits
         self._now_ns = now_ns
         self._sleep = sleep
         self._period_ns = round(1e9 * plant.dt_s)
@@ -94,31 +89,35 @@ class RobotServer:
         # Asked once: a structural check takes longer than all the rest of a state.
         self._sensing = plant if isinstance(plant, MeasuresTorque) else None
         self._measured = None if self._sensing is None else self._sensing.torque_measured
-        self._recovering = plant if isinstance(plant, Recovers) else None
         self._letting_go = plant if isinstance(plant, LetsGo) else None
         self._has_let_go = self.energised = False
         self.paced = isinstance(plant, KeepsTime) and plant.paces
         self._echo_ns = self._arrived_ns = 0
-        self._fault_now, self.blind = Stop(0), False
+        self._tried, self.blind = Attempts(plant), False
+        self._unasked: Callable[[JointState, FloatArray], None] | None = None
         self.refused: Counter[Cause] = Counter()
-        self.n_accepted = 0
-        self.n_overruns = 0
-        self.fault = ""
+        self.n_accepted = self.n_overruns = 0
+
+    @property
+    def fault(self) -> str:
+        """What the plant said when it last failed."""
+        return self._tried.said
 
     def begin(self, require: Callable[[JointState, FloatArray], None]) -> None:
         """Serve anew; hold a real arm from where it stands now: it may have sunk since it was opened.
 
-        One that cannot be read gets no torque until it is recovered.
+        One that cannot be read gets no torque until it is recovered; that is asked of it then.
 
         Args:
             require: Raises if the arm is not to be held from this reading, with this torque [N m].
         """
         self._session.start_over()
-        self._fault_now = Stop(0)
+        self._tried.now = Stop(0)
         if not self._traits & Trait.REAL:
             return
-        found = self._attempt(self._plant.read)
+        found = self._tried.make(self._plant.read)
         self.blind = found is None
+        self._unasked = require if found is None else None
         if found is None:
             self._session.protect(Stop.PLANT | Stop.TORQUE_OFF)
             return
@@ -180,7 +179,7 @@ class RobotServer:
         began_ns = self._now_ns()
         if (n_passed := self._look()) > 1:
             self._overrun(n_passed - 1)
-        if self._fault_now & Stop.PLANT or not n_passed:
+        if self._tried.now & Stop.PLANT or n_passed < 1:
             # An arm that has failed, or whose clock stands still, may keep no time.
             self.collect_until(began_ns + self._period_ns)
         self.collect_until(self._now_ns())
@@ -257,10 +256,18 @@ class RobotServer:
         self._echo_ns, self._arrived_ns = command.client_ns, self._now_ns()
         if flags & Flag.RESET and self._traits & Trait.RESETTABLE:
             self._reset(command)
-        stopped = self._session.stop & self._fault_now & Stop.PLANT  # and its client knows it
-        if flags & Flag.RECOVER and stopped and self._recovering is not None:
-            self._attempt(self._recovering.recover)
+        if flags & Flag.RECOVER:
+            self._recover()
         return False
+
+    def _recover(self) -> None:
+        """Of the plant, once its client knows that it failed; ask what could not be asked when it began."""
+        if self._session.stop & Stop.PLANT:
+            self._tried.recover()
+        if (require := self._unasked) is not None and not self.blind and not self._tried.now:
+            given = np.zeros_like(self._applied) if self._measured is None else self._measured
+            self._tried.make(lambda: require(self.reading, given))
+            self._unasked = require if self._tried.now else None
 
     def _welcome(self, hello: CommandFrame, peer: Peer) -> None:
         """Tell a newcomer the session's number, unless somebody else is in it; nothing changes by it."""
@@ -281,11 +288,20 @@ class RobotServer:
         self._read_at, self._read_ns = self._session.tick_number, self._now_ns()
         self._applied = np.zeros_like(self._applied)
         self.largest.begin_anew()
-        self._fault_now, self.blind = Stop(0), False
+        self._tried.now, self.blind = Stop(0), False
         self._session.place(self.reading)
 
     def _wanted(self) -> FloatArray:
-        return self._session.tick(self.reading, fault=self._fault_now, blind=self.blind)
+        return self._session.tick(self.reading, fault=self._tried.now, n_blind=self._n_blind())
+
+    def _n_blind(self) -> int:
+        """Periods since the last reading, by this machine's clock, too: a look that fails may take long."""
+        if not self.blind:
+            return 0
+        n_ticks = self._session.tick_number - self._read_at
+        if not self._traits & Trait.LOCK_STEP:  # in which a client may think as long as it likes
+            n_ticks = max(n_ticks, (self._now_ns() - self._read_ns) // self._period_ns)
+        return max(1, n_ticks)
 
     def _move(self, torque: FloatArray) -> None:
         self._apply(torque)
@@ -293,7 +309,7 @@ class RobotServer:
 
     def _apply(self, torque: FloatArray) -> None:
         """Apply a torque, or let go; a failing plant stops the arm, not the server."""
-        self._fault_now = Stop(0)
+        self._tried.now = Stop(0)
         if self._session.stop & Stop.TORQUE_OFF:
             if self._letting_go is not None:
                 self._let_go(self._letting_go)
@@ -302,7 +318,7 @@ class RobotServer:
                 self._report(np.zeros_like(torque))
                 return  # a write, of no torque as well, would switch its drives on
         self._has_let_go, self.energised = False, True  # also by a failing write: how far did it come?
-        applied = self._attempt(lambda: self._plant.write(torque))
+        applied = self._tried.make(lambda: self._plant.write(torque))
         if applied is None:
             self._report(self._applied)
         elif np.isfinite(applied).all():
@@ -310,14 +326,13 @@ class RobotServer:
             self._applied = applied
             self._session.report(applied)
         else:
-            self._fault_now |= Stop.PLANT
-            self.fault = f"the arm says that it applied {applied}"
+            self._tried.note(Stop.PLANT, f"the arm says that it applied {applied}")
 
     def _let_go(self, plant: LetsGo) -> None:
         """Once, and again until it has worked; nothing is written while the torque is to be off."""
         if not self._has_let_go:
-            self._attempt(plant.let_go)
-            self._has_let_go = not self._fault_now
+            self._tried.make(plant.let_go)
+            self._has_let_go = not self._tried.now
             self.energised &= not self._has_let_go
         self.largest.begin_anew()
         self._report(np.zeros_like(self._applied))
@@ -331,16 +346,16 @@ class RobotServer:
         """Read, from an arm that takes no torque as well; a failing sensor stops the arm likewise.
 
         Returns:
-            Periods since the reading before, by the arm's own clock if it has one; 0 without a reading.
+            Periods since the reading before that were no tick, and this one; 0 without a reading.
         """
         self.blind = True
-        reading = self._attempt(self._plant.read)
+        reading = self._tried.make(self._plant.read, may_miss=True)
         if reading is None:
             return 0
         measured = None if self._sensing is None else self._sensing.torque_measured
         if not all_finite(reading, measured):
-            self._fault_now |= Stop.SENSOR
-            self.fault = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
+            said = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
+            self._tried.note(Stop.SENSOR, said)
             return 0
         tick, now_ns, before = self._session.tick_number, self._now_ns(), self.reading
         n_passed = n_counted = tick - self._read_at
@@ -349,20 +364,10 @@ class RobotServer:
                 reading.t_s - before.t_s, here_ns=now_ns - self._read_ns, dt_s=self._plant.dt_s
             )
         if self._session.leapt(reading.q, before.q, max(n_counted, n_passed)):
-            self._fault_now |= Stop.SENSOR
-            self.fault = f"the joints leapt from {before.q} to {reading.q} rad"
+            self._tried.note(Stop.SENSOR, f"the joints leapt from {before.q} to {reading.q} rad")
         self.reading, self._read_at, self._read_ns = reading, tick, now_ns
         self._measured, self.blind = measured, False
-        return n_passed
-
-    def _attempt(self, action: Callable[[], _T]) -> _T | None:
-        """What an action of the plant gives; None, and a fault to report, if it raises."""
-        try:
-            return action()
-        except Exception as error:  # noqa: BLE001 - whatever a plant raises, the client must be told
-            self.fault = f"{type(error).__name__}: {error}"
-            self._fault_now |= Stop.PLANT
-            return None
+        return n_passed - max(0, n_counted - 1)
 
     def _send(self, peer: Peer) -> None:
         frame = self._frame(session=self._session.number, echo_ns=self._echo_ns, arrived_ns=self._arrived_ns)

@@ -209,14 +209,14 @@ class RobotSession:
         reading: JointState,
         *,
         fault: Stop = Stop(0),  # noqa: B008 - an enum
-        blind: bool = False,
+        n_blind: int = 0,
     ) -> FloatArray:
         """One tick of the robot.
 
         Args:
             reading: What the arm says now, or said last.
             fault: Something else that must stop the arm.
-            blind: Whether the arm says nothing now.
+            n_blind: Periods for which the arm has said nothing; 0 if it says something now.
 
         Returns:
             Torque to apply until the next tick [N m], shape (n_joints,).
@@ -224,15 +224,15 @@ class RobotSession:
         self.tick_number += 1
         fresh, self._fresh = self._fresh, False
         self._watch(fresh)
-        self._n_blind = self._n_blind + 1 if blind else 0
+        self._n_blind = n_blind
         if self._n_blind > self._blind:
             fault |= Stop.TORQUE_OFF
-        if fault & Stop.SENSOR and not blind:
+        if fault & Stop.SENSOR and not n_blind:
             self._hold.release()  # from where the arm is said to be now, without a pull towards before
         fault |= self._beyond(reading)
         if fault:
             self.protect(fault)
-        elif fresh:
+        elif fresh and not n_blind:
             self._recover(reading)
         if self.stop != self._shown:
             self._shown, self._shown_at = self.stop, self.tick_number

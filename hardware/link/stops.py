@@ -16,6 +16,8 @@ _REASONS = {
     Stop.ENDED: "the robot's own program was told to end",
     Stop.TORQUE_OFF: "it could not hold its arm, whose torque is off",
 }
+_LATE = Stop.MISSED_IN_A_ROW | Stop.MISSED_TOO_OFTEN | Stop.STALLED
+"""Reasons of a machine, not of an arm."""
 
 
 def describe(stop: Stop) -> str:
@@ -32,4 +34,9 @@ def what_next(stop: Stop) -> str:
         )
     if stop & Stop.TORQUE_OFF:
         return "Look at the arm, find the cause, then recover it (--recover)."
-    return "It holds its arm and takes no torque; find the cause, then recover it (--recover)."
+    if stop & ~_LATE:
+        return "It holds its arm and takes no torque; find the cause, then recover it (--recover)."
+    return (
+        "It holds its arm and takes no torque; `spikearm doctor --link` says whether this machine keeps time. "
+        "Then recover it (--recover)."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 from spikearm.envs.arms import load_arm
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.perturbation import Perturbation
-from spikearm.errors import ConfigError, LinkError
+from spikearm.errors import ConfigError, DriveError, LinkError
 from spikearm.hardware.link.limits import LimitRules
 from spikearm.hardware.link.session import SessionRules
 from spikearm.hardware.link.stops import what_next
@@ -301,6 +302,46 @@ def test_arm_is_closed_before_anything_slower_ends(spikearm, short_path, monkeyp
     assert happened[:2] == ["closed", "collections"]
 
 
+def test_arm_that_could_not_be_let_go_is_not_said_to_be(spikearm, short_path, monkeypatch):
+    """With a robot that does not end its torque: an exit code of its own, and no word of rest."""
+
+    def made(config):
+        robot = make_robot(config)
+        calls = []
+
+        def close():
+            calls.append(1)
+            if len(calls) == 1:
+                raise DriveError("servo 2 could not be switched off, and may give torque. Cut its power.")
+
+        robot.plant.close = close
+        os.kill(os.getpid(), signal.SIGINT)
+        return robot
+
+    monkeypatch.setattr(robot_serve, "make_robot", made)
+    monkeypatch.setattr(robot_serve, "prioritised", lambda priority: nullcontext([]))
+    ended = spikearm("robot", "serve", "--arm", "planar2", "--listen", f"unix:{short_path}/a.sock", "--json")
+    assert ended.code == 1
+    assert "DriveError: servo 2 could not be switched off" in ended.complaint
+    assert "the arm was NOT let go, and may be under torque: look at it." in ended.complaint
+    assert "at rest" not in ended.complaint
+    assert ended.document["not_closed"].startswith("servo 2")
+
+
+def test_arm_that_is_refused_and_not_let_go_is_told_with_both_reasons(short_path):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = MisHomed(make_arm(config, arm), 0, 99.0)
+
+    def close():
+        raise DriveError("servo 2 could not be switched off")
+
+    plant.close = close
+    with pytest.raises(ConfigError, match="outside its range") as caught:
+        robot_around(plant, arm, config, Trait.REAL)
+    assert caught.value.__notes__ == ["And servo 2 could not be switched off"]
+
+
 def test_wire_is_closed_though_its_arm_is_not(short_path):
     robot = make_robot(settings(short_path, arm="planar2"))
     robot.plant.close = lambda: 1 / 0
@@ -568,21 +609,58 @@ def test_last_words_say_of_the_arm_what_is_known(short_path, what, torque_off, l
     arm = load_arm("planar2")
     plant = (LettingGo if lets_go else Watched)(make_arm(config, arm))
     with robot_around(plant, arm, config, Trait.REAL) as robot:
-        left = iter(30 * (True,))
+        left = iter(range(30, 0, -1))
 
         def wanted():
-            if robot.session.tick_number == 10:
+            n_left = next(left, 0)
+            if n_left == 20:
                 seen(plant, what)
                 if torque_off:
                     robot.session.protect(Stop.TORQUE_OFF)
-            return next(left, False)
+            return n_left > 0
 
         robot.serve(wanted, on_stop=id)
         document = robot.document()
-        words = robot_serve._last_words(robot, document)
+        words = robot_serve._last_words(robot, document, not_closed="")
     assert words.startswith(f"served {robot.session.tick_number} ticks, 0 commands")
     assert said in words
     assert (document["speed_rad_s"] is None) is (what == "blind")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"q": np.array((99.0, 0.0))}, "outside its range"),
+        ({"q": np.array((-0.6, 0.0))}, "since it was opened, joint 1 went from"),
+        ({}, ""),
+    ],
+)
+def test_arm_that_could_not_be_read_at_first_is_asked_when_it_is_recovered(short_path, change, said):
+    config = settings(short_path, arm="planar2")
+    arm = load_arm("planar2")
+    plant = Watched(make_arm(config, arm))
+    read = plant.read
+    with robot_around(plant, arm, config, Trait.REAL) as robot:
+        session, server = robot.session, robot.server
+        server._send = id
+        n_ticks = itertools.count()
+
+        def wanted():
+            n = next(n_ticks)
+            if n == 3:
+                plant.read = lambda: dataclasses.replace(read(), **change)
+            if n in (10, 20):
+                flags = (Flag.RECOVER if n == 20 else Flag(0)) | Flag.HOLD | Flag.ACKNOWLEDGED
+                answers, sequence = session.tick_number, session.last_sequence + 1
+                recovery = CommandFrame(session.number, sequence, answers, 0, -1, flags, 0, np.zeros(2))
+                server._take(server._codec.pack_command(recovery), "me", may_answer=False)
+            return n < 30
+
+        plant.read = lambda: 1 / 0
+        robot.serve(wanted, on_stop=id)
+        assert said in server.fault
+        assert bool(session.stop & Stop.TORQUE_OFF) is bool(said)
+        assert bool(plant.written) is not bool(said)
 
 
 def test_last_words_of_an_arm_that_could_never_be_read_do_not_say_that_it_rests(short_path):
@@ -593,7 +671,7 @@ def test_last_words_of_an_arm_that_could_never_be_read_do_not_say_that_it_rests(
         seen(plant, "blind")
         stops = []
         robot.serve(once(), on_stop=lambda why: stops.append(robot_serve._explained(why, robot)))
-        words = robot_serve._last_words(robot, robot.document())
+        words = robot_serve._last_words(robot, robot.document(), not_closed="")
     assert "(RuntimeError: no answer on the bus). Look at the arm; then `spikearm hardware run" in stops[0]
     assert "nobody knows whether it is at rest: it could not be read. Look at it." in words
     assert plant.written == []
@@ -609,7 +687,7 @@ def test_last_words_of_an_arm_that_could_never_be_read_do_not_say_that_it_rests(
 def test_last_words_of_an_arm_without_torque_say_so(short_path, lock_step, said):
     with make_robot(settings(short_path, arm="planar2", lock_step=lock_step)) as robot:
         robot.serve(lambda: False, on_stop=id)
-        assert robot_serve._last_words(robot, robot.document()).endswith(said)
+        assert robot_serve._last_words(robot, robot.document(), not_closed="").endswith(said)
 
 
 def test_stop_of_an_arm_that_is_braked_is_told_too(short_path):
@@ -672,6 +750,11 @@ def test_robot_that_is_served_again_can_be_commanded_again(served, short_path, t
         (Stop.ENDED, "nothing is left to recover. Serve it again (`spikearm robot serve`), then start anew."),
         (Stop.TORQUE_OFF | Stop.SPEED_LIMIT, "Look at the arm, find the cause, then recover it (--recover)."),
         (Stop.CLIENT, "It holds its arm and takes no torque; find the cause, then recover it (--recover)."),
+        (
+            Stop.MISSED_IN_A_ROW | Stop.STALLED,
+            "`spikearm doctor --link` says whether this machine keeps time. Then recover it (--recover).",
+        ),
+        (Stop.MISSED_TOO_OFTEN | Stop.SENSOR, "find the cause, then recover it (--recover)."),
     ],
 )
 def test_what_is_next_after_a_stop_is_true_of_it(stop, said):

@@ -16,6 +16,7 @@ from dynamixel_bus import Bus  # noqa: E402 - needs the path above
 from spikearm.envs.arms import load_arm  # noqa: E402
 from spikearm.envs.dynamics import MujocoDynamics  # noqa: E402
 from spikearm.errors import AddressError, ConfigError  # noqa: E402
+from spikearm.hardware.adapters import dynamixel_port  # noqa: E402
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig  # noqa: E402
 from spikearm.hardware.link.faults import FaultPlan  # noqa: E402
 from spikearm.hardware.link.limits import LimitRules  # noqa: E402
@@ -29,6 +30,7 @@ from spikearm.launch.robot_config import RobotConfig  # noqa: E402
 @pytest.fixture
 def bus(monkeypatch):
     monkeypatch.setattr(sdk.port_handler, "LATENCY_TIMER", 150)
+    monkeypatch.setattr(dynamixel_port, "_ANSWER_SHARE", 30.0)
     bus = Bus(dt_s=0.01)
     yield bus
     bus.close()
@@ -81,7 +83,7 @@ def test_first_hold_of_a_real_arm_begins_without_torque_and_within_reduced_limit
     with make_robot(settings(bus, short_path)) as robot:
         robot.server.tick()
         torque = robot.session.applied
-        assert np.abs(torque).max() == pytest.approx(10.0)
+        assert np.abs(torque).max() == pytest.approx(10.0)  # 1000 N m/s at 100 Hz
         full = MujocoDynamics(load_arm("planar2")).torque_limits
         clamped = robot.session._limits.clip(np.full(2, 1e6))
     np.testing.assert_allclose(clamped, np.minimum(0.5 * full, 30.0 * 1.78))

@@ -19,6 +19,9 @@ def bus(monkeypatch):
     from dynamixel_bus import Bus
 
     monkeypatch.setattr(sdk.port_handler, "LATENCY_TIMER", 150)
+    from spikearm.hardware.adapters import dynamixel_port
+
+    monkeypatch.setattr(dynamixel_port, "_ANSWER_SHARE", 30.0)
     bus = Bus(dt_s=0.01)
     yield bus
     bus.close()

@@ -169,6 +169,19 @@ def test_arm_that_takes_no_last_torque_is_stopped(arm, plant, monkeypatch):
     assert arm.control is None
 
 
+def test_control_that_does_not_end_is_said_by_closing(arm, plant, monkeypatch):
+    control(plant, arm.gravity(HOME), 10)
+
+    def refused(*arguments):
+        raise franka_library.NetworkException("libfranka: Timeout")
+
+    monkeypatch.setattr(franka_library.ActiveControl, "writeOnce", refused)
+    monkeypatch.setattr(franka_library.Robot, "stop", refused)
+    with pytest.raises(DriveError, match=r"did not end its torque control: libfranka: Timeout.*user stop"):
+        plant.close()
+    plant.close()
+
+
 def test_bad_torque_is_not_sent(arm, plant):
     with pytest.raises(NotFiniteError, match="Nothing was sent"):
         plant.write(np.full(7, np.nan))

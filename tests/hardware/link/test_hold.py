@@ -14,6 +14,7 @@ from spikearm.errors import ConfigError
 from spikearm.hardware.link import hold as hold_module
 from spikearm.hardware.link.hold import Hold, HoldGains
 from spikearm.hardware.link.limits import LimitRules, Limits
+from spikearm.records import JointState
 
 FREE = np.tile((-np.inf, np.inf), (2, 1))
 
@@ -116,42 +117,76 @@ def test_hold_of_an_arm_that_is_pushed_stays_bounded():
     np.testing.assert_allclose(pushed[-1], (14.0, -14.0))
 
 
+DAMPER = {"hold_stiffness": 0.0, "hold_integral": 0.0}
 SHAKEN = [
-    (HoldGains(), 0.06),
-    (HoldGains(hold_damping=300.0), 0.01),
-    (HoldGains(hold_damping=2010.0, hold_stiffness=0.0, hold_integral=0.0), 0.001),
+    (HoldGains(), 0.07, False),
+    (HoldGains(), 0.03, True),
+    (HoldGains(), 0.05, True),
+    (HoldGains(hold_damping=300.0), 0.01, False),
+    (HoldGains(hold_damping=300.0), 0.005, True),
+    (HoldGains(hold_damping=2010.0, **DAMPER), 0.001, False),
+    (HoldGains(hold_damping=1010.0, **DAMPER), 0.001, True),
 ]
 QUIET = [
-    (HoldGains(), 0.05),
-    (HoldGains(hold_damping=300.0), 0.005),
-    (HoldGains(hold_damping=1990.0, hold_stiffness=0.0, hold_integral=0.0), 0.001),
-    (HoldGains(hold_damping=0.0, hold_stiffness=0.0, hold_integral=0.0), 0.1),
+    (HoldGains(), 0.06, False),
+    (HoldGains(), 0.025, True),
+    (HoldGains(hold_damping=300.0), 0.005, False),
+    (HoldGains(hold_damping=1990.0, **DAMPER), 0.001, False),
+    (HoldGains(hold_damping=990.0, **DAMPER), 0.001, True),
+    (HoldGains(hold_damping=0.0, **DAMPER), 0.1, False),
 ]
 
 
-@pytest.mark.parametrize(("gains", "dt_s"), [*SHAKEN, (HoldGains(hold_damping=0.0), 0.001)])
-def test_gains_by_which_an_arm_does_not_come_to_rest_are_refused(gains, dt_s):
+@pytest.mark.parametrize(
+    ("gains", "dt_s", "late"), [*SHAKEN, (HoldGains(hold_damping=0.0, hold_stiffness=100.0), 0.001, False)]
+)
+def test_gains_by_which_an_arm_does_not_come_to_rest_are_refused(gains, dt_s, late):
     """The arm would be driven by its own hold, as soon as it is served."""
     said = (
         rf"hold_damping = {gains.hold_damping:g}, .* an arm never comes to rest at a period of {dt_s:g} s\. "
-        r"Give a shorter --control-dt-s, or gains that fit it"
+        rf"Give a shorter --control-dt-s, or gains that fit it: .* up to {0.026 if late else 0.066} s"
     )
     with pytest.raises(ConfigError, match=said):
-        Hold(MassDynamics(), gains, FREE, dt_s=dt_s)
+        Hold(MassDynamics(), gains, FREE, dt_s=dt_s, real=late)
 
 
-@pytest.mark.parametrize(("gains", "dt_s"), SHAKEN + QUIET)
-def test_gains_that_are_refused_are_those_that_shake_an_arm(gains, dt_s, monkeypatch):
+@pytest.mark.parametrize(("gains", "dt_s", "late"), SHAKEN + QUIET)
+def test_gains_that_are_refused_are_those_that_shake_an_arm(gains, dt_s, late, monkeypatch):
     """Against the hold itself: a slight push dies out, or grows until a bound stops it."""
-    monkeypatch.setattr(hold_module, "_require_quiet", lambda *_: None)
-    plant = Masses()
-    plant.dt_s, plant.dq = dt_s, np.array((1e-4, -1e-4))
-    hold = Hold(MassDynamics(), gains, FREE, dt_s=dt_s)
-    speeds = []
+    monkeypatch.setattr(hold_module, "_require_quiet", lambda *_, **__: None)
+    hold = Hold(MassDynamics(), gains, FREE, dt_s=dt_s, real=late)
+    q, dq, before, speeds = np.zeros(2), np.array((1e-4, -1e-4)), np.zeros(2), []
     for _ in range(10_000):
+        wanted = hold.torque(JointState(q, dq, 0.0))
+        applied, before = (before, wanted) if late else (wanted, wanted)
+        q, dq = q + dt_s * dq + 0.5 * dt_s**2 * applied, dq + dt_s * applied
+        speeds.append(np.abs(dq).max())
+    assert bool(max(speeds[-1000:]) > 1.1e-4) is ((gains, dt_s, late) in SHAKEN)
+
+
+def test_longest_period_that_is_recommended_is_the_longest():
+    for late in (False, True):
+        longest_s = hold_module._longest_period(HoldGains(), late=late)
+        Hold(MassDynamics(), HoldGains(), FREE, dt_s=longest_s, real=late)
+        with pytest.raises(ConfigError):
+            Hold(MassDynamics(), HoldGains(), FREE, dt_s=longest_s + 1e-3, real=late)
+
+
+def test_simulated_arm_comes_to_rest_at_a_period_that_is_allowed():
+    arm = ARMS["planar2"]
+    plant = MujocoPlant(arm, control_dt_s=0.06, physics_dt_s=0.001)
+    dynamics = MujocoDynamics(arm)
+    hold = Hold(dynamics, HoldGains(), dynamics.joint_ranges, dt_s=0.06)
+    plant._data.qvel[:] = 0.2
+    for _ in range(200):
         plant.write(hold.torque(plant.read()))
-        speeds.append(np.abs(plant.dq).max())
-    assert bool(max(speeds[-1000:]) > 1.1e-4) is ((gains, dt_s) in SHAKEN)
+    assert np.abs(plant.read().dq).max() < 1e-6
+
+
+def test_real_arm_is_damped_whatever_its_settings_say():
+    with pytest.raises(ConfigError, match=r"of a real arm, hold_damping is at least 5 1/s, not 0: "):
+        Hold(MassDynamics(), HoldGains(0.0, 0.0, 0.0), FREE, dt_s=1e-3, real=True)
+    Hold(MassDynamics(), HoldGains(0.0, 0.0, 0.0), FREE, dt_s=1e-3)
 
 
 @pytest.mark.parametrize("key", ["hold_damping", "hold_stiffness", "hold_integral"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -134,5 +135,32 @@ def test_rules_out_of_range_are_refused(change, said):
 def test_torque_of_a_real_arm_changes_by_1000_nm_s_at_most():
     rules = LimitRules(torque_rate_nm_s=1001.0)
     Limits(rules, TORQUE, RANGE, dt_s=5e-3)
-    with pytest.raises(ConfigError, match="torque_rate_nm_s of a real arm must be at most 1000, not 1001"):
+    with pytest.raises(
+        ConfigError, match="torque_rate_nm_s of a real arm must be at most 1000 N m/s, not 1001"
+    ):
         Limits(rules, TORQUE, RANGE, dt_s=5e-3, real=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"speed_rad_s": 1e6}, "speed_rad_s of a real arm must be at most 3 rad/s, not 1e+06"),
+        (
+            {"margin_rad": 0.0},
+            "margin_rad of a real arm must be at least 0.05 rad, not 0. Give a larger --margin-rad.",
+        ),
+        ({"margin_rad_s": 0.0}, "margin_rad_s of a real arm must be at least 0.1 rad/s, not 0"),
+    ],
+)
+def test_limits_of_a_real_arm_cannot_be_set_away(change, said):
+    Limits(LimitRules(**change), TORQUE, RANGE, dt_s=1e-3)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        Limits(LimitRules(**change), TORQUE, RANGE, dt_s=1e-3, real=True)
+
+
+def test_a_turn_within_a_tick_is_a_leap_of_every_real_arm():
+    widest = LimitRules(speed_rad_s=3.0, margin_rad=0.05, margin_rad_s=0.1)
+    limits = Limits(widest, TORQUE, RANGE, dt_s=1e-2, real=True)
+    turned = np.zeros(len(TORQUE))
+    turned[0] = 0.1
+    assert limits.leapt(turned, np.zeros(len(TORQUE)), 1)

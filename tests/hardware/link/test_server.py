@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rig import KEY, PERIOD_NS, MassDynamics, Masses
 
+from spikearm.errors import NoReadingError
 from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.elapsed import elapsed_ns
 from spikearm.hardware.link.key import TAG_BYTES, tag_of
@@ -690,3 +691,118 @@ def test_arm_that_nobody_commands_is_held(rig):
     robot = rig(plant=Masses(weight=4.0))
     robot.periods(3000)
     np.testing.assert_allclose(robot.plant.q, 0.0, atol=2e-3)
+
+
+class TrippedAndOff(Tripped):
+    """Fails to be read until it is recovered; has a switch."""
+
+    def let_go(self):
+        pass
+
+    def read(self):
+        if self.error is not None:
+            raise self.error
+        return super().read()
+
+
+def test_drive_that_failed_is_recovered_also_after_it_was_let_go(rig):
+    """By then, nothing fails any more: nothing is written, and it can be read again."""
+    robot = rig(plant=TrippedAndOff())
+    client = robot.connect()
+    robot.plant.error = RuntimeError("overload")
+    robot.periods(20)
+    assert robot.session.stop == Stop.PLANT | Stop.TORQUE_OFF
+    robot.plant.error = None
+    robot.periods(20)
+    client.next_state()
+    client.recover()
+    assert robot.plant.n_recovered == 1
+    robot.periods(20)
+    assert robot.session.stop == Stop(0)
+    robot.session.protect(Stop.CLIENT)
+    client.next_state()
+    client.recover()
+    assert robot.plant.n_recovered == 1  # that was no failure of its
+
+
+def test_drive_that_is_not_recovered_is_asked_again(rig):
+    robot = rig(plant=TrippedAndOff())
+    client = robot.connect()
+    robot.plant.error = RuntimeError("overload")
+    robot.periods(20)
+    robot.plant.error, recover = None, robot.plant.recover
+    robot.plant.recover = lambda: 1 / 0
+    client.next_state()
+    robot.inwards.append((robot.codec.pack_command(robot.command(flags=Flag.RECOVER)), "client 0"))
+    robot.periods(2)
+    assert robot.session.stop & Stop.PLANT
+    assert "ZeroDivisionError" in robot.server.fault
+    robot.plant.recover = recover
+    client.next_state()
+    client.recover()
+    assert robot.plant.n_recovered == 1
+
+
+class Missing(Masses):
+    """A reading of which is lost now and then."""
+
+    lost = False
+
+    def read(self):
+        if self.lost:
+            raise NoReadingError("lost on the line")
+        return super().read()
+
+
+def test_reading_that_was_lost_is_bridged_and_stops_nothing(rig):
+    robot = rig(plant=Missing(weight=4.0), dynamics=MassDynamics(weight=4.0))
+    plant = robot.armed()
+    for k in range(40):
+        plant.next_state()
+        plant.write(np.full(2, 4.5))
+        robot.plant.lost = k == 20
+    assert robot.session.mode is Mode.COMMAND_ACTIVE
+    applied = np.array(robot.plant.applied)[:, 0]
+    assert (applied == 4.0).any()
+    assert not robot.server.blind
+
+
+def test_time_without_a_reading_is_counted_by_this_machines_clock(rig):
+    """Looks that take long are few: ten of them are no ten periods."""
+    robot = rig(plant=Missing())
+    robot.periods(10)
+    robot.plant.lost = True
+    read = robot.plant.read
+
+    def slow():
+        robot.now_ns += 6 * PERIOD_NS
+        return read()
+
+    robot.plant.read = slow
+    began_ns = robot.now_ns
+    while not robot.session.stop & Stop.TORQUE_OFF:
+        robot.server.tick()  # as an arm does whose own clock says nothing of it
+    assert robot.now_ns - began_ns <= 18 * PERIOD_NS
+
+
+def test_arm_that_is_not_seen_is_not_recovered(rig):
+    robot = rig(plant=Missing())
+    client = robot.connect()
+    robot.session.protect(Stop.CLIENT)
+    client.next_state()
+    robot.plant.lost = True
+    robot.periods(1)
+    robot.inwards.append((robot.codec.pack_command(robot.command(flags=Flag.RECOVER)), "client 0"))
+    robot.periods(1)
+    assert robot.session.stop == Stop.CLIENT
+
+
+def test_ticks_without_a_reading_are_not_counted_again_when_it_comes(rig):
+    robot = rig(plant=type("PacedMissing", (Missing,), {"paces": True})())
+    robot.periods(5)
+    ticks = robot.session.tick_number
+    robot.plant.lost = True
+    robot.periods(3)
+    robot.plant.lost = False
+    robot.periods(1)
+    assert (robot.session.tick_number - ticks, robot.server.n_overruns) == (4, 0)
