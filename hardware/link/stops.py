@@ -37,6 +37,6 @@ def what_next(stop: Stop) -> str:
     if stop & ~_LATE:
         return "It holds its arm and takes no torque; find the cause, then recover it (--recover)."
     return (
-        "It holds its arm and takes no torque; `spikearm doctor --link` says whether this machine keeps time. "
-        "Then recover it (--recover)."
+        "It holds its arm and takes no torque; `spikearm doctor --link` says whether this machine keeps "
+        "time. Then recover it (--recover)."
     )
