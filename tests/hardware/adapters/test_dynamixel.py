@@ -461,15 +461,20 @@ def test_settings_out_of_range_are_refused(change, said):
 def test_dead_line_ends_in_torque_off_within_its_time(bus, make, monkeypatch):
     """On a clock that the test moves: also while an answer is waited for that does not come."""
     monkeypatch.undo()  # as patient as with real servos
+    rigs = []
+
+    def milliseconds(port):
+        """Stands still while the servos answer: their thread may take its time."""
+        if not bus.mute:
+            return 0.0
+        rigs[0].now_ns += 100_000
+        return 1e-6 * rigs[0].now_ns
+
+    monkeypatch.setattr(sdk.PortHandler, "getCurrentTime", milliseconds)
     plant = make()
     dynamics = MujocoDynamics(ARMS["planar2"])
     rig = Rig(plant, dynamics, traits=Trait.REAL, q_range=dynamics.joint_ranges)
-
-    def milliseconds(port):
-        rig.now_ns += 100_000 if bus.mute else 0
-        return 1e-6 * rig.now_ns
-
-    monkeypatch.setattr(sdk.PortHandler, "getCurrentTime", milliseconds)
+    rigs.append(rig)
     server = rig.server
     server._period_ns = 5_000_000
     due_ns, stops, written = rig.now_ns, {}, []
