@@ -24,7 +24,7 @@ from spikearm.controller.ticklog import (
     read_ticks,
     recover,
 )
-from spikearm.errors import ConfigError, JournalError, RunFolderError
+from spikearm.errors import ConfigError, RunFolderError
 from spikearm.launch.compose import make_substrate
 from spikearm.launch.config import NETWORKED, RunConfig, load_config
 from spikearm.launch.run import ledger_document
@@ -54,8 +54,8 @@ def recover_run(folder: Path) -> Recovered:
     """Turn the journals of a killed run into tables and write summaries and ledgers that are missing.
 
     Raises:
-        RunFolderError: There is no such folder, or it is a comparison.
-        JournalError: It holds no ticks, its run is still going on, or a log is damaged at its beginning.
+        RunFolderError: There is no such folder, it holds no ticks, or it is a comparison.
+        JournalError: Its run is still going on, or a log is damaged at its beginning.
         OSError: Something cannot be written; the journal stays.
     """
     if not folder.is_dir():
@@ -68,7 +68,7 @@ def recover_run(folder: Path) -> Recovered:
     if not logs and rows:
         raise RunFolderError(f"{folder} is a comparison; recover its runs one by one: {_named(rows)}.")
     if not logs:
-        raise JournalError(f"{folder} holds no ticks: the run ended before its first tick.")
+        raise RunFolderError(f"{folder} holds no ticks: the run ended before its first tick.")
     recovered = [(part, recover(part)) for part in logs]
     summaries = [_mend_summary(part) for part in logs]
     if len(logs) == 2 and summaries[0] is not None and summaries[1] is not None:
@@ -161,11 +161,15 @@ def summary_of(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return _summarise(folder)
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{path} cannot be read: {error}; delete it to have it made again.") from error
-    # An older version wrote fewer names; the ticks say what it did not.
-    return document if document.keys() >= SUMMARY_NAMES else _summarise(folder) | document
+    if not isinstance(document, dict):
+        raise RunFolderError(f"{path} is no summary of a run; delete it to have it made again.")
+    if document.keys() >= SUMMARY_NAMES:
+        return document
+    # An older version wrote fewer names, or meant something else by them: what ticks say is theirs to say.
+    return document | _summarise(folder) | {"utilisation": document.get("utilisation")}
 
 
 def _mend_summary(folder: Path) -> dict[str, Any] | None:
@@ -189,12 +193,14 @@ def _mend_ledger(folder: Path) -> None:
 
 def _finished(table: pa.Table, config: RunConfig) -> bool:
     """Whether the last tick of the last reach is there; ticks before it may be missing."""
-    ways = np.flatnonzero(leading(table))
-    first = int(ways[-1]) + 1 if ways.size else 0
-    if first == table.num_rows:
-        return False
     tick, reach = column(table, "tick"), column(table, "reach")
     whole = config.n_ticks // config.n_trials
+    ways = np.flatnonzero(leading(table))
+    if not ways.size:
+        return bool(tick[-1] + 1 >= config.n_trials * whole)
+    first = int(ways[-1]) + 1
+    if first == table.num_rows:
+        return False
     return bool(tick[-1] - tick[first] + 1 >= (config.n_trials - reach[first]) * whole)
 
 

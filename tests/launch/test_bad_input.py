@@ -194,7 +194,7 @@ def test_recover_of_no_folder_is_refused(spikearm, tmp_path):
 
 def test_recover_of_a_folder_without_log_is_refused(spikearm, tmp_path):
     ended = spikearm("logs", "recover", tmp_path, "--json")
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (2, "")
     assert "holds no ticks: the run ended before its first tick" in ended.complaint
 
 

@@ -18,6 +18,7 @@ from spikearm.controller.journal import JournalWriter
 from spikearm.controller.path import LEADING
 from spikearm.controller.ticklog import JOURNAL_NAME, PARQUET_NAME, log_description, read_ticks, recover
 from spikearm.controller.tickschema import columns_from, row_dtype
+from spikearm.errors import RunFolderError
 from spikearm.launch.mapping import to_mapping
 from spikearm.launch.recovery import settings_of, summary_of
 from spikearm.launch.run_folder import WITHOUT_ADAPTATION, write_json
@@ -161,11 +162,12 @@ def test_recovering_twice_says_the_same(spikearm, killed):
     assert (killed / "summary.json").read_bytes() == before
 
 
-def test_missing_ticks_are_told_each_time(spikearm, short_run, tmp_path):
+@pytest.mark.parametrize("first", [0, 50])
+def test_missing_ticks_are_told_each_time(spikearm, short_run, tmp_path, first):
     folder = tmp_path / "full"
     shutil.copytree(short_run.folder, folder)
     (folder / "summary.json").unlink()
-    unclose(folder, 400, leave_out=range(50, 60))
+    unclose(folder, 400, leave_out=range(first, first + 10))
     for _ in range(2):
         ended = spikearm("logs", "recover", folder, "--json")
         assert (ended.document["n_ticks"], ended.document["n_missing"]) == (390, 10)
@@ -290,7 +292,7 @@ def test_run_is_finished_if_the_end_of_its_last_reach_is_there(short_run, tmp_pa
 
 def test_run_killed_before_any_tick_is_explained(spikearm, tmp_path):
     ended = spikearm("logs", "recover", tmp_path)
-    assert ended.code == 1
+    assert ended.code == 2
     assert "holds no ticks: the run ended before its first tick" in ended.complaint
 
 
@@ -320,3 +322,18 @@ def test_killed_run_of_the_spiking_controller_has_a_report(spikearm, tmp_path):
     assert summary_of(folder)["energy_chip_scope"]
     assert spikearm("report", folder).code == 0
     assert "spiking-osc on reference" in (folder / "report.html").read_text()
+
+
+def test_what_an_older_summary_says_of_ticks_is_made_again(killed):
+    """Names may have meant something else; what only the program knew is kept."""
+    document = {"rmse_m_by_trial": [1.0], "utilisation": "3 of 128 cores", "link": {"ended": "done"}}
+    (killed / "summary.json").write_text(json.dumps(document))
+    made = summary_of(killed)
+    assert made["rmse_m_by_trial"][0] < 0.1
+    assert (made["utilisation"], made["link"]) == (document["utilisation"], document["link"])
+
+
+def test_summary_that_is_none_is_named(killed):
+    (killed / "summary.json").write_text("[]")
+    with pytest.raises(RunFolderError, match=r"summary\.json is no summary of a run; delete it"):
+        summary_of(killed)
