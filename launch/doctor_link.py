@@ -44,7 +44,7 @@ def examine_link(n_ticks: int = _N_TICKS) -> list[Finding]:
 
 def _permissions(refused: list[str]) -> list[Finding]:
     findings = []
-    for name in ("SCHED_FIFO", "mlockall"):
+    for name in ("SCHED_FIFO", "mlockall", "idle states"):
         note = next((text for text in refused if text.startswith(name)), "")
         what, _, remedy = note.partition(" Remedy: ")
         findings.append(

@@ -6,9 +6,13 @@ import ctypes
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
+_IDLE_LATENCY = Path("/dev/cpu_dma_latency")
+"""While it is open, no processor idles so deeply that it takes longer than what was written to wake up
+(Linux, admin-guide/pm/cpuidle, PM QoS)."""
 
 
 @contextmanager
@@ -33,7 +37,9 @@ def usable_cpus() -> int:
 
 @contextmanager
 def prioritised(priority: int) -> Iterator[list[str]]:
-    """Ask for the SCHED_FIFO scheduler and for memory that is never swapped out, and give both back.
+    """Ask for what makes ticks punctual, and give it back.
+
+    That is the SCHED_FIFO scheduler, memory that is never swapped out, and processors that wait awake.
 
     Args:
         priority: Of SCHED_FIFO, from 1 to 99.
@@ -42,13 +48,17 @@ def prioritised(priority: int) -> Iterator[list[str]]:
         What was not permitted, and what to do about it; empty if all was.
     """
     before = (os.sched_getscheduler(0), os.sched_getparam(0)) if hasattr(os, "sched_getscheduler") else None
-    try:
-        yield [note for note in (_schedule_first(priority), _lock_memory()) if note]
-    finally:
-        with suppress(OSError, AttributeError):
-            if before is not None:
-                os.sched_setscheduler(0, *before)
-            ctypes.CDLL(None, use_errno=True).munlockall()
+    with ExitStack() as given_back:
+        given_back.callback(_give_back, before)
+        notes = (_schedule_first(priority), _lock_memory(), _stay_awake(given_back))
+        yield [note for note in notes if note]
+
+
+def _give_back(before: tuple[int, os.sched_param] | None) -> None:
+    with suppress(OSError, AttributeError):
+        if before is not None:
+            os.sched_setscheduler(0, *before)
+        ctypes.CDLL(None, use_errno=True).munlockall()
 
 
 def _schedule_first(priority: int) -> str:
@@ -73,5 +83,20 @@ def _lock_memory() -> str:
         return (
             f"mlockall: {os.strerror(ctypes.get_errno())}; a page that was swapped out costs milliseconds. "
             "Remedy: `ulimit -l unlimited` (memlock in /etc/security/limits.conf)"
+        )
+    return ""
+
+
+def _stay_awake(until: ExitStack) -> str:
+    """Systems without such a request are not complained of: nothing can be done there."""
+    if not _IDLE_LATENCY.exists():
+        return ""
+    try:
+        request = until.enter_context(_IDLE_LATENCY.open("wb", buffering=0))
+        request.write((0).to_bytes(4, "little"))
+    except OSError as error:
+        return (
+            f"idle states: {error.strerror}; a processor that has to wake up makes ticks late. "
+            f"Remedy: `sudo chmod a+w {_IDLE_LATENCY}`"
         )
     return ""

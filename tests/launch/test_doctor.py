@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,34 @@ def test_what_was_permitted_is_given_back():
         inside = os.sched_getscheduler(0)
         assert inside == (os.SCHED_FIFO if not any("SCHED_FIFO" in note for note in notes) else before[0])
     assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
+
+
+def test_processors_wait_awake_for_as_long_as_it_lasts(monkeypatch, tmp_path):
+    request = tmp_path / "cpu_dma_latency"
+    request.write_bytes(b"")
+    monkeypatch.setattr(realtime, "_IDLE_LATENCY", request)
+    opened = []
+    open_ = Path.open
+
+    def noted(path, *args, **kwargs):
+        opened.append(open_(path, *args, **kwargs))
+        return opened[-1]
+
+    monkeypatch.setattr(Path, "open", noted)
+    with realtime.prioritised(1) as notes:
+        assert request.read_bytes() == bytes(4)  # 0 us, as the kernel takes it
+        assert not opened[0].closed  # the request ends with the file
+    assert opened[0].closed
+    assert not any("idle states" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["none", "."])
+def test_request_that_is_refused_is_said_and_one_that_is_not_there_is_not(monkeypatch, tmp_path, name):
+    monkeypatch.setattr(realtime, "_IDLE_LATENCY", tmp_path / name)
+    with realtime.prioritised(1) as notes:
+        said = [note for note in notes if note.startswith("idle states: ")]
+    assert len(said) == (name == ".")
+    assert all("Remedy: `sudo chmod a+w" in note for note in said)
 
 
 @pytest.mark.parametrize("command", ["robot", "hardware"])
