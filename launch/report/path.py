@@ -29,8 +29,8 @@ def path(runs: Sequence[RunData]) -> Section | None:
     lines = _lines(runs)
     data = [_trace(line, 1) for line in lines]
     lead = (
-        "Drag to turn, scroll or pinch to zoom. The buttons magnify every distance from the ideal path tenfold; "
-        "the ideal path itself stays where it is."
+        "Drag to turn, scroll or pinch to zoom. The buttons magnify every distance from the ideal path "
+        "tenfold; the ideal path itself stays where it is."
     )
     figure = Figure(
         "path-3d",

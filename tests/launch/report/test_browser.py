@@ -137,7 +137,10 @@ def test_figure_is_saved_in_light_colours_under_its_name(opened, name):
     """For a paper; the screen stays as dark as it is."""
     read = "return document.querySelector(arguments[0]).layout.font.color"
     found = f"[id^=figure-{name}]"
-    ink = opened("crossbar", scheme="light").execute_script(read, found)
+    paint = "const paint = data => data.map(t => [t.line?.color, t.marker?.color, t.colorscale]);"
+    painted = f"{paint} return paint(document.querySelector(arguments[0]).data)"
+    driver = opened("crossbar", scheme="light")
+    ink, light = driver.execute_script(read, found), driver.execute_script(painted, found)
     driver = opened("crossbar", scheme="dark")
     dark = driver.execute_script(read, found)
     driver.execute_script("window.saved = []; Plotly.downloadImage = (...given) => { saved.push(given) }")
@@ -148,6 +151,7 @@ def test_figure_is_saved_in_light_colours_under_its_name(opened, name):
     eventually(lambda: driver.execute_script("return saved.length") == 1)
     layout, chosen = driver.execute_script("return [saved[0][0].layout, saved[0][1]]")
     assert layout["font"]["color"] == ink != dark
+    assert driver.execute_script(f"{paint} return paint(saved[0][0].data)") == light
     assert dark not in json.dumps(layout)
     assert layout["updatemenus"] == []
     assert (chosen["format"], chosen["filename"]) == ("svg", figure.get_attribute("id"))
