@@ -20,7 +20,7 @@ from nengo.builder.operator import DotInc
 
 from spikearm.controller.ticklog import read_ticks
 from spikearm.envs.arms import load_arm
-from spikearm.errors import ConfigError, RunFolderError
+from spikearm.errors import ConfigError, JournalError
 from spikearm.launch.compose import adaptive_network
 from spikearm.launch.config import NETWORKED, RunConfig
 from spikearm.launch.recovery import settings_of
@@ -66,7 +66,7 @@ def export_neurobench(run: Path, path: Path) -> int:
     table = read_ticks(run)
     table = table.filter(in_reaches(table))
     if not table.num_rows:
-        raise RunFolderError(f"{run} ended before its first reach: there is no error to export.")
+        raise JournalError(f"{run} ended before its first reach: there is no error to export.")
     counts = mean_counts(table)
     executions = config.control_dt_s / config.network.network_dt_s  # of the network, per tick
     network = _of_network(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -22,6 +23,16 @@ from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.run import Finished, execute
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def alone(tmp_path_factory):
+    """One such test at a time: two loops with real-time priority on two cores starve each other."""
+    root = tmp_path_factory.getbasetemp()
+    shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with (shared / "alone.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True)

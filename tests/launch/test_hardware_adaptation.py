@@ -10,7 +10,7 @@ import pytest
 from spikearm.launch.config import RunConfig
 from spikearm.launch.run import execute
 
-pytestmark = pytest.mark.xdist_group("real_time")
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def at_the_end(rmse_m_by_trial: list[float]) -> float:

@@ -17,7 +17,7 @@ from spikearm.envs.arms import load_arm
 from spikearm.errors import JournalError, LinkError
 from spikearm.launch.hardware_run import LinkConfig, connect
 
-pytestmark = pytest.mark.xdist_group("real_time")
+pytestmark = pytest.mark.usefixtures("alone")
 
 PATIENCE_S = 60.0
 

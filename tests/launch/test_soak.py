@@ -20,7 +20,7 @@ from spikearm.controller.ticklog import column_matrix, read_ticks
 from spikearm.envs.arms import ARMS
 from spikearm.envs.dynamics import MujocoDynamics
 
-pytestmark = pytest.mark.xdist_group("real_time")
+pytestmark = pytest.mark.usefixtures("alone")
 
 SECONDS = float(os.environ.get("SPIKEARM_SOAK_S", "30"))
 FAULTS = {
