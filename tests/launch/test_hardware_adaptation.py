@@ -14,8 +14,8 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 
 def at_the_end(rmse_m_by_trial: list[float]) -> float:
-    """Tracking error at the end [m]: the median of five reaches, since a stall of the machine spoils one."""
-    return float(np.median(rmse_m_by_trial[-5:]))
+    """Tracking error of the last three reaches [m]."""
+    return float(np.mean(rmse_m_by_trial[-3:]))
 
 
 @pytest.mark.slow
@@ -32,5 +32,5 @@ def test_real_time_run_adapts_like_the_run_in_one_process(process, short_path):
     here = execute(RunConfig(out=short_path / "runs"))
     assert (there["link"]["lock_step"], there["n_ticks"]) == (False, here.summary["n_ticks"])
     learned, expected = at_the_end(there["rmse_m_by_trial"]), at_the_end(here.summary["rmse_m_by_trial"])
-    assert learned < 2.0 * expected, there["link"]
+    assert learned < 1.5 * expected
     assert learned < 0.2 * at_the_end(here.baseline["rmse_m_by_trial"])

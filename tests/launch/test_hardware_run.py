@@ -545,8 +545,7 @@ def test_network_elsewhere_that_dies_is_held_faded_out_and_ends_the_run(served, 
     assert len(fallback) - last - 1 == 1000
     # Answers that come too late still make it younger; the last 0.9 s had none.
     assert (np.diff(age_s[-900:]) > 0.0).all()
-    # A wait would be in every tick; one in a hundred may be the machine's.
-    assert np.quantile(ticks["latency_tick_s"].to_numpy()[last + 1 :], 0.99) < 0.1
+    assert (ticks["latency_tick_s"].to_numpy()[last + 1 :] < 0.1).all()
 
 
 def away(robot: Robot, by_rad: float) -> None:
