@@ -165,11 +165,9 @@ class TableCost:
     def estimate(self, counts: OpCounts, dt_s: float) -> Cost:
         """Latency [s] and energy [J] of work that took ``dt_s`` seconds of network time."""
         return Cost(
-            latency_s=sum(f.times(counts, dt_s) for f in self.latency),
-            energy_j={
-                term: sum(f.times(counts, dt_s) for f in figures) for term, figures in self.energy.items()
-            },
-            energy_chip_j=sum(f.times(counts, dt_s) for f in self.chip) if self.chip else None,
+            latency_s=_total(self.latency, counts, dt_s),
+            energy_j={term: _total(figures, counts, dt_s) for term, figures in self.energy.items()},
+            energy_chip_j=_total(self.chip, counts, dt_s) if self.chip else None,
         )
 
     def ledger(self, counts: OpCounts, dt_s: float) -> list[LedgerLine]:
@@ -182,3 +180,11 @@ class TableCost:
             )
             for tier, term, f in rows
         ]
+
+
+def _total(figures: tuple[Figure, ...], counts: OpCounts, dt_s: float) -> float:
+    """Amount for all operations of all these kinds [J or s]; in every tick, so without a call for each."""
+    total = 0.0
+    for figure in figures:
+        total += (dt_s if figure.count == "dt_s" else getattr(counts, figure.count)) * figure.amount
+    return total

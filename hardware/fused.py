@@ -1,9 +1,10 @@
 """A Nengo simulator's step in fewer pieces: runs of simple operators become one compiled call each.
 
 Nengo calls one Python function per operator, most of which move a dozen numbers. Here neighbours that set,
-copy, scale, filter or rectify are carried out together by one kernel, in the same order and with the same
-arithmetic, so that every signal stays the same bit by bit. All other operators keep their own functions,
-matrix products among them, whose order of summation belongs to the linear algebra library.
+copy, scale, filter, rectify or learn are carried out together by one kernel, in the same order and with the
+same arithmetic, so that every signal stays the same bit by bit; LIF neurons have kernels of their own (see
+:mod:`spikearm.hardware.fused_lif`). All other operators keep their own functions, matrix products among
+them, whose order of summation belongs to the linear algebra library.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from typing import Any, NamedTuple
 
 import nengo
 import numpy as np
+from nengo.builder.learning_rules import SimPES
 from nengo.builder.neurons import SimNeurons
-from nengo.builder.operator import Copy, ElementwiseInc, Reset, SimPyFunc
+from nengo.builder.operator import Copy, DotInc, ElementwiseInc, Reset, SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
 from nengo.synapses import LinearFilter
-from numba import carray, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from spikearm.compiled import kernel
+from spikearm.hardware.addressed import integer_at, vector_at
+from spikearm.hardware.fused_lif import LifStep
 from spikearm.hardware.nengo_state import step_functions
 from spikearm.models.network import InputPort, OutputPort
 from spikearm.records import FloatArray
 
-_SET, _COPY, _ADD, _SCALE_ADD, _LOWPASS, _RECTIFY = range(6)
+_SET, _COPY, _ADD, _SCALE_ADD, _MULTIPLY_ADD, _LOWPASS, _RECTIFY, _OUTER, _COUNT = range(9)
 
 
 class _Move(NamedTuple):
@@ -37,17 +38,17 @@ class _Move(NamedTuple):
 
     Attributes:
         kind: What it does.
-        target: What it writes.
+        target: What it writes; of an outer product, a row for each element of ``other``.
         source: What it reads, if anything.
-        other: A further vector: the factor, or the state of a filter or of neurons.
-        a: A number: the value set, the filter's decay, or the time step.
-        b: Another: the filter's gain, or the height of a spike.
+        other: A further vector: the factor, the state of a filter or of neurons, or the count of steps.
+        a: A number: the value set, the filter's decay, the rate of learning, or the time step.
+        b: Another: the filter's gain, the height of a spike, or the number of rows.
     """
 
     kind: int
     target: FloatArray
     source: FloatArray | None = None
-    other: FloatArray | None = None
+    other: FloatArray | NDArray[np.int64] | None = None
     a: float = 0.0
     b: float = 0.0
 
@@ -65,7 +66,7 @@ def fused_steps(simulator: nengo.Simulator) -> list[Callable[[], None]]:
     n_own = len(steps) - len(simulator.step_order)  # what a simulator does before its operators
     fused: list[Callable[[], None]] = steps[:n_own]
     pairs = zip(simulator.step_order, steps[n_own:], strict=True)
-    moves = [(_move(_Site(operator, signals, step, dt_s)), step) for operator, step in pairs]
+    moves = [_fastest(_Site(operator, signals, step, dt_s)) for operator, step in pairs]
     for simple, group in itertools.groupby(moves, lambda pair: pair[0] is not None):
         if simple:
             fused.append(_Fused([move for move, _ in group if move is not None]))
@@ -89,23 +90,8 @@ class _Fused:
 
 def _row(move: _Move) -> tuple[int, int, int, int, int]:
     addresses = [0 if v is None else v.ctypes.data for v in (move.target, move.source, move.other)]
-    return (move.kind, *addresses, move.target.size)  # type: ignore[return-value]
-
-
-@intrinsic
-def _pointer(_typing_context: Any, _address: Any) -> Any:
-    """An address as a pointer."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), generate
-
-
-@kernel
-def _vector(address: int, n: int) -> FloatArray:
-    """The numbers at an address."""
-    return carray(_pointer(address), n, np.float64)  # type: ignore[no-any-return]
+    size = move.target.size if move.source is None else move.source.size
+    return (move.kind, *addresses, size)  # type: ignore[return-value]
 
 
 @kernel
@@ -128,24 +114,44 @@ def _rectify_step(
 
 
 @kernel
+def _outer_step(target: FloatArray, source: FloatArray, rows: FloatArray, a: float) -> None:
+    for i in range(rows.size):
+        scaled = a * rows[i]
+        for k in range(source.size):
+            target[i * source.size + k] = scaled * source[k]
+
+
+@kernel
 def _carry_out(rows: NDArray[np.int64], numbers: FloatArray) -> None:
     for i in range(rows.shape[0]):
         kind, n = rows[i, 0], rows[i, 4]
-        target = _vector(rows[i, 1], n)
+        target = vector_at(rows[i, 1], n)
         if kind == _SET:
             target[:] = numbers[i, 0]
             continue
-        source = _vector(rows[i, 2], n)
+        if kind == _COUNT:
+            n_steps = integer_at(rows[i, 3])
+            n_steps[0] += 1
+            target[0] = n_steps[0] * numbers[i, 0]
+            continue
+        source = vector_at(rows[i, 2], n)
         if kind == _COPY:
             target[:] = source
         elif kind == _ADD:
             target += source
         elif kind == _SCALE_ADD:
-            target += _vector(rows[i, 3], 1)[0] * source
+            target += vector_at(rows[i, 3], 1)[0] * source
+        elif kind == _MULTIPLY_ADD:
+            target += vector_at(rows[i, 3], n) * source
         elif kind == _LOWPASS:
-            _filter_step(target, source, _vector(rows[i, 3], n), numbers[i, 0], numbers[i, 1])
+            _filter_step(target, source, vector_at(rows[i, 3], n), numbers[i, 0], numbers[i, 1])
+        elif kind == _OUTER:
+            n_rows = int(numbers[i, 1])
+            _outer_step(
+                vector_at(rows[i, 1], n_rows * n), source, vector_at(rows[i, 3], n_rows), numbers[i, 0]
+            )
         else:
-            _rectify_step(target, source, _vector(rows[i, 3], n), numbers[i, 0], numbers[i, 1])
+            _rectify_step(target, source, vector_at(rows[i, 3], n), numbers[i, 0], numbers[i, 1])
 
 
 class _Site(NamedTuple):
@@ -164,6 +170,11 @@ class _Site(NamedTuple):
     dt_s: float
 
 
+def _fastest(site: _Site) -> tuple[_Move | None, Callable[[], None]]:
+    """An operator for the kernel if it is one of those, and its function if not."""
+    return _move(site), _lif(site) or _product(site) or site.step
+
+
 def _move(site: _Site) -> _Move | None:
     """An operator for the kernel, or None if it is not one of those."""
     make = _MAKERS.get(type(site.operator))
@@ -174,9 +185,12 @@ def _move(site: _Site) -> _Move | None:
 def _fits(move: _Move) -> bool:
     """Whether all vectors lie in memory as the kernel reads them."""
     vectors = [v for v in (move.target, move.source, move.other) if v is not None]
-    plain = all(v.dtype == np.float64 and v.flags.c_contiguous for v in vectors)
+    if not all(v.flags.c_contiguous for v in vectors):
+        return False
+    if move.kind == _COUNT:
+        return [v.dtype for v in vectors] == [np.float64, np.int64]
     lengths = {v.size for v in (move.target, move.source) if v is not None}
-    return plain and len(lengths) == 1
+    return all(v.dtype == np.float64 for v in vectors) and (move.kind == _OUTER or len(lengths) == 1)
 
 
 def _reset(site: _Site) -> _Move | None:
@@ -194,9 +208,10 @@ def _copy(site: _Site) -> _Move | None:
 
 def _scale(site: _Site) -> _Move | None:
     operator, signals = site.operator, site.signals
-    if operator.A.size != 1:
+    if operator.A.size != 1 and operator.A.shape != operator.X.shape:
         return None
-    return _Move(_SCALE_ADD, signals[operator.Y], signals[operator.X], signals[operator.A])
+    kind = _SCALE_ADD if operator.A.size == 1 else _MULTIPLY_ADD
+    return _Move(kind, signals[operator.Y], signals[operator.X], signals[operator.A])
 
 
 def _port(site: _Site) -> _Move | None:
@@ -227,6 +242,49 @@ def _neurons(site: _Site) -> _Move | None:
     return _Move(_RECTIFY, signals[operator.output], signals[operator.J], voltage, site.dt_s, height)
 
 
+def _lif(site: _Site) -> LifStep | None:
+    """LIF neurons, whose exponentials and logarithms stay NumPy's."""
+    operator, signals = site.operator, site.signals
+    if not isinstance(operator, SimNeurons) or type(operator.neurons) is not nengo.LIF:
+        return None
+    state = [signals[operator.state[name]] for name in ("voltage", "refractory_time")]
+    vectors = [signals[operator.J], signals[operator.output], *state]
+    if not all(v.dtype == np.float64 and v.flags.c_contiguous for v in vectors):
+        return None
+    return LifStep(operator.neurons, *vectors, dt_s=site.dt_s)
+
+
+def _product(site: _Site) -> Callable[[], None] | None:
+    """A matrix product as Nengo carries it out, without its arrays of the moment and its reshaping."""
+    operator, signals = site.operator, site.signals
+    if type(operator) is not DotInc or operator.reshape:
+        return None
+    matrix, vector, target = signals[operator.A], signals[operator.X], signals[operator.Y]
+    increment = np.zeros(target.shape, target.dtype)
+    dot, add = np.dot, np.add
+    if not (dot(matrix, vector).dtype == target.dtype and dot(matrix, vector).shape == target.shape):
+        return None
+
+    def step() -> None:
+        dot(matrix, vector, increment)
+        add(target, increment, target)
+
+    return step
+
+
+def _learning(site: _Site) -> _Move | None:
+    """PES: the outer product of error and activity."""
+    operator, signals = site.operator, site.signals
+    activity, error = signals[operator.pre_filtered], signals[operator.error]
+    rate = -operator.learning_rate * site.dt_s / activity.shape[0]
+    return _Move(_OUTER, signals[operator.delta], activity, error, rate, error.size)
+
+
+def _time(site: _Site) -> _Move | None:
+    operator, signals = site.operator, site.signals
+    return _Move(_COUNT, signals[operator.time], other=signals[operator.step], a=site.dt_s)
+
+
 _MAKERS: dict[type, Callable[[_Site], _Move | None]] = {
     Reset: _reset,
     Copy: _copy,
@@ -234,4 +292,6 @@ _MAKERS: dict[type, Callable[[_Site], _Move | None]] = {
     SimPyFunc: _port,
     SimProcess: _filter,
     SimNeurons: _neurons,
+    SimPES: _learning,
+    TimeUpdate: _time,
 }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from spikearm.errors import PortError, UnknownNameError
+from spikearm.finite import all_finite
 from spikearm.models.network import InputPort, OutputPort, PortedNetwork
 from spikearm.records import FloatArray
 
@@ -32,7 +33,7 @@ class Ports:
                 raise PortError(
                     f"input {name!r} has shape {value.shape}, the network takes {port.value.shape}."
                 )
-            if not np.isfinite(value).all():
+            if not all_finite(value):
                 raise PortError(f"input {name!r} is not finite: {value!r}; check what feeds it.")
         for name, port in self._inputs.items():
             port.value[:] = inputs[name]

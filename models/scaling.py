@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -40,7 +41,10 @@ class StateScaling:
 
     def __call__(self, state: FloatArray) -> FloatArray:
         """The scaled state, shape (..., size)."""
-        scaled: FloatArray = np.clip(
-            (state - np.asarray(self.center)) / np.asarray(self.half_range), -1.0, 1.0
-        )
+        center, half_range = self._arrays
+        scaled: FloatArray = np.minimum(np.maximum((state - center) / half_range, -1.0), 1.0)
         return scaled
+
+    @cached_property
+    def _arrays(self) -> tuple[FloatArray, FloatArray]:
+        return np.asarray(self.center, dtype=np.float64), np.asarray(self.half_range, dtype=np.float64)

@@ -9,6 +9,7 @@ import pytest
 
 from spikearm.hardware import fused
 from spikearm.hardware.fused import fused_steps
+from spikearm.hardware.fused_lif import LifStep
 from spikearm.models.network import InputPort, OutputPort
 
 
@@ -22,6 +23,8 @@ def _network(seed, x, y):
         relay, sink = nengo.Node(size_in=n), nengo.Node(y, size_in=2)
         rectified = nengo.Ensemble(n, 1, neuron_type=nengo.SpikingRectifiedLinear(amplitude=0.7))
         leaky = nengo.Ensemble(20, 2)
+        driven = nengo.Ensemble(30, 1, neuron_type=nengo.LIF(tau_ref=0.0013, min_voltage=-0.5, amplitude=0.3))
+        learned, error = nengo.Node(size_in=2), nengo.Node(size_in=2)
         nengo.Connection(source, squared, synapse=None)
         nengo.Connection(
             squared,
@@ -35,6 +38,12 @@ def _network(seed, x, y):
         nengo.Connection(rectified.neurons[:2], sink, synapse=nengo.Lowpass(0.01), transform=0.3)
         nengo.Connection(leaky, sink, synapse=0.02)
         nengo.Connection(source[1], sink[1], synapse=0.004)
+        nengo.Connection(source[0], driven, synapse=None, transform=3.0)
+        nengo.Connection(source[:2], error, synapse=None)
+        taught = nengo.Connection(
+            driven, learned, function=lambda x: [0, 0], learning_rule_type=nengo.PES(1e-2)
+        )
+        nengo.Connection(error, taught.learning_rule, synapse=None)
     return network
 
 
@@ -47,10 +56,16 @@ def _pair(seed):
     return made
 
 
+def _learned(simulator):
+    """Weights that started from zero."""
+    return [simulator.signals[op.delta] for op in simulator.step_order if hasattr(op, "delta")]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_every_signal_stays_the_same_bit_by_bit(seed):
     (ours, our_x, our_y), (theirs, their_x, their_y) = _pair(seed)
     steps = fused_steps(ours)
+    assert sum(isinstance(step, LifStep) for step in steps) == 2
     assert len(steps) < 0.7 * len(theirs.step_order)
     rng = np.random.default_rng(seed)
     for _ in range(120):
@@ -62,8 +77,31 @@ def test_every_signal_stays_the_same_bit_by_bit(seed):
         for a, b in zip(ours.signals.values(), theirs.signals.values(), strict=True):
             np.testing.assert_array_equal(a, b)
     assert np.abs(our_y.value).max() > 0
+    assert max(np.abs(w).max() for w in _learned(ours)) > 0
     ours.close()
     theirs.close()
+
+
+@pytest.mark.parametrize("dt_s", [1e-4, 1e-3, 3e-3])
+def test_neurons_that_leak_are_nengos_bit_by_bit(dt_s):
+    """Strongly and weakly driven, inhibited, shorter and longer at rest than a step; with J of 1 exactly."""
+    rng = np.random.default_rng(int(1e4 * dt_s))
+    neurons = nengo.LIF(tau_rc=0.02, tau_ref=0.002, min_voltage=-0.2, amplitude=0.7)
+    n = 300
+    ours, theirs = ([np.zeros(n), rng.uniform(size=n), np.zeros(n)] for _ in range(2))
+    ours[1][:] = theirs[1]
+    current = np.zeros(n)
+    step = LifStep(neurons, current, *ours, dt_s=dt_s)
+    fired = 0
+    for _ in range(400):
+        current[:] = rng.normal(2.0, 6.0, n)
+        current[rng.integers(n)] = 1.0
+        step()
+        neurons.step(dt_s, current, *theirs)
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+        fired += np.count_nonzero(ours[0])
+    assert fired > 500
 
 
 def test_functions_that_are_not_ports_keep_their_checks():

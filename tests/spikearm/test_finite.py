@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spikearm.finite import all_finite
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("shape", [(7,), (2, 3), ()])
+def test_one_number_that_is_none_is_found(bad, shape):
+    values = np.full(shape, 0.5)
+    assert all_finite(values)
+    values.flat[-1] = bad
+    assert not all_finite(values)
+
+
+def test_numbers_whose_squares_are_none_are_finite():
+    assert all_finite(np.array([1e300, -1e300, 1e-300]))
+
+
+def test_no_number_is_finite():
+    assert all_finite(np.zeros(0))
