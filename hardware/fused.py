@@ -28,9 +28,10 @@ from spikearm.hardware.addressed import integer_at, vector_at
 from spikearm.hardware.fused_lif import LifStep
 from spikearm.hardware.nengo_state import step_functions
 from spikearm.models.network import InputPort, OutputPort
+from spikearm.models.scaling import Scaled
 from spikearm.records import FloatArray
 
-_SET, _COPY, _ADD, _SCALE_ADD, _MULTIPLY_ADD, _LOWPASS, _RECTIFY, _OUTER, _COUNT = range(9)
+_SET, _COPY, _ADD, _SCALE_ADD, _MULTIPLY_ADD, _LOWPASS, _RECTIFY, _CLIP, _OUTER, _COUNT = range(10)
 
 
 class _Move(NamedTuple):
@@ -40,7 +41,8 @@ class _Move(NamedTuple):
         kind: What it does.
         target: What it writes; of an outer product, a row for each element of ``other``.
         source: What it reads, if anything.
-        other: A further vector: the factor, the state of a filter or of neurons, or the count of steps.
+        other: A further vector: the factor, the state of a filter or of neurons, centres followed by half
+            ranges, or the count of steps.
         a: A number: the value set, the filter's decay, the rate of learning, or the time step.
         b: Another: the filter's gain, the height of a spike, or the number of rows.
     """
@@ -113,6 +115,12 @@ def _rectify_step(
         voltage[k] -= spikes
 
 
+@kernel(error_model="numpy")
+def _clip_step(target: FloatArray, source: FloatArray, centers: FloatArray, half_ranges: FloatArray) -> None:
+    for k in range(target.size):
+        target[k] = min(max((source[k] - centers[k]) / half_ranges[k], -1.0), 1.0)
+
+
 @kernel
 def _outer_step(target: FloatArray, source: FloatArray, rows: FloatArray, a: float) -> None:
     for i in range(rows.size):
@@ -122,36 +130,45 @@ def _outer_step(target: FloatArray, source: FloatArray, rows: FloatArray, a: flo
 
 
 @kernel
+def _carry_out_longer(row: NDArray[np.int64], a: float, b: float) -> None:
+    """Operators of several lines."""
+    kind, n = row[0], row[4]
+    source = vector_at(row[2], n)
+    if kind == _OUTER:
+        n_rows = int(b)
+        _outer_step(vector_at(row[1], n_rows * n), source, vector_at(row[3], n_rows), a)
+        return
+    target = vector_at(row[1], n)
+    if kind == _LOWPASS:
+        _filter_step(target, source, vector_at(row[3], n), a, b)
+    elif kind == _CLIP:
+        ranges = vector_at(row[3], 2 * n)
+        _clip_step(target, source, ranges[:n], ranges[n:])
+    else:
+        _rectify_step(target, source, vector_at(row[3], n), a, b)
+
+
+@kernel
 def _carry_out(rows: NDArray[np.int64], numbers: FloatArray) -> None:
     for i in range(rows.shape[0]):
         kind, n = rows[i, 0], rows[i, 4]
         target = vector_at(rows[i, 1], n)
         if kind == _SET:
             target[:] = numbers[i, 0]
-            continue
-        if kind == _COUNT:
+        elif kind == _COUNT:
             n_steps = integer_at(rows[i, 3])
             n_steps[0] += 1
             target[0] = n_steps[0] * numbers[i, 0]
-            continue
-        source = vector_at(rows[i, 2], n)
-        if kind == _COPY:
-            target[:] = source
+        elif kind == _COPY:
+            target[:] = vector_at(rows[i, 2], n)
         elif kind == _ADD:
-            target += source
+            target += vector_at(rows[i, 2], n)
         elif kind == _SCALE_ADD:
-            target += vector_at(rows[i, 3], 1)[0] * source
+            target += vector_at(rows[i, 3], 1)[0] * vector_at(rows[i, 2], n)
         elif kind == _MULTIPLY_ADD:
-            target += vector_at(rows[i, 3], n) * source
-        elif kind == _LOWPASS:
-            _filter_step(target, source, vector_at(rows[i, 3], n), numbers[i, 0], numbers[i, 1])
-        elif kind == _OUTER:
-            n_rows = int(numbers[i, 1])
-            _outer_step(
-                vector_at(rows[i, 1], n_rows * n), source, vector_at(rows[i, 3], n_rows), numbers[i, 0]
-            )
+            target += vector_at(rows[i, 3], n) * vector_at(rows[i, 2], n)
         else:
-            _rectify_step(target, source, vector_at(rows[i, 3], n), numbers[i, 0], numbers[i, 1])
+            _carry_out_longer(rows[i], numbers[i, 0], numbers[i, 1])
 
 
 class _Site(NamedTuple):
@@ -215,12 +232,15 @@ def _scale(site: _Site) -> _Move | None:
 
 
 def _port(site: _Site) -> _Move | None:
-    """What enters and leaves by ports needs no function; programs let only finite numbers in."""
+    """What enters, leaves or is scaled needs no function; programs let only finite numbers in."""
     operator, signals = site.operator, site.signals
     if isinstance(operator.fn, InputPort) and operator.output is not None:
         return _Move(_COPY, signals[operator.output], operator.fn.value)
     if isinstance(operator.fn, OutputPort) and operator.x is not None and operator.output is None:
         return _Move(_COPY, operator.fn.value, signals[operator.x])
+    if isinstance(operator.fn, Scaled) and operator.x is not None and operator.output is not None:
+        ranges = np.concatenate(operator.fn.scaling.arrays)
+        return _Move(_CLIP, signals[operator.output], signals[operator.x], ranges)
     return None
 
 

@@ -15,7 +15,7 @@ from spikearm.errors import ConfigError
 from spikearm.models.encoder import StateEncoder
 from spikearm.models.network import InputPort, OutputPort, PortedNetwork
 from spikearm.models.rules import LearningRule, Pes, require_rule
-from spikearm.models.scaling import StateScaling
+from spikearm.models.scaling import Scaled, StateScaling
 from spikearm.records import FloatArray
 
 RAW_ACTIVE_AREA = (0.35, 0.45, 0.55)
@@ -159,9 +159,8 @@ class AdaptiveNetwork:
         """The neurons that learn, driven by the state or by what the encoder makes of it, and their rates."""
         n_direct = int(self.state_share * self.n_neurons / self.n_ensembles)  # the encoder keeps one at least
         n_rest = self.n_neurons // self.n_ensembles - n_direct
-        scaled = nengo.Node(
-            self._scale, size_in=2 * self.n_joints, size_out=2 * self.n_joints, label="scaled"
-        )
+        scale = self._scale_into_ball if self.encoder is None else Scaled(self.encoder.scaling)
+        scaled = nengo.Node(scale, size_in=2 * self.n_joints, size_out=2 * self.n_joints, label="scaled")
         nengo.Connection(state, scaled, synapse=None)
         rest = self._add_ensembles("adapt", n_rest, self.n_dimensions, self.area, self._drives(scaled))
         if self.encoder is None or not n_direct:
@@ -214,10 +213,8 @@ class AdaptiveNetwork:
         ]
         return [(copy.neurons, self.encoder.w3 / self.committee) for copy in copies]
 
-    def _scale(self, t: float, x: FloatArray) -> FloatArray:
-        """The state in [-1, 1]; without an encoder also within the unit ball."""
-        if self.encoder is not None:
-            return self.encoder.scaling(x)
+    def _scale_into_ball(self, t: float, x: FloatArray) -> FloatArray:
+        """The state in [-1, 1], and within the unit ball."""
         return _into_ball(t, self.scaling(x))
 
     def _add_learning(

@@ -41,10 +41,26 @@ class StateScaling:
 
     def __call__(self, state: FloatArray) -> FloatArray:
         """The scaled state, shape (..., size)."""
-        center, half_range = self._arrays
+        center, half_range = self.arrays
         scaled: FloatArray = np.minimum(np.maximum((state - center) / half_range, -1.0), 1.0)
         return scaled
 
     @cached_property
-    def _arrays(self) -> tuple[FloatArray, FloatArray]:
+    def arrays(self) -> tuple[FloatArray, FloatArray]:
+        """Centre and half range, shape (size,) each; not to be written."""
         return np.asarray(self.center, dtype=np.float64), np.asarray(self.half_range, dtype=np.float64)
+
+
+class Scaled:
+    """The function of a node that scales what it is given; simulators know it, and compute it without a call.
+
+    Attributes:
+        scaling: From what comes in to what goes out.
+    """
+
+    def __init__(self, scaling: StateScaling) -> None:
+        self.scaling = scaling
+
+    def __call__(self, t: float, x: FloatArray) -> FloatArray:
+        """Nengo's side: the scaled state, whatever the time."""
+        return self.scaling(x)

@@ -11,6 +11,7 @@ from spikearm.hardware import fused
 from spikearm.hardware.fused import fused_steps
 from spikearm.hardware.fused_lif import LifStep
 from spikearm.models.network import InputPort, OutputPort
+from spikearm.models.scaling import Scaled, StateScaling
 
 
 def _network(seed, x, y):
@@ -19,6 +20,7 @@ def _network(seed, x, y):
     n = int(rng.integers(2, 9))
     with nengo.Network(seed=seed) as network:
         source = nengo.Node(x, size_out=3)
+        scaled = nengo.Node(Scaled(StateScaling((0.1, -0.2, 0.3), (0.5, 1.0, 2.0))), size_in=3, size_out=3)
         squared = nengo.Node(lambda t, v: v**2 + t, size_in=3)
         relay, sink = nengo.Node(size_in=n), nengo.Node(y, size_in=2)
         rectified = nengo.Ensemble(n, 1, neuron_type=nengo.SpikingRectifiedLinear(amplitude=0.7))
@@ -26,6 +28,8 @@ def _network(seed, x, y):
         driven = nengo.Ensemble(30, 1, neuron_type=nengo.LIF(tau_ref=0.0013, min_voltage=-0.5, amplitude=0.3))
         learned, error = nengo.Node(size_in=2), nengo.Node(size_in=2)
         nengo.Connection(source, squared, synapse=None)
+        nengo.Connection(source, scaled, synapse=None)
+        nengo.Connection(scaled, relay[:1], synapse=None, transform=np.ones((1, 3)))
         nengo.Connection(
             squared,
             relay[:3] if n >= 3 else relay[0],
