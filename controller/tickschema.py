@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,7 +18,6 @@ from spikearm.records import COUNT_NAMES, NO_COUNTS, FloatArray, JointState, Pos
 FORMAT_VERSION = 1
 _DTYPES = ("<i8", "<f8", "?")
 _INTEGERS = ("tick", "trial", "reach", "fallback")
-_counts = operator.attrgetter(*COUNT_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +236,7 @@ class TickEncoder:
         part["energy_chip"][:] = math.nan if cost.energy_chip_j is None else cost.energy_chip_j
         measured_j = record.energy_measured_j
         part["energy_measured"][:] = math.nan if measured_j is None else measured_j
-        part["counts"][:] = _counts(command.counts)
+        part["counts"][:] = command.counts
         self._flags[:] = (command.saturated, record.deadline_missed)
 
     def _encode_poses(self, target: Pose, ee: Pose | None) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,7 @@ class Pose:
     quaternion: FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class OpCounts:
+class OpCounts(NamedTuple):
     """How often each elementary operation happened in one network step (or a sum of steps).
 
     A backend reports counts and knows nothing of joules; a cost model multiplies them with sourced
@@ -126,14 +125,12 @@ class OpCounts:
     rows_programmed: float = 0.0
     rows_reset: float = 0.0
 
-    def __add__(self, other: OpCounts) -> OpCounts:
-        return OpCounts(*map(operator.add, _values(self), _values(other)))
+    def __add__(self, other: OpCounts) -> OpCounts:  # type: ignore[override] # sums, where tuples grow
+        return OpCounts(*map(operator.add, self, other))
 
 
-COUNT_NAMES: tuple[str, ...] = tuple(f.name for f in fields(OpCounts))
+COUNT_NAMES: tuple[str, ...] = OpCounts._fields
 """Names of all counts, in the order of :class:`OpCounts`."""
-
-_values = operator.attrgetter(*COUNT_NAMES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class Ledger:
     def prepare(self, n_levels: int, every_step: OpCounts) -> None:
         """Set the number of levels and what happens in every step whatever the input."""
         self.waits = np.zeros((3, n_levels + 1))
-        self._every_step[:] = [getattr(every_step, name) for name in COUNT_NAMES]
+        self._every_step[:] = every_step
 
     def start(self) -> None:
         """Begin a step."""

@@ -211,7 +211,7 @@ class ProgramServer:
             inputs, _ = self._inputs.unpack(packet.payload)
             result = self._program.step(inputs)
             self.n_steps += 1
-            counts = np.array([getattr(result.counts, name) for name in COUNT_NAMES])
+            counts = np.array(result.counts)
             return 0, self._outputs.pack(result.outputs, counts)
         if packet.kind is Kind.RESET:
             self._program.reset()

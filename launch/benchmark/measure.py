@@ -50,7 +50,7 @@ def measure(config: RunConfig) -> dict[str, Any] | None:
         "trials": trial_errors(table),
         "tick_s": finished.summary["latency_measured_s"]["p50"],
         **{name: finished.summary[name] for name in _KEPT},
-        "counts_per_tick": dataclasses.asdict(mean_counts(table)),
+        "counts_per_tick": mean_counts(table)._asdict(),
         "control_dt_s": config.control_dt_s,
         "seconds": perf_counter() - start,
         "cpu_seconds": process_time() - cpu_start,

@@ -179,7 +179,7 @@ def test_answer_whose_counts_are_no_counts_is_not_used(served, join, monkeypatch
 
     def spoilt(inputs):
         result = step(inputs)
-        return replace(result, counts=replace(result.counts, neuron_updates=n_updates))
+        return replace(result, counts=result.counts._replace(neuron_updates=n_updates))
 
     monkeypatch.setattr(served.program, "step", spoilt)
     result = program.step(inputs(0))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -42,5 +40,5 @@ def test_barrier_is_paid_in_every_step():
 
 def test_more_tiles_change_no_energy():
     one = OpCounts(spikes=5.0, synaptic_ops=7.0, tiles=1.0)
-    many = dataclasses.replace(one, tiles=32.0)
+    many = one._replace(tiles=32.0)
     assert LOIHI_COST.estimate(one, 0.001).energy_j == LOIHI_COST.estimate(many, 0.001).energy_j

@@ -29,7 +29,7 @@ def result(rms_m: float, *, counts: OpCounts | None = None) -> dict:
         "energy_chip_scope": None,
         "energy_measured_j_per_tick": None,
         "saturated_ticks": 0,
-        "counts_per_tick": dataclasses.asdict(counts or OpCounts()),
+        "counts_per_tick": (counts or OpCounts())._asdict(),
         "control_dt_s": 0.001,
     }
 

@@ -31,7 +31,7 @@ def _learn(program, drive, n_steps=N_STEPS):
 
 
 def _known(counts):
-    return dataclasses.replace(counts, **dict.fromkeys(UNKNOWN, 0.0))
+    return counts._replace(**dict.fromkeys(UNKNOWN, 0.0))
 
 
 @pytest.mark.parametrize("n_ensembles", [1, 2])
