@@ -202,7 +202,7 @@ class TickEncoder:
 
     def __init__(self, schema: TickSchema, row: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
         n_floats = sum(len(group) for group in schema.groups.values())
-        self._row = row
+        self._row = row.data
         self._layout = struct.Struct(f"<{len(_INTEGERS)}q{n_floats}d2?")
         self._terms = schema.energy_terms
         self._has_chip, self._has_measured = schema.has_energy_chip, schema.has_energy_measured

@@ -215,7 +215,8 @@ class MujocoPlant:
 
     def ee_position(self) -> FloatArray:
         """True position of the end effector [m], shape (3,), whatever the sensors say."""
-        return self._site_xpos.copy()
+        position: FloatArray = self._site_xpos.copy()
+        return position
 
     def ee_pose(self) -> Pose:
         """True pose of the end effector, whatever the sensors say."""
