@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikearm.errors import ConfigError, NetworkLostError
+from spikearm.finite import all_finite
 from spikearm.records import FloatArray
 from spikearm.timesteps import ticks_in
 
@@ -82,7 +83,7 @@ class Fallback:
             NetworkLostError: There was no output that can be used for too long.
         """
         stale = not age_s <= self._rules.stale_s
-        if stale or not np.isfinite(output).all():
+        if stale or not all_finite(output):
             return self._without("stale" if stale else "not finite", age_s)
         self._good, self._n_without, self.rung = output, 0, Rung.NETWORK
         if self._weight < 1.0:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Literal
 
-import numpy as np
-
 from spikearm.controller.clock import Clock
 from spikearm.controller.delay import ModelledDelay
 from spikearm.controller.interruption import StopRequest
@@ -21,6 +19,7 @@ from spikearm.controller.ticklog import TickLog
 from spikearm.controller.tickschema import TickRecord
 from spikearm.controller.torque_rate import TorqueRate
 from spikearm.errors import ConfigError, JournalError, NotFiniteError, TimeStepError
+from spikearm.finite import all_finite
 from spikearm.hardware.meter import EnergyMeter
 from spikearm.records import FloatArray, JointState, Pose
 
@@ -221,7 +220,7 @@ class Loop:
         self._require_finite("the joint velocities", state.dq)
 
     def _require_finite(self, what: str, values: FloatArray) -> None:
-        if not np.isfinite(values).all():
+        if not all_finite(values):
             self._refuse(what, values)
 
     def _refuse_to_go_on(self, patience: Patience) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from spikearm.records import COUNT_NAMES, NO_COUNTS, FloatArray, JointState, Pos
 FORMAT_VERSION = 1
 _DTYPES = ("<i8", "<f8", "?")
 _INTEGERS = ("tick", "trial", "reach", "fallback")
+_UNKNOWN = [math.nan] * 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,57 +200,57 @@ class TickEncoder:
 
     def __init__(self, schema: TickSchema, row: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
         n_floats = sum(len(group) for group in schema.groups.values())
-        start = 8 * len(_INTEGERS)
-        self._integers = row[:start].view("<i8")
-        floats = row[start : start + 8 * n_floats].view("<f8")
-        self._flags = row[start + 8 * n_floats :].view(np.bool_)
+        self._row = row.data
+        self._layout = struct.Struct(f"<{len(_INTEGERS)}q{n_floats}d2?")
         self._terms = schema.energy_terms
-        self._part: dict[str, FloatArray] = {}
-        start = 0
-        for name, group in schema.groups.items():
-            self._part[name] = floats[start : start + len(group)]
-            start += len(group)
+        self._has_chip, self._has_measured = schema.has_energy_chip, schema.has_energy_measured
 
     def encode(self, tick: int, record: TickRecord) -> None:
-        """Fill the row."""
-        part, command, cost = self._part, record.command, record.command.cost
-        self._integers[:] = (tick, record.trial, record.reach, command.fallback)
-        part["t"][0] = record.state.t_s
-        part["q"][:] = record.state.q
-        part["dq"][:] = record.state.dq
-        self._encode_poses(record.target.pose, record.ee)
-        part["torque_commanded"][:] = command.torque
-        part["torque_applied"][:] = record.applied
-        part["torque_task"][:] = command.task_torque
-        part["torque_adaptive"][:] = command.adaptive_torque
-        part["latency"][:] = (
+        """Fill the row; the numbers come in the order of :attr:`TickSchema.groups`."""
+        command, cost, measured_j = record.command, record.command.cost, record.energy_measured_j
+        wanted, actual = _numbers(record.target.pose), _UNKNOWN if record.ee is None else _numbers(record.ee)
+        optional = []
+        if self._has_chip:
+            optional.append(math.nan if cost.energy_chip_j is None else cost.energy_chip_j)
+        if self._has_measured:
+            optional.append(math.nan if measured_j is None else measured_j)
+        self._layout.pack_into(
+            self._row,
+            0,
+            tick,
+            record.trial,
+            record.reach,
+            command.fallback,
+            record.state.t_s,
+            *record.state.q.tolist(),
+            *record.state.dq.tolist(),
+            *wanted,
+            *actual,
+            math.dist(wanted[:3], actual[:3]),
+            *command.torque.tolist(),
+            *record.applied.tolist(),
+            *command.task_torque.tolist(),
+            *command.adaptive_torque.tolist(),
             record.latency_read_s,
             command.law_s,
             command.network_s,
             record.latency_write_s,
             record.latency_log_s,
             record.latency_tick_s,
+            record.lateness_s,
+            command.network_age_s,
+            cost.latency_s,
+            *[cost.energy_j[term] for term in self._terms],
+            *optional,
+            *command.counts,
+            command.saturated,
+            record.deadline_missed,
         )
-        part["lateness"][0] = record.lateness_s
-        part["network_age"][0] = command.network_age_s
-        part["latency_model"][0] = cost.latency_s
-        part["energy_model"][:] = [cost.energy_j[term] for term in self._terms]
-        part["energy_chip"][:] = math.nan if cost.energy_chip_j is None else cost.energy_chip_j
-        measured_j = record.energy_measured_j
-        part["energy_measured"][:] = math.nan if measured_j is None else measured_j
-        part["counts"][:] = command.counts
-        self._flags[:] = (command.saturated, record.deadline_missed)
 
-    def _encode_poses(self, target: Pose, ee: Pose | None) -> None:
-        wanted, actual = self._part["target"], self._part["ee"]
-        wanted[:3] = target.position
-        wanted[3:] = target.quaternion
-        if ee is None:
-            actual[:] = math.nan
-        else:
-            actual[:3] = ee.position
-            actual[3:] = ee.quaternion
-        self._part["position_error"][0] = math.dist(wanted[:3].tolist(), actual[:3].tolist())
+
+def _numbers(pose: Pose) -> list[float]:
+    position: list[float] = pose.position.tolist()
+    return position + pose.quaternion.tolist()  # type: ignore[no-any-return]
 
 
 def _pose_names(name: str) -> list[str]:

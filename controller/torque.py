@@ -43,6 +43,7 @@ class TorqueController:
     ) -> None:
         self._law = law
         self._limits = np.asarray(torque_limits, dtype=np.float64)
+        self._lowest = -self._limits
         self._adaptation = adaptation
         self._saturated = False
         # Without a network nothing is ever late, whatever the tick.
@@ -74,11 +75,11 @@ class TorqueController:
         after_law = perf_counter()
         adapted = self._adapt(state, wanted.task, leading=target.leading)
         learned = self._fallback.torque(adapted.outputs["torque"], adapted.arrival_age_s)
-        adaptive = learned if wanted.onto_task is None else wanted.onto_task @ learned
+        adaptive = learned if wanted.onto_task is None else wanted.onto_task.dot(learned)
         after_network = perf_counter()
         unlimited = wanted.task + wanted.support + adaptive
-        torque = np.clip(unlimited, -self._limits, self._limits)
-        self._saturated = bool((torque != unlimited).any())
+        torque = np.minimum(np.maximum(unlimited, self._lowest), self._limits)
+        self._saturated = torque.tolist() != unlimited.tolist()
         self._law.notify_saturated(self._saturated)
         return Command(
             torque=torque,
@@ -99,6 +100,8 @@ class TorqueController:
         The tick that saturates has learned already; learning stands still from the next one on. Rounding on
         the way to the arm, to single precision for instance, is no saturation.
         """
+        if applied.tolist() == sent.tolist():
+            return
         if (np.abs(applied - sent) > _ROUNDING * self._limits).any():
             self._saturated = True
             self._law.notify_saturated(True)
@@ -111,10 +114,10 @@ class TorqueController:
     def _adapt(self, state: JointState, task: FloatArray, *, leading: bool) -> NetworkTick:
         """The network's part of this tick; nothing without a network."""
         if self._adaptation is None:
-            return NetworkTick({"torque": np.zeros_like(task)}, NO_COUNTS, NO_COST)
+            return NetworkTick({"torque": np.zeros(len(task))}, NO_COUNTS, NO_COST)
         frozen = self._saturated or leading or self._fallback.rung is not Rung.NETWORK
         inputs = {
             "state": np.concatenate((state.q, state.dq)),
-            "error": np.zeros_like(task) if frozen else -task,
+            "error": np.zeros(len(task)) if frozen else -task,
         }
         return self._adaptation.tick(inputs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from spikearm.errors import ConfigError
@@ -44,9 +46,11 @@ class TorqueRate:
 
     def torque(self, wanted: FloatArray) -> FloatArray:
         """The torque to send [N m], shape (n_joints,); the first one is as it is."""
-        if self._sent is None:
+        if self._sent is None or self._rate_nm == math.inf:
             self._sent = wanted
+            return wanted
         low, high = self._sent - self._rate_nm, self._sent + self._rate_nm
         self._sent = np.minimum(np.maximum(wanted, low), high)
-        self.lags = bool((np.abs(wanted - self._sent) > _LAG_TICKS * self._rate_nm).any())
+        held_back = (wanted - self._sent).tolist()
+        self.lags = max(map(abs, held_back)) > _LAG_TICKS * self._rate_nm
         return self._sent

@@ -17,6 +17,7 @@ from spikearm.envs.perturbation import NO_PERTURBATION, Perturbation
 from spikearm.envs.perturbed_model import PerturbedModel
 from spikearm.envs.sensors import JointSensors
 from spikearm.errors import ClosedError, ConfigError, NotFiniteError, SimulationDivergedError
+from spikearm.finite import all_finite
 from spikearm.records import FloatArray, JointState, Pose
 from spikearm.timesteps import n_steps
 
@@ -72,6 +73,12 @@ class MujocoPlant:
         self._sensors = JointSensors(np.random.default_rng(seed))
         # Views into the data, taken once: the attribute look-up costs as much as a small product.
         self._qpos, self._qvel, self._ctrl = self._data.qpos, self._data.qvel, self._data.ctrl
+        self._site_xpos = self._data.site_xpos[compiled.site_id]
+        self._site_xmat = self._data.site_xmat[compiled.site_id]
+        self._limits, self._lowest = compiled.torque_limits, -compiled.torque_limits
+        # Written through a slice where joints and actuators are in one order: a list of indices costs more.
+        in_order = (compiled.actuator_of_joint == np.arange(compiled.n_joints)).all()
+        self._actuators = slice(compiled.n_joints) if in_order else compiled.actuator_of_joint
         self._warnings = tuple(self._data.warning[int(kind)] for kind in _FATAL)
         self._last_q, self._last_dq = self._q0.copy(), np.zeros_like(self._q0)
         self._ctrl_per_torque = 1.0 / compiled.gear
@@ -168,10 +175,9 @@ class MujocoPlant:
         if self._diverged:
             raise SimulationDivergedError("the simulation has diverged in an earlier tick; reset the plant.")
         torque = self._joint_vector(torque, "torque")
-        limits = self._arm.torque_limits
-        applied: FloatArray = np.minimum(np.maximum(torque, -limits), limits)
+        applied: FloatArray = np.minimum(np.maximum(torque, self._lowest), self._limits)
         self._last_q[:], self._last_dq[:] = self._qpos, self._qvel
-        self._ctrl[self._arm.actuator_of_joint] = applied * self._ctrl_per_torque
+        self._ctrl[self._actuators] = applied * self._ctrl_per_torque
         self._advance()
         self._tick += 1
         self._check_physics(applied)
@@ -209,13 +215,13 @@ class MujocoPlant:
 
     def ee_position(self) -> FloatArray:
         """True position of the end effector [m], shape (3,), whatever the sensors say."""
-        position: FloatArray = self._data.site_xpos[self._arm.site_id].copy()
+        position: FloatArray = self._site_xpos.copy()
         return position
 
     def ee_pose(self) -> Pose:
         """True pose of the end effector, whatever the sensors say."""
         quaternion = np.zeros(4)
-        mujoco.mju_mat2Quat(quaternion, self._data.site_xmat[self._arm.site_id])
+        mujoco.mju_mat2Quat(quaternion, self._site_xmat)
         return Pose(self.ee_position(), quaternion)
 
     def close(self) -> None:
@@ -270,9 +276,8 @@ class MujocoPlant:
             raise ConfigError(
                 f"{what} has shape {vector.shape}, not ({len(self._names)},): give one value per joint."
             )
-        finite = np.isfinite(vector)
-        if not finite.all():
-            joint = int(np.argmin(finite))
+        if not all_finite(vector):
+            joint = int(np.argmin(np.isfinite(vector)))
             raise NotFiniteError(
                 f"{what} of joint {self._names[joint]!r} (number {joint}) is {vector[joint]}; it must be "
                 "finite. Nothing was applied: look for a division by zero or a diverged network upstream."

@@ -37,9 +37,12 @@ class Integral:
 
     def update(self, error: FloatArray) -> FloatArray:
         """One step; returns the acceleration asked for, a view that the next step changes."""
+        if not self.ki:
+            return self._value
         growth = self.ki * self._dt_s * error
         if self.frozen:
             growth[growth * self._value >= 0.0] = 0.0
         self._value += growth
-        np.clip(self._value, -self._limit, self._limit, out=self._value)
+        np.maximum(self._value, -self._limit, out=self._value)
+        np.minimum(self._value, self._limit, out=self._value)
         return self._value

@@ -6,9 +6,10 @@ import numpy as np
 
 from spikearm.controller.laws.gains import Gains
 from spikearm.controller.laws.integral import Integral
+from spikearm.controller.laws.inverse import damped_inverse, invert
 from spikearm.controller.orientation import rotation_error
 from spikearm.controller.protocols import ArmDynamics, LawOutput, Target
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, ModelError
 from spikearm.records import FloatArray, JointState
 
 
@@ -70,12 +71,15 @@ class OperationalSpace:
         self._dynamics = dynamics
         self._posture = np.asarray(posture, dtype=np.float64)
         self._posture_gains = posture_gains or Gains(kp=10.0)
-        self._axes = np.flatnonzero(task_axes)
+        # A slice takes a view of all six, and indices a copy.
+        self._axes = slice(None) if all(task_axes) else np.flatnonzero(task_axes)
         self._feedforward = feedforward
         self._damping = damping
         self._at_rest = np.zeros(dynamics.n_joints)
         self._error = np.zeros(6)
-        self._integral = Integral(len(self._axes), ki=gains.ki, dt_s=dt_s, limit=integral_limit)
+        self._minv = np.eye(dynamics.n_joints)
+        invert(self._minv)  # compiled or loaded now, not in the first tick
+        self._integral = Integral(sum(task_axes), ki=gains.ki, dt_s=dt_s, limit=integral_limit)
         self.gains = gains
 
     @property
@@ -97,29 +101,43 @@ class OperationalSpace:
         self._integral.frozen = saturated
 
     def compute(self, state: JointState, target: Target) -> LawOutput:
-        """Torque for this tick."""
+        """Torque for this tick.
+
+        Raises:
+            ModelError: The dynamics' mass matrix is not positive definite.
+        """
         dynamics = self._dynamics
         # At rest, the bias is gravity alone.
         dynamics.update(state.q, state.dq if self._feedforward else self._at_rest)
         jacobian = dynamics.jacobian()[self._axes]  # (k, n)
         mass_matrix = dynamics.mass_matrix()  # (n, n)
-        minv_jt = np.linalg.solve(mass_matrix, jacobian.T)  # (n, k)
-        jt_mx = jacobian.T @ self._task_inertia(jacobian @ minv_jt)  # (n, k)
+        minv_jt = self._invert(mass_matrix).dot(jacobian.T)  # (n, k)
+        inertia = damped_inverse(jacobian.dot(minv_jt), self._damping)  # (k, k)
+        jt_mx = jacobian.T.dot(inertia)  # (n, k)
 
         error, damping = self._pose_error(target)[self._axes], self._gains.damping
         stiffness = self._gains.kp * error + self._integral.update(error)
-        u_null = mass_matrix @ self._pull(state, target)
-        onto_task = jt_mx @ minv_jt.T  # J^T Jbar^T
-        support = dynamics.bias() + u_null - onto_task @ u_null
+        u_null = mass_matrix.dot(self._pull(state, target))
+        onto_task = jt_mx.dot(minv_jt.T)  # J^T Jbar^T
+        support = dynamics.bias() + u_null - onto_task.dot(u_null)
         if not self._feedforward:
-            return LawOutput(jt_mx @ stiffness - damping * (mass_matrix @ state.dq), support)
-        error_rate = target.velocity[self._axes] - jacobian @ state.dq
+            return LawOutput(jt_mx.dot(stiffness) - damping * mass_matrix.dot(state.dq), support)
+        error_rate = target.velocity[self._axes] - jacobian.dot(state.dq)
         acceleration = target.acceleration - dynamics.jacobian_dot_dq()
         return LawOutput(
-            task=jt_mx @ (stiffness + damping * error_rate),
-            support=support + jt_mx @ acceleration[self._axes],
+            task=jt_mx.dot(stiffness + damping * error_rate),
+            support=support + jt_mx.dot(acceleration[self._axes]),
             onto_task=onto_task,
         )
+
+    def _invert(self, mass_matrix: FloatArray) -> FloatArray:
+        self._minv[:] = mass_matrix
+        if not invert(self._minv):
+            raise ModelError(
+                "the mass matrix is not positive definite: a joint angle is no number, or the masses and "
+                "inertias of the arm's model are not those of bodies."
+            )
+        return self._minv
 
     def _pose_error(self, target: Target) -> FloatArray:
         """Position and rotation from the actual to the desired pose [m, rad], shape (6,)."""
@@ -133,13 +151,3 @@ class OperationalSpace:
         posture = self._posture if target.posture is None else target.posture
         stiffness: FloatArray = self._posture_gains.kp * (posture - state.q)
         return stiffness - self._posture_gains.damping * state.dq if self._feedforward else stiffness
-
-    def _task_inertia(self, mobility: FloatArray) -> FloatArray:
-        """Inverse of ``J M^-1 J^T``, damped where it is nearly singular (Nakamura and Hanafusa 1986)."""
-        values, vectors = np.linalg.eigh(mobility)
-        floor = self._damping * values[-1]
-        # The damping fades in below the floor, so that nothing jumps when the arm comes near.
-        deficit = np.maximum(0.0, 1.0 - values / floor)
-        inverse = values / (values**2 + (floor * deficit) ** 2)
-        inertia: FloatArray = (vectors * inverse) @ vectors.T
-        return inertia

@@ -13,7 +13,7 @@ from spikearm.controller.protocols import Target
 from spikearm.envs.arms import ARMS
 from spikearm.envs.dynamics import MujocoDynamics
 from spikearm.envs.plant import MujocoPlant
-from spikearm.errors import ConfigError
+from spikearm.errors import ConfigError, ModelError
 from spikearm.records import JointState, Pose
 
 XY = (True, True, False, False, False, False)
@@ -235,15 +235,64 @@ def test_torque_stays_bounded_through_a_singularity():
     assert np.linalg.norm(torques[-1]) < 1e-6
 
 
-def test_damping_is_exact_away_from_singularities_bounded_and_continuous_near_them(iiwa):
-    law = law_for(iiwa, damping=1e-4)
-    values = np.geomspace(1e-9, 1.0, 4000)
-    inverse = np.array([law._task_inertia(np.diag((value, 1.0)))[0, 0] for value in values])
-    exact = values >= 1e-4
-    np.testing.assert_allclose(inverse[exact], 1.0 / values[exact], rtol=1e-12)
-    # The maximum of v / (v^2 + (f - v)^2) is at v = f / sqrt(2): 1.2071 / f.
-    assert inverse.max() <= 1.2072 / 1e-4
-    assert np.abs(np.diff(np.log(inverse))).max() < 3 * np.log(values[1] / values[0])
+def plain_formula(dynamics, gains, posture, state, target, axes, feedforward):
+    """Task and support torque as the law is written down, and the condition of the damped mobility."""
+    dynamics.update(state.q, state.dq if feedforward else np.zeros_like(state.dq))
+    axes, J, M, pose = np.flatnonzero(axes), dynamics.jacobian(), dynamics.mass_matrix(), dynamics.pose()
+    J, n = J[axes], len(state.q)
+    minv_jt = np.linalg.solve(M, J.T)
+    values, vectors = np.linalg.eigh(J @ minv_jt)
+    floor = 1e-4 * values[-1]
+    condition = values[-1] / max(values[0], floor)
+    inverse = values / (values**2 + np.maximum(0.0, floor - values) ** 2)
+    jt_mx = J.T @ (vectors * inverse) @ vectors.T
+    turn = rotation_error(pose.quaternion, target.pose.quaternion)
+    error = np.concatenate((target.pose.position - pose.position, turn))[axes]
+    pull = 10.0 * (posture - state.q) - feedforward * 2 * math.sqrt(10.0) * state.dq
+    support = dynamics.bias() + (np.eye(n) - jt_mx @ minv_jt.T) @ M @ pull
+    if not feedforward:
+        return jt_mx @ (gains.kp * error) - gains.damping * M @ state.dq, support, condition
+    rate = target.velocity[axes] - J @ state.dq
+    drift = (target.acceleration - dynamics.jacobian_dot_dq())[axes]
+    return jt_mx @ (gains.kp * error + gains.damping * rate), support + jt_mx @ drift, condition
+
+
+@pytest.mark.parametrize("feedforward", [True, False])
+@pytest.mark.parametrize(
+    ("name", "axes"),
+    [
+        ("iiwa14", (True,) * 6),
+        ("iiwa14", (True, True, True, False, False, False)),
+        ("ur5e", (True,) * 6),
+        ("ur5e", (True, False, True, False, True, False)),
+        ("planar3", (True,) * 6),
+        ("planar2", ARMS["planar2"].task_axes),
+        ("planar2", (True,) * 6),
+    ],
+)
+def test_torques_are_those_of_the_plain_formula(name, axes, feedforward, rng):
+    dynamics, gains = MujocoDynamics(ARMS[name]), Gains(kp=150.0)
+    n, home = dynamics.n_joints, np.array(ARMS[name].home)
+    law = OperationalSpace(dynamics, gains, dt_s=1e-3, posture=home, task_axes=axes, feedforward=feedforward)
+    for _ in range(50):
+        state = JointState(home + rng.uniform(-1.5, 1.5, n), rng.uniform(-1, 1, n), 0.0)
+        target = Target(pose_at(dynamics, home), rng.normal(size=6), rng.normal(size=6))
+        output = law.compute(state, target)
+        plain = plain_formula(dynamics, gains, home, state, target, axes, feedforward)
+        # Rounding of either way grows with the condition, which the damping bounds by 1e4.
+        allowed = max(1e-12, 4 * np.finfo(float).eps * plain[2])
+        for torque, expected in ((output.task, plain[0]), (output.support, plain[1])):
+            np.testing.assert_allclose(torque, expected, rtol=0, atol=allowed * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("broken", [np.array(((1.0, 2.0), (2.0, 1.0))), np.full((2, 2), np.nan)])
+def test_mass_matrix_that_is_none_is_refused(broken):
+    arm = TwoLinkArm()
+    law = OperationalSpace(arm, Gains(), dt_s=1e-3, posture=np.zeros(2), task_axes=XY)
+    target = still(arm.pose())
+    arm.mass_matrix = lambda: broken
+    with pytest.raises(ModelError, match="mass matrix is not positive definite: a joint angle is no number"):
+        law.compute(JointState(np.zeros(2), np.zeros(2), 0.0), target)
 
 
 @pytest.mark.parametrize("axes", [(True, True, True), (False,) * 6])
