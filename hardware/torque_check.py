@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from spikearm.errors import ConfigError, NotFiniteError
@@ -18,7 +20,7 @@ def checked_torque(torque: FloatArray, n_joints: int) -> FloatArray:
     torque = np.asarray(torque, dtype=np.float64)
     if torque.shape != (n_joints,):
         raise ConfigError(f"torque has shape {torque.shape}, not ({n_joints},): give one value per joint.")
-    if not np.isfinite(torque).all():
+    if not all(map(math.isfinite, torque.tolist())):  # of so few, sooner said than by NumPy
         raise NotFiniteError(
             f"the torque must be finite, not {torque}. Nothing was sent: look for a division by zero or a "
             "diverged network upstream."

@@ -20,9 +20,20 @@ from spikearm.hardware.link.served_plant import (
     MeasuresTorque,
     ServedPlant,
     all_finite,
+    finite,
 )
 from spikearm.hardware.link.session import RobotSession
-from spikearm.hardware.link.wire import Cause, Codec, CommandFrame, Flag, Refused, StateFrame, Stop, Trait
+from spikearm.hardware.link.wire import (
+    NO_STOP,
+    Cause,
+    Codec,
+    CommandFrame,
+    Flag,
+    Refused,
+    StateFrame,
+    Stop,
+    Trait,
+)
 from spikearm.records import FloatArray, JointState
 
 _PACKETS_PER_TICK = 64
@@ -250,15 +261,19 @@ class RobotServer:
         except Refused as refusal:
             self.refused[refusal.cause] += 1
             return False
-        if flags & Flag.BYE:
-            self._say_goodbye(command, peer)
         self.n_accepted += 1
         self._echo_ns, self._arrived_ns = command.client_ns, self._now_ns()
+        if flags:  # hardly ever: what a flag costs is not spent on a torque
+            self._obey(command, flags, peer)
+        return False
+
+    def _obey(self, command: CommandFrame, flags: Flag, peer: Peer) -> None:
+        if flags & Flag.BYE:
+            self._say_goodbye(command, peer)
         if flags & Flag.RESET and self._traits & Trait.RESETTABLE:
             self._reset(command)
         if flags & Flag.RECOVER:
             self._recover()
-        return False
 
     def _recover(self) -> None:
         """Of the plant, once its client knows that it failed; ask what could not be asked when it began."""
@@ -309,8 +324,8 @@ class RobotServer:
 
     def _apply(self, torque: FloatArray) -> None:
         """Apply a torque, or let go; a failing plant stops the arm, not the server."""
-        self._tried.now = Stop(0)
-        if self._session.stop & Stop.TORQUE_OFF:
+        self._tried.now = NO_STOP
+        if self._session.stop and self._session.stop & Stop.TORQUE_OFF:
             if self._letting_go is not None:
                 self._let_go(self._letting_go)
                 return
@@ -321,7 +336,7 @@ class RobotServer:
         applied = self._tried.make(lambda: self._plant.write(torque))
         if applied is None:
             self._report(self._applied)
-        elif np.isfinite(applied).all():
+        elif finite(applied):
             self.largest.take(applied)
             self._applied = applied
             self._session.report(applied)
