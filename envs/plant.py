@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -74,6 +75,7 @@ class MujocoPlant:
         self._qpos, self._qvel, self._ctrl = self._data.qpos, self._data.qvel, self._data.ctrl
         self._warnings = tuple(self._data.warning[int(kind)] for kind in _FATAL)
         self._last_q, self._last_dq = self._q0.copy(), np.zeros_like(self._q0)
+        self._least, self._most = -compiled.torque_limits, compiled.torque_limits
         self._ctrl_per_torque = 1.0 / compiled.gear
         self._seed = seed
         self._tick = 0
@@ -168,8 +170,7 @@ class MujocoPlant:
         if self._diverged:
             raise SimulationDivergedError("the simulation has diverged in an earlier tick; reset the plant.")
         torque = self._joint_vector(torque, "torque")
-        limits = self._arm.torque_limits
-        applied: FloatArray = np.minimum(np.maximum(torque, -limits), limits)
+        applied: FloatArray = np.minimum(np.maximum(torque, self._least), self._most)
         self._last_q[:], self._last_dq[:] = self._qpos, self._qvel
         self._ctrl[self._arm.actuator_of_joint] = applied * self._ctrl_per_torque
         self._advance()
@@ -270,9 +271,8 @@ class MujocoPlant:
             raise ConfigError(
                 f"{what} has shape {vector.shape}, not ({len(self._names)},): give one value per joint."
             )
-        finite = np.isfinite(vector)
-        if not finite.all():
-            joint = int(np.argmin(finite))
+        if not all(map(math.isfinite, vector.tolist())):  # of so few, sooner said than by NumPy
+            joint = int(np.argmin(np.isfinite(vector)))
             raise NotFiniteError(
                 f"{what} of joint {self._names[joint]!r} (number {joint}) is {vector[joint]}; it must be "
                 "finite. Nothing was applied: look for a division by zero or a diverged network upstream."
