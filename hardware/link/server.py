@@ -96,6 +96,7 @@ class RobotServer:
         self._period_ns = round(1e9 * plant.dt_s)
         self.reading, self._read_at, self._read_ns = first, session.tick_number, now_ns()
         self._applied = np.zeros_like(self.reading.q)
+        self._unaccounted: FloatArray | None = None
         self.largest = LargestTorque(len(self._applied))
         # Asked once: a structural check takes longer than all the rest of a state.
         self._sensing = plant if isinstance(plant, MeasuresTorque) else None
@@ -197,6 +198,7 @@ class RobotServer:
         self._apply(self._wanted())
         if self._session.peer is not None:
             self._send(self._session.peer)
+        self._account()
 
     def _overrun(self, n_ticks: int) -> None:
         self.n_overruns += 1
@@ -207,6 +209,7 @@ class RobotServer:
         self._move(self._wanted())
         if self._session.peer is not None:
             self._send(self._session.peer)
+        self._account()
 
     # -- lock step -----------------------------------------------------------------------------------
 
@@ -236,6 +239,7 @@ class RobotServer:
             session.applied = applied  # no time has passed in which it could have changed
         if session.peer is not None:
             self._send(session.peer)
+        self._account()
 
     def _answer_again(self, packet: bytes, peer: Peer) -> None:
         """The answer to the last command may have been lost: a state is no secret and moves nothing."""
@@ -337,11 +341,16 @@ class RobotServer:
         if applied is None:
             self._report(self._applied)
         elif finite(applied):
-            self.largest.take(applied)
-            self._applied = applied
-            self._session.report(applied)
+            self._applied = self._unaccounted = applied
         else:
             self._tried.note(Stop.PLANT, f"the arm says that it applied {applied}")
+
+    def _account(self) -> None:
+        """What no state waits for: it tells of this torque, and all this is for the next one."""
+        applied, self._unaccounted = self._unaccounted, None
+        if applied is not None:
+            self.largest.take(applied)
+            self._session.report(applied)
 
     def _let_go(self, plant: LetsGo) -> None:
         """Once, and again until it has worked; nothing is written while the torque is to be off."""

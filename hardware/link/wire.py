@@ -252,30 +252,21 @@ class Codec:
         mode = _MODES.get(fields[11])
         if mode is None:
             raise Refused(Cause.HEADER)
-        session, sequence, robot_ns, echo_ns, held_ns, last_command, moved_by = fields[4:11]
-        n_missed, longest_run, success_rate, t_s, dt_s = fields[14:19]
         q, dq, measured, applied = np.array(fields[19:-1]).reshape(4, self.n_joints)
-        return StateFrame(
-            session=session,
-            sequence=sequence,
-            robot_ns=robot_ns,
-            echo_ns=echo_ns,
-            held_ns=held_ns,
-            last_command=last_command,
-            moved_by=moved_by,
-            mode=mode,
-            traits=Trait(fields[12]),
-            stop=Stop(fields[13]) if fields[13] else NO_STOP,
-            n_missed=n_missed,
-            longest_run=longest_run,
-            success_rate=success_rate,
-            t_s=t_s,
-            dt_s=dt_s,
-            q=q,
-            dq=dq,
-            measured=measured,
-            applied=applied,
+        stop = Stop(fields[13]) if fields[13] else NO_STOP
+        # By position: the struct has them in the order of the frame, and nineteen names take their time.
+        values: tuple[Any, ...] = (
+            *fields[4:11],
+            mode,
+            Trait(fields[12]),
+            stop,
+            *fields[14:19],
+            q,
+            dq,
+            measured,
+            applied,
         )
+        return StateFrame(*values)
 
     def pack_command(self, frame: CommandFrame) -> bytes:
         """A command as bytes."""
@@ -307,17 +298,9 @@ class Codec:
             if not fields[9] & ENDING:
                 raise Refused(Cause.NOT_FINITE)
             torque[:] = 0.0
-        session, sequence, answers, client_ns, seed, flags, timeout_ticks = fields[4:11]
-        return CommandFrame(
-            session,
-            sequence,
-            answers,
-            client_ns,
-            seed,
-            Flag(flags) if flags else NO_FLAG,
-            timeout_ticks,
-            torque,
-        )
+        flags = Flag(fields[9]) if fields[9] else NO_FLAG
+        values: tuple[Any, ...] = (*fields[4:9], flags, fields[10], torque)
+        return CommandFrame(*values)
 
     def _unpack(self, packet: bytes, form: struct.Struct, kind: int) -> tuple[Any, ...]:
         if len(packet) != form.size + TAG_BYTES:

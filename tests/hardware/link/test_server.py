@@ -15,6 +15,7 @@ from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.elapsed import elapsed_ns
 from spikearm.hardware.link.key import TAG_BYTES, tag_of
 from spikearm.hardware.link.limits import LimitRules
+from spikearm.hardware.link.served_plant import finite
 from spikearm.hardware.link.wire import Cause, Codec, Flag, Mode, Stop, Trait
 
 STRANGER = "stranger"
@@ -506,6 +507,31 @@ def test_arm_that_takes_no_torque_is_not_said_to_apply_any(rig):
     robot.plant.error = None
     robot.period()
     assert np.abs(robot.plant.applied[-1] - 0.25).max() <= 1.0 + 1e-12  # and goes on from there
+
+
+@pytest.mark.parametrize("lock_step", [False, True])
+def test_state_is_sent_before_anything_that_only_the_next_tick_needs(rig, monkeypatch, lock_step):
+    """Its client has what is left of the period."""
+    robot = rig(lock_step=lock_step)
+    plant = robot.armed()
+    done = []
+    for part, action in ((robot.server.largest, "take"), (robot.session, "report")):
+        monkeypatch.setattr(part, action, lambda applied, action=action: done.append(action))
+    send = robot.codec.pack_state
+    monkeypatch.setattr(robot.codec, "pack_state", lambda frame: done.append("state") or send(frame))
+    plant.write(np.ones(2))
+    if not lock_step:
+        plant.next_state()
+    assert done[:3] == ["state", "take", "report"]
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n_joints", [1, 7])
+def test_one_number_that_is_none_is_found_among_all(strange, n_joints):
+    values = np.full(n_joints, 1e308)  # whose sum would be infinite
+    assert finite(values)
+    values[-1] = strange
+    assert not finite(values)
 
 
 def test_largest_torque_and_its_largest_change_are_remembered(rig):
