@@ -35,6 +35,8 @@ _AT_ONCE = 64
 _MOST_TICKS = (1 << 16) - 1
 """Longest time-out that a command can carry."""
 _NS = 1_000_000_000
+_LOCK_STEP = int(Trait.LOCK_STEP)
+"""As a plain number: it is asked for several times per tick, and an enum takes a microsecond to answer."""
 _LOOK_THERE = (
     "Look there first: one that still runs holds its arm by itself, and is recovered with --recover; one "
     "that has ended has let it go, and is served again (`spikearm robot serve`)."
@@ -120,7 +122,7 @@ class Conversation:
     @property
     def lock_step(self) -> bool:
         """Whether the robot moves only when it is told to."""
-        return bool(self.state.traits & Trait.LOCK_STEP)
+        return bool(int(self.state.traits) & _LOCK_STEP)
 
     def send(self, flags: Flag, torque: FloatArray, *, seed: int = -1) -> None:
         """Answer the newest state.

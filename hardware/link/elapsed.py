@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
 
 def elapsed_ns() -> int:
     """Nanoseconds on a clock that never jumps and never stands still.
@@ -12,6 +14,4 @@ def elapsed_ns() -> int:
     on with its last command after an hour's sleep as if a tick had passed. Where the system has no such clock
     (macOS, Windows), a sleep is not noticed by it.
     """
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    return time.monotonic_ns()
+    return time.monotonic_ns() if _CLOCK is None else time.clock_gettime_ns(_CLOCK)

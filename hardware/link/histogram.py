@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
-from numpy.typing import NDArray
 
 _BIN_S = 1e-6
 _N_BINS = 100_000
@@ -18,7 +19,7 @@ class Histogram:
     """
 
     def __init__(self) -> None:
-        self._bins: NDArray[np.int64] = np.zeros(_N_BINS, dtype=np.int64)
+        self._bins = array("q", bytes(8 * _N_BINS))  # NumPy's would take several times as long to count one
         self.n = 0
         self.max_s = 0.0
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from spikearm.compiled import kernel
 from spikearm.errors import ConfigError
-from spikearm.hardware.link.wire import Stop
+from spikearm.hardware.link.wire import NO_STOP, Stop
 from spikearm.records import FloatArray, JointState
 
 _SPEED_RAD_S = 3.0
@@ -139,18 +139,22 @@ class Limits:
         self.torque: FloatArray = rules.share(real=real) * np.asarray(torque_limits, dtype=np.float64)
         if drive_limits is not None:
             self.torque = np.minimum(self.torque, drive_limits)
+        self._least = -self.torque
         self._low, self._high = np.asarray(q_range, dtype=np.float64).T.copy()
         self._soft_low, self._soft_high = self._low + rules.margin_rad, self._high - rules.margin_rad
         self._fastest = np.full(len(self.torque), rules.speed(real=real))
         self._slowest = -self._fastest
         self._soft_speed = self._fastest - rules.margin_rad_s
+        self._slowest_soft = -self._soft_speed
         at_rest = np.zeros(len(self.torque))
+        self._leap_ticks = 0
+        self.leapt(at_rest, at_rest, 1)
         self.clamp(at_rest, at_rest)  # compiled here, not in the first tick
         _outside(at_rest, self._low, self._high)
 
     def violated(self, state: JointState) -> Stop:
         """Hard limits that this state is beyond; 0 for none."""
-        stop = Stop(0)
+        stop = NO_STOP
         if _outside(state.q, self._low, self._high):
             stop |= Stop.JOINT_LIMIT
         if _outside(state.dq, self._slowest, self._fastest):
@@ -168,15 +172,17 @@ class Limits:
             before: At an earlier reading [rad], shape (n_joints,).
             n_ticks: So many ticks before.
         """
-        furthest = _LEAP_RAD + n_ticks * self._dt_s * self._fastest
-        outside: bool = _outside(q - before, -furthest, furthest)
+        if n_ticks != self._leap_ticks:  # hardly ever: it is one tick after another
+            self._furthest = _LEAP_RAD + n_ticks * self._dt_s * self._fastest
+            self._leap_ticks, self._nearest = n_ticks, -self._furthest
+        outside: bool = _outside(q - before, self._nearest, self._furthest)
         return outside
 
     def push_back(self, state: JointState) -> FloatArray | None:
         """Torque of the soft margins [N m], shape (n_joints,); None if the state is in none of them."""
         q, dq = state.q, state.dq
         soft = self._soft_speed
-        if not _outside(q, self._soft_low, self._soft_high) and not _outside(dq, -soft, soft):
+        if not _outside(q, self._soft_low, self._soft_high) and not _outside(dq, self._slowest_soft, soft):
             return None
         low, high = q < self._soft_low, q > self._soft_high
         fast = np.abs(dq) > soft
@@ -204,7 +210,7 @@ class Limits:
 
     def clip(self, torque: FloatArray) -> FloatArray:
         """The torque within its limits [N m], shape (n_joints,)."""
-        return np.minimum(np.maximum(torque, -self.torque), self.torque)
+        return np.minimum(np.maximum(torque, self._least), self.torque)
 
 
 @kernel

@@ -10,7 +10,7 @@ from spikearm.errors import ClosedError, ConfigError, LinkError
 from spikearm.hardware.link.channel import Channel
 from spikearm.hardware.link.conversation import ClientRules, Conversation
 from spikearm.hardware.link.statistics import LinkStatistics
-from spikearm.hardware.link.wire import Codec, Flag, Mode, StateFrame, Stop, Trait
+from spikearm.hardware.link.wire import NO_FLAG, Codec, Flag, Mode, StateFrame, Stop, Trait
 from spikearm.hardware.torque_check import checked_torque
 from spikearm.records import FloatArray, JointState
 
@@ -150,10 +150,10 @@ class RemotePlant:
                 self._robot.await_answer()
             return self._robot.state.applied.copy()
         if not self.lock_step:
-            applied = self._newest_applied(torque)
-            self._robot.send(Flag(0), torque)
-            return applied
-        self._robot.send(Flag(0), torque)
+            before = self._robot.sequence
+            self._robot.send(NO_FLAG, torque)  # first of all: the robot waits for it
+            return self._newest_applied(torque, before)
+        self._robot.send(NO_FLAG, torque)
         self._robot.await_answer()
         self._robot.require_no_stop()
         return self._robot.state.applied.copy()
@@ -214,10 +214,10 @@ class RemotePlant:
 
     # -- inside --------------------------------------------------------------------------------------
 
-    def _newest_applied(self, torque: FloatArray) -> FloatArray:
-        """What the arm is known to do with this torque, by what it did with the one before."""
+    def _newest_applied(self, torque: FloatArray, before: int) -> FloatArray:
+        """What the arm is known to do with this torque, by what it did with the command before."""
         state = self._robot.state
-        if not state.moved_by or state.last_command != self._robot.sequence:
+        if not state.moved_by or state.last_command != before:
             return state.applied.copy()
         cut = state.applied - self._robot.torque_of(state.moved_by)
         known: FloatArray = torque + cut

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
+from spikearm.finite import all_finite
 from spikearm.records import FloatArray, JointState
 
 
@@ -82,12 +82,12 @@ class LetsGo(Protocol):
         ...
 
 
-def all_finite(reading: JointState, measured: FloatArray | None) -> bool:
+def is_finite(reading: JointState, measured: FloatArray | None) -> bool:
     """Whether every number of a reading is one.
 
     Args:
         reading: What the sensors said.
         measured: Torque of the joints [N m], shape (n_joints,); None if they measure none.
     """
-    numbers = (reading.q, reading.dq, reading.t_s, 0.0 if measured is None else measured)
-    return all(bool(np.isfinite(each).all()) for each in numbers)
+    measures = measured is None or all_finite(measured)
+    return measures and math.isfinite(reading.t_s) and all_finite(reading.q) and all_finite(reading.dq)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from spikearm.finite import all_finite
 from spikearm.hardware.link.arm_clock import cycles_passed
 from spikearm.hardware.link.attempts import Attempts
 from spikearm.hardware.link.channel import Channel, Peer
@@ -19,10 +20,20 @@ from spikearm.hardware.link.served_plant import (
     LetsGo,
     MeasuresTorque,
     ServedPlant,
-    all_finite,
+    is_finite,
 )
 from spikearm.hardware.link.session import RobotSession
-from spikearm.hardware.link.wire import Cause, Codec, CommandFrame, Flag, Refused, StateFrame, Stop, Trait
+from spikearm.hardware.link.wire import (
+    NO_STOP,
+    Cause,
+    Codec,
+    CommandFrame,
+    Flag,
+    Refused,
+    StateFrame,
+    Stop,
+    Trait,
+)
 from spikearm.records import FloatArray, JointState
 
 _PACKETS_PER_TICK = 64
@@ -85,6 +96,7 @@ class RobotServer:
         self._period_ns = round(1e9 * plant.dt_s)
         self.reading, self._read_at, self._read_ns = first, session.tick_number, now_ns()
         self._applied = np.zeros_like(self.reading.q)
+        self._unaccounted: FloatArray | None = None
         self.largest = LargestTorque(len(self._applied))
         # Asked once: a structural check takes longer than all the rest of a state.
         self._sensing = plant if isinstance(plant, MeasuresTorque) else None
@@ -186,6 +198,7 @@ class RobotServer:
         self._apply(self._wanted())
         if self._session.peer is not None:
             self._send(self._session.peer)
+        self._account()
 
     def _overrun(self, n_ticks: int) -> None:
         self.n_overruns += 1
@@ -196,6 +209,7 @@ class RobotServer:
         self._move(self._wanted())
         if self._session.peer is not None:
             self._send(self._session.peer)
+        self._account()
 
     # -- lock step -----------------------------------------------------------------------------------
 
@@ -225,6 +239,7 @@ class RobotServer:
             session.applied = applied  # no time has passed in which it could have changed
         if session.peer is not None:
             self._send(session.peer)
+        self._account()
 
     def _answer_again(self, packet: bytes, peer: Peer) -> None:
         """The answer to the last command may have been lost: a state is no secret and moves nothing."""
@@ -250,15 +265,19 @@ class RobotServer:
         except Refused as refusal:
             self.refused[refusal.cause] += 1
             return False
-        if flags & Flag.BYE:
-            self._say_goodbye(command, peer)
         self.n_accepted += 1
         self._echo_ns, self._arrived_ns = command.client_ns, self._now_ns()
+        if flags:  # hardly ever: what a flag costs is not spent on a torque
+            self._obey(command, flags, peer)
+        return False
+
+    def _obey(self, command: CommandFrame, flags: Flag, peer: Peer) -> None:
+        if flags & Flag.BYE:
+            self._say_goodbye(command, peer)
         if flags & Flag.RESET and self._traits & Trait.RESETTABLE:
             self._reset(command)
         if flags & Flag.RECOVER:
             self._recover()
-        return False
 
     def _recover(self) -> None:
         """Of the plant, once its client knows that it failed; ask what could not be asked when it began."""
@@ -309,8 +328,8 @@ class RobotServer:
 
     def _apply(self, torque: FloatArray) -> None:
         """Apply a torque, or let go; a failing plant stops the arm, not the server."""
-        self._tried.now = Stop(0)
-        if self._session.stop & Stop.TORQUE_OFF:
+        self._tried.now = NO_STOP
+        if self._session.stop and self._session.stop & Stop.TORQUE_OFF:
             if self._letting_go is not None:
                 self._let_go(self._letting_go)
                 return
@@ -321,12 +340,17 @@ class RobotServer:
         applied = self._tried.make(lambda: self._plant.write(torque))
         if applied is None:
             self._report(self._applied)
-        elif np.isfinite(applied).all():
-            self.largest.take(applied)
-            self._applied = applied
-            self._session.report(applied)
+        elif all_finite(applied):
+            self._applied = self._unaccounted = applied
         else:
             self._tried.note(Stop.PLANT, f"the arm says that it applied {applied}")
+
+    def _account(self) -> None:
+        """What no state waits for: it tells of this torque, and all this is for the next one."""
+        applied, self._unaccounted = self._unaccounted, None
+        if applied is not None:
+            self.largest.take(applied)
+            self._session.report(applied)
 
     def _let_go(self, plant: LetsGo) -> None:
         """Once, and again until it has worked; nothing is written while the torque is to be off."""
@@ -353,7 +377,7 @@ class RobotServer:
         if reading is None:
             return 0
         measured = None if self._sensing is None else self._sensing.torque_measured
-        if not all_finite(reading, measured):
+        if not is_finite(reading, measured):
             said = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
             self._tried.note(Stop.SENSOR, said)
             return 0

@@ -21,6 +21,8 @@ from spikearm.hardware.link.limits import Limits
 from spikearm.hardware.link.watchdog import Watchdog, WatchdogRules, require_at_most
 from spikearm.hardware.link.wire import (
     ENDING,
+    NO_FLAG,
+    NO_STOP,
     STARTING,
     Cause,
     CommandFrame,
@@ -192,7 +194,7 @@ class RobotSession:
             Refused: It is none of this session, old, or not allowed now; nothing was changed.
         """
         self._require_acceptable(command, peer)
-        if command.flags & ENDING:
+        if command.flags and command.flags & ENDING:
             command = replace(command, flags=command.flags & (ENDING | Flag.HOLD))
         if self.peer is None:
             self.peer = peer
@@ -201,7 +203,8 @@ class RobotSession:
         self.last_sequence = command.sequence
         self._n_silent = 0
         self._command, self._fresh = command, True
-        self._obey(command.flags)
+        if command.flags:
+            self._obey(command.flags)
         return command.flags
 
     def tick(
@@ -227,9 +230,10 @@ class RobotSession:
         self._n_blind = n_blind
         if self._n_blind > self._blind:
             fault |= Stop.TORQUE_OFF
-        if fault & Stop.SENSOR and not n_blind:
+        if fault and fault & Stop.SENSOR and not n_blind:
             self._hold.release()  # from where the arm is said to be now, without a pull towards before
-        fault |= self._beyond(reading)
+        if beyond := self._beyond(reading):
+            fault |= beyond
         if fault:
             self.protect(fault)
         elif fresh and not n_blind:
@@ -283,13 +287,16 @@ class RobotSession:
             raise Refused(Cause.PEER)
         if command.sequence <= self.last_sequence:
             raise Refused(Cause.SEQUENCE)
-        if command.flags & ENDING:
-            return  # the wish to end is never too old, and its torque moves nothing
+        starts = NO_FLAG
+        if command.flags:  # hardly ever: what a flag costs is not spent on a torque
+            if command.flags & ENDING:
+                return  # the wish to end is never too old, and its torque moves nothing
+            starts = command.flags & STARTING
         if not 0 <= self.tick_number - command.answers <= self._stale:
             raise Refused(Cause.STALE)
-        if (self.mode is Mode.COMMAND_WAIT or command.flags & STARTING) and command.torque.any():
+        if (starts or self.mode is Mode.COMMAND_WAIT) and command.torque.any():
             raise Refused(Cause.FIRST_TORQUE)
-        if command.flags & STARTING:
+        if starts:
             self._require_deliberate(command)
 
     def _require_deliberate(self, command: CommandFrame) -> None:
@@ -344,24 +351,26 @@ class RobotSession:
     def _beyond(self, reading: JointState) -> Stop:
         """Limits that the arm is beyond, whoever moves it; and whether its hold does."""
         violated = self._limits.violated(reading)
-        fast, speed = violated & Stop.SPEED_LIMIT, float(np.abs(reading.dq).max())
-        if not self.stop or not fast:
+        if not self.stop or not violated & Stop.SPEED_LIMIT:
             self._n_fast, self._slowest = 0, math.inf
-            return Stop(0) if self.stop else violated
+            return NO_STOP if self.stop else violated
+        speed = float(np.abs(reading.dq).max())
         # An arm that becomes slower is being braked, however long that takes.
         self._n_fast = 0 if speed < self._slowest else self._n_fast + 1
         self._slowest = min(speed, self._slowest)
-        return Stop.TORQUE_OFF if self._n_fast > self._runaway else Stop(0)
+        return Stop.TORQUE_OFF if self._n_fast > self._runaway else NO_STOP
 
     def _wanted(self, reading: JointState) -> FloatArray:
         """The client's torque while it may command, the robot's own otherwise."""
         command = self._command
         self.moved_by = 0
-        if self.stop & Stop.TORQUE_OFF:
+        if self.stop and self.stop & Stop.TORQUE_OFF:
             return np.zeros_like(reading.q)
         if self._n_blind:
             return self._hold.weight(reading)
-        if self.mode is not Mode.COMMAND_ACTIVE or command is None or command.flags & _HOLDING:
+        if self.mode is not Mode.COMMAND_ACTIVE or command is None:
+            return self._hold.torque(reading)
+        if command.flags and command.flags & _HOLDING:
             return self._hold.torque(reading)
         self._hold.release()
         self.moved_by = command.sequence

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import numpy as np
-
 from spikearm.hardware.link.histogram import Histogram
 from spikearm.hardware.link.wire import Cause, Mode, StateFrame
 
@@ -66,7 +64,7 @@ class LinkStatistics:
             passed_s = 1e-9 * (now_ns - self._arrived_ns)
             self.period_error.add(abs(passed_s - n_ticks * state.dt_s))
         self._arrived_ns = now_ns
-        self.torque_gap_nm = max(self.torque_gap_nm, float(np.abs(state.measured - state.applied).max()))
+        self.torque_gap_nm = max(self.torque_gap_nm, *map(abs, (state.measured - state.applied).tolist()))
         self._take_misses(state, before)
 
     def _take_misses(self, state: StateFrame, before: StateFrame) -> None:

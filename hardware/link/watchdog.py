@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from spikearm.errors import ConfigError
-from spikearm.hardware.link.wire import Stop
+from spikearm.hardware.link.wire import NO_STOP, Stop
 from spikearm.timesteps import ticks_in
 
 _RATE_TICKS = 100
 """Window of the success rate, as in libfranka (Franka Control Interface documentation)."""
 _LONGEST_SLEEP = 1 << 30
 """More missed ticks than that are not counted: a state carries 32 bits of them."""
-
 
 _MOST_MISSED_S, _MOST_SHARE = 0.2, 0.5
 """Largest values of what lets a real arm go on."""
@@ -86,7 +83,9 @@ class _Window:
     """How many of the last ticks missed their command, at the same cost for any length."""
 
     def __init__(self, n_ticks: int) -> None:
-        self._missed = np.zeros(n_ticks, dtype=bool)
+        self._missed = bytearray(
+            n_ticks
+        )  # not an array: a look at one of its numbers costs ten times as much
         self._at = 0
         self.n_missed = 0
 
@@ -95,12 +94,12 @@ class _Window:
         return len(self._missed)
 
     def push(self, missed: bool) -> None:
-        self.n_missed += int(missed) - int(self._missed[self._at])
+        self.n_missed += missed - self._missed[self._at]
         self._missed[self._at] = missed
         self._at = (self._at + 1) % len(self._missed)
 
     def clear(self) -> None:
-        self._missed[:] = False
+        self._missed[:] = bytes(len(self._missed))
         self.n_missed = 0
 
 
@@ -176,11 +175,11 @@ class Watchdog:
         """
         self._rate.push(missed)
         if not armed:
-            return Stop(0)
+            return NO_STOP
         self._window.push(missed)
         if not missed:
             self.in_a_row = 0
-            return Stop(0)
+            return NO_STOP
         self.n_missed += 1
         self.in_a_row += 1
         self.longest_run = max(self.longest_run, self.in_a_row)

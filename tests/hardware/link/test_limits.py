@@ -164,3 +164,13 @@ def test_a_turn_within_a_tick_is_a_leap_of_every_real_arm():
     turned = np.zeros(len(TORQUE))
     turned[0] = 0.1
     assert limits.leapt(turned, np.zeros(len(TORQUE)), 1)
+
+
+def test_way_that_joints_may_have_gone_grows_with_the_time_since():
+    limits = Limits(LimitRules(speed_rad_s=2.0), np.ones(2), np.tile((-9.0, 9.0), (2, 1)), dt_s=0.01)
+    before = np.array([1.0, -1.0])
+    for n_ticks in (1, 5, 1, 0):  # each asked for after another
+        furthest = 0.05 + 0.02 * n_ticks
+        for way in (np.array([furthest, 0.0]), np.array([0.0, -furthest])):
+            assert not limits.leapt(before + 0.999 * way, before, n_ticks)
+            assert limits.leapt(before + 1.001 * way, before, n_ticks)

@@ -508,6 +508,22 @@ def test_arm_that_takes_no_torque_is_not_said_to_apply_any(rig):
     assert np.abs(robot.plant.applied[-1] - 0.25).max() <= 1.0 + 1e-12  # and goes on from there
 
 
+@pytest.mark.parametrize("lock_step", [False, True])
+def test_state_is_sent_before_anything_that_only_the_next_tick_needs(rig, monkeypatch, lock_step):
+    """Its client has what is left of the period."""
+    robot = rig(lock_step=lock_step)
+    plant = robot.armed()
+    done = []
+    for part, action in ((robot.server.largest, "take"), (robot.session, "report")):
+        monkeypatch.setattr(part, action, lambda applied, action=action: done.append(action))
+    send = robot.codec.pack_state
+    monkeypatch.setattr(robot.codec, "pack_state", lambda frame: done.append("state") or send(frame))
+    plant.write(np.ones(2))
+    if not lock_step:
+        plant.next_state()
+    assert done[:3] == ["state", "take", "report"]
+
+
 def test_largest_torque_and_its_largest_change_are_remembered(rig):
     robot = rig(limits=LimitRules(torque_share=0.05))
     plant = robot.armed()
