@@ -175,10 +175,7 @@ class TableCost:
         rows = [("bottom-up", term, f) for term, figures in self.energy.items() for f in figures]
         rows += [("chip-anchored", "chip", f) for f in self.chip]
         return [
-            LedgerLine(
-                tier, term, dt_s if f.count == "dt_s" else getattr(counts, f.count), f, f.times(counts, dt_s)
-            )
-            for tier, term, f in rows
+            LedgerLine(tier, term, f.number(counts, dt_s), f, f.times(counts, dt_s)) for tier, term, f in rows
         ]
 
 

@@ -3,8 +3,11 @@
 Nengo calls one Python function per operator, most of which move a dozen numbers. Here neighbours that set,
 copy, scale, filter, rectify or learn are carried out together by one kernel, in the same order and with the
 same arithmetic, so that every signal stays the same bit by bit; LIF neurons have kernels of their own (see
-:mod:`spikearm.hardware.fused_lif`). All other operators keep their own functions, matrix products among
-them, whose order of summation belongs to the linear algebra library.
+:mod:`spikearm.hardware.fused_lif`). Matrix products stay NumPy's, whose order of summation belongs to the
+linear algebra library, and all other operators keep their own functions.
+
+Kernels do not look for operations that are invalid: a network whose numbers overflow goes on with NaN, which
+whoever uses its output has to refuse.
 """
 
 from __future__ import annotations
@@ -189,7 +192,8 @@ class _Site(NamedTuple):
 
 def _fastest(site: _Site) -> tuple[_Move | None, Callable[[], None]]:
     """An operator for the kernel if it is one of those, and its function if not."""
-    return _move(site), _lif(site) or _product(site) or site.step
+    move = _move(site)
+    return move, site.step if move is not None else _lif(site) or _product(site) or site.step
 
 
 def _move(site: _Site) -> _Move | None:
@@ -206,8 +210,17 @@ def _fits(move: _Move) -> bool:
         return False
     if move.kind == _COUNT:
         return [v.dtype for v in vectors] == [np.float64, np.int64]
-    lengths = {v.size for v in (move.target, move.source) if v is not None}
-    return all(v.dtype == np.float64 for v in vectors) and (move.kind == _OUTER or len(lengths) == 1)
+    return all(v.dtype == np.float64 for v in vectors) and _lengths_agree(move)
+
+
+def _lengths_agree(move: _Move) -> bool:
+    """Whether all vectors are as long as the kernel takes them to be."""
+    n, other = move.target.size, 0 if move.other is None else move.other.size
+    if move.source is None:
+        return True
+    if move.kind == _OUTER:
+        return n == move.source.size * other
+    return n == move.source.size and (move.kind != _CLIP or other == 2 * n)
 
 
 def _reset(site: _Site) -> _Move | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import nengo
@@ -34,9 +35,7 @@ class HostCounter:
         neurons = [op for op in simulator.step_order if isinstance(op, SimNeurons)]
         products = [op for op in simulator.step_order if isinstance(op, DotInc)]
         spiking = {op.output.base: op for op in neurons if op.neurons.spiking}
-        # Nengo copies what a connection takes by a step or in another order: spikes all the same.
-        copies = [op for op in simulator.step_order if isinstance(op, Copy) and op.src.base in spiking]
-        source = {**dict(zip(spiking, spiking, strict=True)), **{op.dst.base: op.src.base for op in copies}}
+        source = {signal: signal for signal in spiking} | _copies(simulator, spiking)
         reached = dict.fromkeys((op.output for op in spiking.values()), 0)
         for op in products:
             if op.X.base in source:
@@ -46,9 +45,8 @@ class HostCounter:
         self._per_unit = np.array(per_unit, dtype=np.float64)
         real = [op for op in products if op.X.base not in source]
         signals = [*reached, *(op.X for op in real)]
-        self._arrays = [
-            simulator.signals[signal] for signal in signals
-        ]  # whose addresses the kernel is given
+        # Kept, because the kernel is given their addresses.
+        self._arrays = [simulator.signals[signal] for signal in signals]
         is_population = [signal in spiking for signal in reached] + [False] * len(real)
         fan_out = [*reached.values(), *map(_rows, real)]
         rows = map(_row, self._arrays, is_population, fan_out)
@@ -67,6 +65,15 @@ class HostCounter:
         """Operations of the step just made."""
         spikes, events, real = _count(self._table, self._per_unit)
         return OpCounts(spikes=spikes, synaptic_ops=events, active_macs=events + real, **self._fixed)
+
+
+def _copies(simulator: nengo.Simulator, spiking: Collection[Any]) -> dict[Any, Any]:
+    """Signals that are copies of spikes, and of which: what a connection takes by a step or in another order.
+
+    A node that adds up what comes in is none, even if all of it are spikes.
+    """
+    copies = (op for op in simulator.step_order if isinstance(op, Copy) and not op.inc)
+    return {op.dst.base: op.src.base for op in copies if op.src.base in spiking}
 
 
 def _spikes_per_unit(simulator: nengo.Simulator, neurons: Any) -> float:

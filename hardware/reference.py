@@ -32,6 +32,7 @@ class ReferenceBackend:
 
         Raises:
             TimeStepError: The time step is not a positive number.
+            ConfigError: Nengo is set to single precision.
         """
         n_steps(dt_s, dt_s, outer="network step", inner="network step")
         return ReferenceProgram(spec.build(seed=seed), dt_s=dt_s)
@@ -46,8 +47,8 @@ class ReferenceProgram(SimulatedProgram):
     """
 
     def __init__(self, ported: PortedNetwork, *, dt_s: float) -> None:
-        # The optimiser saves 4 us of 85 us per step, but merges signals in an order that changes from
-        # process to process, so that no state could be loaded in another one.
+        # The optimiser would save a few microseconds per step, but merges signals in an order that changes
+        # from process to process, so that no state could be loaded in another one.
         simulator = nengo.Simulator(ported.network, dt=dt_s, progress_bar=False, optimize=False)
         self._steps = fused_steps(simulator)
         self._counter = HostCounter(simulator)
@@ -60,7 +61,7 @@ class ReferenceProgram(SimulatedProgram):
         return nengo_populations(self._simulator)
 
     def _advance(self) -> None:
-        # What nengo.Simulator.step does, without its probes and its book-keeping (6 us).
+        # What nengo.Simulator.step does, without its probes and its book-keeping (several microseconds).
         with np.errstate(invalid="raise", divide="ignore"):
             for step in self._steps:
                 step()

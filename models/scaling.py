@@ -47,8 +47,10 @@ class StateScaling:
 
     @cached_property
     def arrays(self) -> tuple[FloatArray, FloatArray]:
-        """Centre and half range, shape (size,) each; not to be written."""
-        return np.asarray(self.center, dtype=np.float64), np.asarray(self.half_range, dtype=np.float64)
+        """Centre and half range, shape (size,) each, read-only."""
+        both = np.array((self.center, self.half_range), dtype=np.float64)
+        both.flags.writeable = False
+        return both[0], both[1]
 
 
 class Scaled:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -126,7 +125,7 @@ class OpCounts(NamedTuple):
     rows_reset: float = 0.0
 
     def __add__(self, other: OpCounts) -> OpCounts:  # type: ignore[override] # sums, where tuples grow
-        return OpCounts(*map(operator.add, self, other))
+        return OpCounts(*[a + b for a, b in zip(self, other, strict=True)])
 
 
 COUNT_NAMES: tuple[str, ...] = OpCounts._fields

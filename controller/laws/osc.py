@@ -111,7 +111,7 @@ class OperationalSpace:
         dynamics.update(state.q, state.dq if self._feedforward else self._at_rest)
         jacobian = dynamics.jacobian()[self._axes]  # (k, n)
         mass_matrix = dynamics.mass_matrix()  # (n, n)
-        minv_jt = self._invert(mass_matrix).dot(jacobian.T)  # (n, k)
+        minv_jt = self._inverse(mass_matrix, state.q).dot(jacobian.T)  # (n, k)
         inertia = damped_inverse(jacobian.dot(minv_jt), self._damping)  # (k, k)
         jt_mx = jacobian.T.dot(inertia)  # (n, k)
 
@@ -130,12 +130,13 @@ class OperationalSpace:
             onto_task=onto_task,
         )
 
-    def _invert(self, mass_matrix: FloatArray) -> FloatArray:
+    def _inverse(self, mass_matrix: FloatArray, q: FloatArray) -> FloatArray:
         self._minv[:] = mass_matrix
         if not invert(self._minv):
             raise ModelError(
-                "the mass matrix is not positive definite: a joint angle is no number, or the masses and "
-                "inertias of the arm's model are not those of bodies."
+                f"the mass matrix at joint angles {q} rad is not positive definite, as that of bodies is. If "
+                "these angles are what the arm reported, look at the masses and inertias of its model; if "
+                "they are no numbers, at its sensors."
             )
         return self._minv
 

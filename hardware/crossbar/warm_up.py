@@ -25,7 +25,7 @@ def load_compiled() -> None:
     counts = ledger.counts
     clock = DeviceClock(_DT_S)
     weights, x = rng.normal(size=(3, 8)), np.ones(8) / _DT_S
-    count_spikes(x, 1.0 / _DT_S)
+    ledger.total(count_spikes(x, 1.0 / _DT_S))
     kinds = (
         config,
         replace(config, rows_gated=False),

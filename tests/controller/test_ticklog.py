@@ -104,6 +104,17 @@ def test_what_nobody_knows_has_no_column_or_is_null(tmp_path, rng):
     assert row["latency_log_s"] is None  # the first tick has none before it
 
 
+def test_energies_that_are_not_known_are_null_in_columns_that_there_are(tmp_path, rng):
+    record = records(rng, 1)[0]
+    cost = replace(COST, energy_chip_j=None)
+    write(tmp_path, [replace(record, command=replace(record.command, cost=cost), energy_measured_j=None)])
+    row = read_ticks(tmp_path).to_pylist()[0]
+    assert row["energy_chip_j"] is None
+    assert row["energy_measured_j"] is None
+    assert row["energy_model_leak_j"] == 2e-9
+    assert row["spikes"] == record.command.counts.spikes
+
+
 def test_every_dimension_carries_its_unit():
     unitless = {"tick", "trial", "reach", "fallback", "saturated", "deadline_missed", *COUNT_NAMES}
     for column in SCHEMA.columns:

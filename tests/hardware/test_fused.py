@@ -65,6 +65,31 @@ def _learned(simulator):
     return [simulator.signals[op.delta] for op in simulator.step_order if hasattr(op, "delta")]
 
 
+def _function(step):
+    return step if hasattr(step, "__qualname__") else type(step)
+
+
+def test_every_kind_of_operator_is_carried_out_by_the_kernel():
+    (simulator, *_), (other, *_) = _pair(0)
+    kinds = {move.kind for step in fused_steps(simulator) for move in getattr(step, "_moves", ())}
+    assert kinds == set(range(10))
+    assert any(step.__qualname__.startswith("_product") for step in map(_function, fused_steps(other)))
+    simulator.close()
+    other.close()
+
+
+def test_a_scaling_of_another_length_than_what_it_scales_is_left_to_nengo():
+    """NumPy repeats the one range for all; the kernel would read beyond it."""
+    with nengo.Network() as network:
+        scaled = nengo.Node(Scaled(StateScaling((1.0,), (2.0,))), size_in=3, size_out=3)
+        nengo.Connection(nengo.Node([0.0, 2.0, 9.0]), scaled, synapse=None)
+    with nengo.Simulator(network, optimize=False, progress_bar=False) as simulator:
+        steps = fused_steps(simulator)
+        for step in 2 * steps:
+            step()
+        np.testing.assert_array_equal(simulator.signals[simulator.model.sig[scaled]["out"]], [-0.5, 0.5, 1.0])
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_every_signal_stays_the_same_bit_by_bit(seed):
     (ours, our_x, our_y), (theirs, their_x, their_y) = _pair(seed)

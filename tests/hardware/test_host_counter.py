@@ -52,6 +52,23 @@ def test_spikes_and_what_they_reach_by_slow_arithmetic():
         assert spikes > 1000
 
 
+def test_a_node_that_adds_spikes_to_real_values_carries_real_values():
+    with nengo.Network(seed=1) as network:
+        fires = nengo.Ensemble(
+            2, 1, neuron_type=nengo.SpikingRectifiedLinear(), gain=np.ones(2), bias=np.full(2, 1000.0)
+        )
+        relay, sink = nengo.Node(size_in=2), nengo.Node(size_in=3)
+        nengo.Connection(nengo.Node([0.5, 0.25]), relay, synapse=None)
+        nengo.Connection(fires.neurons, relay, synapse=None)
+        nengo.Connection(relay, sink, transform=np.ones((3, 2)), synapse=None)
+    with nengo.Simulator(network, optimize=False, progress_bar=False) as simulator:
+        counter = HostCounter(simulator)
+        for _ in range(3):
+            simulator.step()
+        counts = counter.count()
+    assert (counts.spikes, counts.synaptic_ops, counts.active_macs) == (2.0, 0.0, 6.0)
+
+
 def test_single_precision_is_refused(monkeypatch):
     monkeypatch.setitem(nengo.rc["precision"], "bits", "32")
     network, *_ = _network()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 
 import numpy as np
 import pytest
@@ -21,6 +22,11 @@ def test_counts_add_field_by_field():
     total = a + b
     for name in COUNT_NAMES:
         assert getattr(total, name) == getattr(a, name) + getattr(b, name)
+
+
+def test_counts_are_only_added_to_all_of_them():
+    with pytest.raises(ValueError, match="zip"):
+        operator.add(some_counts(1), (1.0, 2.0))
 
 
 def test_no_counts_are_neutral():
