@@ -301,7 +301,7 @@ class RobotSession:
 
     def _require_deliberate(self, command: CommandFrame) -> None:
         """What may set an arm in motion asks for one thing, and knows what it asks it of."""
-        if int(command.flags) & ~int(_WITH_A_START) not in (Flag.ARM, Flag.RECOVER):  # unknown ones, too
+        if int(command.flags) & ~int(_WITH_A_START) not in (Flag.ARM, Flag.RECOVER):
             raise Refused(Cause.FLAGS)
         if self.ending:
             raise Refused(Cause.ENDING)
