@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 
 def all_finite(values: ArrayLike) -> bool:
-    """Whether no number is NaN or infinite; of an arm's few, NumPy takes four times as long to say so.
+    """Whether no number is NaN or infinite; of an arm's few, NumPy takes three times as long to say so.
 
     Args:
         values: Numbers of any unit, any shape; a list of them, or one alone, as well.
