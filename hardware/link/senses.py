@@ -42,9 +42,9 @@ class Senses:
         """What the sensors say now.
 
         Raises:
-            DriveError: The measured torque is none of these joints; besides, whatever the arm raises.
+            DriveError: It is of other joints than the arm's; besides, whatever the arm raises.
         """
-        return Sensed(self._plant.read(), self.torque())
+        return self._sensed(self._plant.read())
 
     def reset(self, *, seed: int | None) -> Sensed:
         """What they say of an arm that was brought to its starting state.
@@ -52,7 +52,7 @@ class Senses:
         Raises:
             DriveError: As for :meth:`read`.
         """
-        return Sensed(self._plant.reset(seed=seed), self.torque())
+        return self._sensed(self._plant.reset(seed=seed))
 
     def torque(self) -> FloatArray | None:
         """Torque that the joints measured at the last reading [N m], shape (n_joints,); None if they do not.
@@ -63,6 +63,14 @@ class Senses:
         if self._measuring is None:
             return None
         return torque_of_joints(self._measuring.torque_measured, self._n_joints)
+
+    def _sensed(self, reading: JointState) -> Sensed:
+        if not reading.q.shape == reading.dq.shape == (self._n_joints,):
+            raise DriveError(
+                f"the arm gives its joints' angles and speeds in shapes {reading.q.shape} and "
+                f"{reading.dq.shape}, not ({self._n_joints},); its driver has to give one value per joint."
+            )
+        return Sensed(reading, self.torque())
 
 
 def torque_of_joints(said: ArrayLike, n_joints: int) -> FloatArray:

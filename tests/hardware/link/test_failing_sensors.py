@@ -123,6 +123,17 @@ def test_torque_of_other_joints_stops_the_arm(rig, measured):
     assert client.stop_reason == Stop.PLANT
 
 
+@pytest.mark.parametrize("wrong", [{"q": np.zeros(3)}, {"dq": np.zeros(1)}, {"q": [0.0, 0.0]}, None])
+def test_reading_that_is_none_of_these_joints_stops_the_arm(rig, wrong):
+    robot = rig()
+    client = robot.armed()
+    read = robot.plant.read
+    robot.plant.read = lambda: None if wrong is None else replace(read(), **wrong)
+    for _ in range(3):
+        client.next_state()
+    assert client.stop_reason == Stop.PLANT
+
+
 @pytest.mark.parametrize("kind", [list, lambda applied: applied[:1]])
 def test_applied_torque_is_taken_in_any_numbers_and_of_these_joints_alone(rig, kind):
     robot = rig()
