@@ -20,7 +20,8 @@ from spikearm.hardware.link.faults import FaultyChannel, FaultyPlant
 from spikearm.hardware.link.hold import Hold
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.served_plant import MeasuresTorque, ServedPlant
+from spikearm.hardware.link.senses import Senses
+from spikearm.hardware.link.served_plant import ServedPlant
 from spikearm.hardware.link.server import RobotServer
 from spikearm.hardware.link.session import RobotSession
 from spikearm.hardware.link.stops import describe
@@ -208,7 +209,9 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         real=real,
         drive_limits=drive_limits,
     )
-    first, given = plant.read(), _given(plant, arm.n_joints)
+    first, measured = Senses(plant, arm.n_joints).read()
+    # A real arm's drives give its weight now, if they hold it; nothing, if they are off.
+    given = np.zeros(arm.n_joints) if measured is None else measured
     first_look = FirstLook(dynamics, limits, drive_limits, real)
     first_look.require(first, given)
     session = RobotSession(
@@ -230,8 +233,3 @@ def _wired(plant: ServedPlant, arm: ArmSpec, config: RobotConfig, traits: Trait)
         )
     server = RobotServer(plant, session, channel, codec, first=first, traits=traits)
     return Robot(config, plant, session, server, channel, first_look)
-
-
-def _given(plant: ServedPlant, n_joints: int) -> FloatArray:
-    """What a real arm's drives give now [N m]: its weight, if they hold it; nothing, if they are off."""
-    return plant.torque_measured if isinstance(plant, MeasuresTorque) else np.zeros(n_joints)

@@ -12,7 +12,7 @@ from spikearm.errors import AddressError, ConfigError
 from spikearm.hardware.link.address import parse_address, require_safe
 from spikearm.hardware.link.key import load_key
 from spikearm.hardware.link.limits import Limits
-from spikearm.hardware.link.served_plant import LimitsTorque, ServedPlant, is_finite
+from spikearm.hardware.link.served_plant import LimitsTorque, ServedPlant, reading_is_finite
 from spikearm.hardware.link.session import AT_REST_RAD_S
 from spikearm.hardware.link.wire import Trait
 from spikearm.launch.robot_config import RobotConfig
@@ -132,7 +132,7 @@ def _require_finite(reading: JointState, measured: FloatArray) -> None:
     Raises:
         ConfigError: Its first reading is not finite.
     """
-    if not is_finite(reading, measured):
+    if not reading_is_finite(reading, measured):
         raise ConfigError(
             f"the arm's first reading is q = {reading.q} rad, dq = {reading.dq} rad/s at {reading.t_s} s, "
             f"torque {measured} N m; every number has to be finite. Look at its sensors (`spikearm robot "

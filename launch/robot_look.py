@@ -21,6 +21,7 @@ from spikearm.errors import ConfigError, NoReadingError
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig
 from spikearm.hardware.adapters.franka_config import FrankaConfig
 from spikearm.hardware.adapters.lerobot_config import LeRobotConfig
+from spikearm.hardware.link.senses import Senses
 from spikearm.hardware.link.served_plant import KeepsTime, MeasuresTorque, ServedPlant
 from spikearm.launch.cli import guarded, parse, print_json
 from spikearm.launch.display import console, say
@@ -184,13 +185,13 @@ def _announcement(command: RobotLookCommand, plant: ServedPlant) -> str:
 
 def _watch(plant: ServedPlant, view: View, stop: StopRequest, duration_s: float) -> None:
     """Read as often as the arm is served: servos that are not spoken to stop by themselves."""
-    sensing = plant if isinstance(plant, MeasuresTorque) else None
+    senses = Senses(plant, len(view.q_range))
     paces = isinstance(plant, KeepsTime) and plant.paces
     end_s = time.monotonic() + duration_s
     shown_s = -math.inf
     while True:  # at least once: there is nothing to tell of an arm that was not read
         with suppress(NoReadingError):  # a single one, as is lost on a serial line
-            view.take(plant.read(), None if sensing is None else sensing.torque_measured)
+            view.take(*senses.read())
         if time.monotonic() - shown_s >= _SHOWN_EVERY_S:
             shown_s = time.monotonic()
             console.print(view.table())

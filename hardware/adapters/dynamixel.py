@@ -101,7 +101,7 @@ class DynamixelPlant:
     @property
     def torque_measured(self) -> FloatArray:
         """Torque by the servos' present currents at the last reading [N m], shape (n_joints,)."""
-        return self._measured
+        return self._measured.copy()
 
     @property
     def torque_limits(self) -> FloatArray:

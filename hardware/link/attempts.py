@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from spikearm.errors import NoReadingError
 from spikearm.hardware.link.served_plant import Recovers, ServedPlant
-from spikearm.hardware.link.wire import Stop
+from spikearm.hardware.link.wire import NO_STOP, Stop
 
 _T = TypeVar("_T")
 
@@ -26,7 +26,7 @@ class Attempts:
     def __init__(self, plant: ServedPlant) -> None:
         self._recovering = plant if isinstance(plant, Recovers) else None
         self._has_failed = False
-        self.now = Stop(0)
+        self.now = NO_STOP
         self.said = ""
 
     def note(self, why: Stop, said: str) -> None:
@@ -46,7 +46,7 @@ class Attempts:
             return action()
         except Exception as error:  # noqa: BLE001 - whatever a plant raises, the client must be told
             missed = may_miss and isinstance(error, NoReadingError)
-            self.note(Stop(0) if missed else Stop.PLANT, f"{type(error).__name__}: {error}")
+            self.note(NO_STOP if missed else Stop.PLANT, f"{type(error).__name__}: {error}")
             return None
 
     def recover(self) -> None:

@@ -101,6 +101,7 @@ class RemotePlant:
 
         Raises:
             LinkError: The robot is real: nothing but a motion can bring it anywhere.
+            ProtectiveStopError: The robot has stopped: by this, if its plant cannot be reset.
             ClosedError: The plant was closed.
         """
         self._require_open()
@@ -110,6 +111,7 @@ class RemotePlant:
         before = self._robot.sequence
         self._robot.send(Flag.HOLD | Flag.RESET, self._robot.zero, seed=-1 if seed is None else seed)
         self._robot.until(Flag.HOLD, lambda state: state.last_command > before, "did not reset")
+        self._robot.require_no_stop()  # as it does if its plant could not be reset
         if armed:
             self.arm()
         return self.read()

@@ -82,7 +82,7 @@ class LetsGo(Protocol):
         ...
 
 
-def is_finite(reading: JointState, measured: FloatArray | None) -> bool:
+def reading_is_finite(reading: JointState, measured: FloatArray | None) -> bool:
     """Whether every number of a reading is one.
 
     Args:

@@ -15,13 +15,8 @@ from spikearm.hardware.link.attempts import Attempts
 from spikearm.hardware.link.channel import Channel, Peer
 from spikearm.hardware.link.elapsed import elapsed_ns
 from spikearm.hardware.link.largest import LargestTorque
-from spikearm.hardware.link.served_plant import (
-    KeepsTime,
-    LetsGo,
-    MeasuresTorque,
-    ServedPlant,
-    is_finite,
-)
+from spikearm.hardware.link.senses import Sensed, Senses, torque_of_joints
+from spikearm.hardware.link.served_plant import KeepsTime, LetsGo, ServedPlant, reading_is_finite
 from spikearm.hardware.link.session import RobotSession
 from spikearm.hardware.link.wire import (
     NO_STOP,
@@ -93,14 +88,13 @@ class RobotServer:
         self._channel, self._codec, self._traits = channel, codec, traits
         self._now_ns = now_ns
         self._sleep = sleep
-        self._period_ns = round(1e9 * plant.dt_s)
+        self._dt_s, self._period_ns = plant.dt_s, round(1e9 * plant.dt_s)
         self.reading, self._read_at, self._read_ns = first, session.tick_number, now_ns()
         self._applied = np.zeros_like(self.reading.q)
         self._unaccounted: FloatArray | None = None
         self.largest = LargestTorque(len(self._applied))
-        # Asked once: a structural check takes longer than all the rest of a state.
-        self._sensing = plant if isinstance(plant, MeasuresTorque) else None
-        self._measured = None if self._sensing is None else self._sensing.torque_measured
+        self._senses = Senses(plant, len(self._applied))
+        self._measured = self._senses.torque()
         self._letting_go = plant if isinstance(plant, LetsGo) else None
         self._has_let_go = self.energised = False
         self.paced = isinstance(plant, KeepsTime) and plant.paces
@@ -124,22 +118,21 @@ class RobotServer:
             require: Raises if the arm is not to be held from this reading, with this torque [N m].
         """
         self._session.start_over()
-        self._tried.now = Stop(0)
+        self._tried.now = NO_STOP
         if not self._traits & Trait.REAL:
             return
-        found = self._tried.make(self._plant.read)
+        found = self._tried.make(self._senses.read)
         self.blind = found is None
         self._unasked = require if found is None else None
         if found is None:
             self._session.protect(Stop.PLANT | Stop.TORQUE_OFF)
             return
-        self._measured = None if self._sensing is None else self._sensing.torque_measured
-        given = self._applied if self._measured is None else self._measured
-        require(found, given)
-        self.reading, self._read_at, self._read_ns = found, self._session.tick_number, self._now_ns()
+        given = self._applied if found.measured is None else found.measured
+        require(found.reading, given)
+        self._keep(found)
         self._applied = given
         self.largest.begin_anew()
-        self._session.begin(found, given)
+        self._session.begin(found.reading, given)
 
     def run(self, wanted: Callable[[], bool]) -> None:
         """Serve as long as ``wanted()`` is true; asked at least ten times a second."""
@@ -196,9 +189,7 @@ class RobotServer:
             self.collect_until(began_ns + self._period_ns)
         self.collect_until(self._now_ns())
         self._apply(self._wanted())
-        if self._session.peer is not None:
-            self._send(self._session.peer)
-        self._account()
+        self._tell()
 
     def _overrun(self, n_ticks: int) -> None:
         self.n_overruns += 1
@@ -207,9 +198,7 @@ class RobotServer:
     def tick(self) -> None:
         """One period: torque, then the new reading to whoever is in session."""
         self._move(self._wanted())
-        if self._session.peer is not None:
-            self._send(self._session.peer)
-        self._account()
+        self._tell()
 
     # -- lock step -----------------------------------------------------------------------------------
 
@@ -237,9 +226,7 @@ class RobotServer:
             self._move(torque)
         else:
             session.applied = applied  # no time has passed in which it could have changed
-        if session.peer is not None:
-            self._send(session.peer)
-        self._account()
+        self._tell()
 
     def _answer_again(self, packet: bytes, peer: Peer) -> None:
         """The answer to the last command may have been lost: a state is no secret and moves nothing."""
@@ -303,11 +290,14 @@ class RobotServer:
         self._channel.send(self._codec.pack_state(frame), peer)
 
     def _reset(self, command: CommandFrame) -> None:
-        self.reading = self._plant.reset(seed=None if command.seed < 0 else command.seed)
-        self._read_at, self._read_ns = self._session.tick_number, self._now_ns()
+        seed = None if command.seed < 0 else command.seed
+        found = self._seen(lambda: self._senses.reset(seed=seed))
+        if found is None:
+            return
+        self._keep(found)
         self._applied = np.zeros_like(self._applied)
         self.largest.begin_anew()
-        self._tried.now, self.blind = Stop(0), False
+        self._tried.now = NO_STOP
         self._session.place(self.reading)
 
     def _wanted(self) -> FloatArray:
@@ -337,7 +327,7 @@ class RobotServer:
                 self._report(np.zeros_like(torque))
                 return  # a write, of no torque as well, would switch its drives on
         self._has_let_go, self.energised = False, True  # also by a failing write: how far did it come?
-        applied = self._tried.make(lambda: self._plant.write(torque))
+        applied = self._tried.make(lambda: torque_of_joints(self._plant.write(torque), len(torque)))
         if applied is None:
             self._report(self._applied)
         elif all_finite(applied):
@@ -345,8 +335,10 @@ class RobotServer:
         else:
             self._tried.note(Stop.PLANT, f"the arm says that it applied {applied}")
 
-    def _account(self) -> None:
-        """What no state waits for: it tells of this torque, and all this is for the next one."""
+    def _tell(self) -> None:
+        """The end of a tick, after every torque: its state, then what only the next one needs of it."""
+        if self._session.peer is not None:
+            self._send(self._session.peer)
         applied, self._unaccounted = self._unaccounted, None
         if applied is not None:
             self.largest.take(applied)
@@ -372,26 +364,36 @@ class RobotServer:
         Returns:
             Periods since the reading before that were no tick, and this one; 0 without a reading.
         """
-        self.blind = True
-        reading = self._tried.make(self._plant.read, may_miss=True)
-        if reading is None:
+        found = self._seen(self._senses.read, may_miss=True)
+        if found is None:
             return 0
-        measured = None if self._sensing is None else self._sensing.torque_measured
-        if not is_finite(reading, measured):
-            said = f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
-            self._tried.note(Stop.SENSOR, said)
-            return 0
-        tick, now_ns, before = self._session.tick_number, self._now_ns(), self.reading
-        n_passed = n_counted = tick - self._read_at
+        reading, before, read_ns = found.reading, self.reading, self._read_ns
+        n_passed = n_counted = self._session.tick_number - self._read_at
+        self._keep(found)
         if self.paced:  # before the session has counted the cycles that it skipped
             n_passed = cycles_passed(
-                reading.t_s - before.t_s, here_ns=now_ns - self._read_ns, dt_s=self._plant.dt_s
+                reading.t_s - before.t_s, here_ns=self._read_ns - read_ns, dt_s=self._dt_s
             )
         if self._session.leapt(reading.q, before.q, max(n_counted, n_passed)):
             self._tried.note(Stop.SENSOR, f"the joints leapt from {before.q} to {reading.q} rad")
-        self.reading, self._read_at, self._read_ns = reading, tick, now_ns
-        self._measured, self.blind = measured, False
         return n_passed - max(0, n_counted - 1)
+
+    def _seen(self, look: Callable[[], Sensed], *, may_miss: bool = False) -> Sensed | None:
+        """What the sensors say; None, and blind, if they fail or say what is no number."""
+        self.blind = True
+        found = self._tried.make(look, may_miss=may_miss)
+        if found is None or reading_is_finite(*found):
+            return found
+        reading, measured = found
+        self._tried.note(
+            Stop.SENSOR, f"the sensors gave q = {reading.q}, dq = {reading.dq}, torque {measured}"
+        )
+        return None
+
+    def _keep(self, found: Sensed) -> None:
+        self.reading, self._measured = found
+        self._read_at, self._read_ns = self._session.tick_number, self._now_ns()
+        self.blind = False
 
     def _send(self, peer: Peer) -> None:
         frame = self._frame(session=self._session.number, echo_ns=self._echo_ns, arrived_ns=self._arrived_ns)
@@ -414,7 +416,7 @@ class RobotServer:
             longest_run=watchdog.longest_run,
             success_rate=watchdog.success_rate,
             t_s=self.reading.t_s,
-            dt_s=self._plant.dt_s,
+            dt_s=self._dt_s,
             q=self.reading.q,
             dq=self.reading.dq,
             measured=self._applied if self._measured is None else self._measured,

@@ -130,13 +130,13 @@ class RobotSession:
         self._silence, self._blind = ticks_in(rules.silence_s, dt_s), ticks_in(rules.blind_s, dt_s)
         self._runaway = ticks_in(rules.runaway_s, dt_s)
         self.watchdog = Watchdog(rules.watchdog, dt_s=dt_s)
-        self.stop = Stop(0)
+        self.stop = NO_STOP
         self.mode = Mode.IDLE
         self.ending = False
         self._n_fast = self._n_blind = 0
         self._slowest = math.inf
         self.tick_number = 0
-        self._shown, self._shown_at = Stop(0), 0
+        self._shown, self._shown_at = NO_STOP, 0
         self.stops: list[tuple[int, Stop]] = []
         self.applied: FloatArray = np.zeros_like(first.q)
         self.end_session()
@@ -211,7 +211,7 @@ class RobotSession:
         self,
         reading: JointState,
         *,
-        fault: Stop = Stop(0),  # noqa: B008 - an enum
+        fault: Stop = NO_STOP,
         n_blind: int = 0,
     ) -> FloatArray:
         """One tick of the robot.
@@ -301,7 +301,7 @@ class RobotSession:
 
     def _require_deliberate(self, command: CommandFrame) -> None:
         """What may set an arm in motion asks for one thing, and knows what it asks it of."""
-        if int(command.flags) & ~int(_WITH_A_START) not in (Flag.ARM, Flag.RECOVER):  # unknown ones, too
+        if int(command.flags) & ~int(_WITH_A_START) not in (Flag.ARM, Flag.RECOVER):
             raise Refused(Cause.FLAGS)
         if self.ending:
             raise Refused(Cause.ENDING)
@@ -387,7 +387,7 @@ class RobotSession:
         if (np.abs(reading.dq) < AT_REST_RAD_S).all() and not self._limits.violated(reading):
             if self.stop & Stop.TORQUE_OFF:
                 self._hold.release()  # without torque, the arm is no longer where it was held
-            self.stop = Stop(0)
+            self.stop = NO_STOP
             self.mode = Mode.MONITOR
 
 

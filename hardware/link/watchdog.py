@@ -83,9 +83,8 @@ class _Window:
     """How many of the last ticks missed their command, at the same cost for any length."""
 
     def __init__(self, n_ticks: int) -> None:
-        self._missed = bytearray(
-            n_ticks
-        )  # not an array: a look at one of its numbers costs ten times as much
+        # Not an array: a look at one of its numbers costs ten times as much.
+        self._missed = bytearray(n_ticks)
         self._at = 0
         self.n_missed = 0
 
@@ -157,7 +156,7 @@ class Watchdog:
         if armed:
             self.n_missed += n_ticks - n_remembered
             self.in_a_row += n_ticks - n_remembered
-        stop = Stop(0)
+        stop = NO_STOP
         for _ in range(n_remembered):
             stop |= self.tick(missed=True, armed=armed, timeout_ticks=timeout_ticks)
         return stop
@@ -186,7 +185,7 @@ class Watchdog:
         in_a_row = self.max_in_a_row
         if timeout_ticks:
             in_a_row = min(in_a_row, timeout_ticks)
-        stop = Stop(0)
+        stop = NO_STOP
         if self.in_a_row >= in_a_row:
             stop |= Stop.MISSED_IN_A_ROW
         if self._window.n_missed > self._allowed_in_window:

@@ -81,6 +81,8 @@ class Stop(enum.IntFlag):
 NO_FLAG, NO_STOP = Flag(0), Stop(0)
 """Made once: to make one takes a microsecond, and every tick has several."""
 _MODES = {mode.value: mode for mode in Mode}
+_FLAGS, _TRAITS, _STOPS = (sum(bit.value for bit in kind) for kind in (Flag, Trait, Stop))
+"""All bits that are known. Others are looked at as integers: an enum remembers every value asked of it."""
 
 
 class Cause(enum.StrEnum):
@@ -97,7 +99,7 @@ class Cause(enum.StrEnum):
     STALE = "stale"
     NOT_FINITE = "not finite"
     FIRST_TORQUE = "first torque not zero"
-    FLAGS = "contradicting flags"
+    FLAGS = "contradicting or unknown flags"
     UNACKNOWLEDGED = "not acknowledged"
     ENDING = "robot is ending"
 
@@ -250,7 +252,7 @@ class Codec:
         if not all(map(math.isfinite, fields[16:-1])):
             raise Refused(Cause.NOT_FINITE)
         mode = _MODES.get(fields[11])
-        if mode is None:
+        if mode is None or fields[12] & ~_TRAITS or fields[13] & ~_STOPS:
             raise Refused(Cause.HEADER)
         q, dq, measured, applied = np.array(fields[19:-1]).reshape(4, self.n_joints)
         stop = Stop(fields[13]) if fields[13] else NO_STOP
@@ -290,15 +292,19 @@ class Codec:
         """A command from bytes.
 
         Raises:
-            Refused: It is none of this arm, was damaged, or its torque is no number, unless it asks to end.
+            Refused: It is none of this arm, was damaged, or has an unknown flag or no number as a torque,
+                unless it asks to end.
         """
         fields = self._unpack(packet, self._command, _COMMAND)
+        asked = fields[9] & _FLAGS
+        if asked != fields[9] and not asked & ENDING:
+            raise Refused(Cause.FLAGS)
         torque = np.array(fields[11:])
         if not all(map(math.isfinite, fields[11:])):
-            if not fields[9] & ENDING:
+            if not asked & ENDING:
                 raise Refused(Cause.NOT_FINITE)
             torque[:] = 0.0
-        flags = Flag(fields[9]) if fields[9] else NO_FLAG
+        flags = Flag(asked) if asked else NO_FLAG
         values: tuple[Any, ...] = (*fields[4:9], flags, fields[10], torque)
         return CommandFrame(*values)
 

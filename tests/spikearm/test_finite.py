@@ -21,3 +21,18 @@ def test_numbers_whose_squares_are_none_are_finite():
 
 def test_no_number_is_finite():
     assert all_finite(np.zeros(0))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_need_not_be_an_array_of_doubles(bad):
+    for fine in ([0.5, 1], (1, 2), 3, 0.5, np.float32(0.5), [[1.0], [2.0]], np.array((1, 2)), [True], []):
+        assert all_finite(fine)
+    for spoilt in (
+        [0.5, bad],
+        (1, bad),
+        bad,
+        np.float32(bad),
+        [[1.0], [bad]],
+        np.array((1, bad), np.float32),
+    ):
+        assert not all_finite(spoilt)

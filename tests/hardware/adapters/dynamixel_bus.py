@@ -12,10 +12,13 @@ import struct
 import threading
 import tty
 
+import dynamixel_sdk as sdk
 import numpy as np
+import pytest
 
 from spikearm.envs.arms import ARMS
 from spikearm.envs.plant import MujocoPlant
+from spikearm.hardware.adapters import dynamixel_port
 
 PING, READ, WRITE, STATUS, SYNC_READ, SYNC_WRITE = 0x01, 0x02, 0x03, 0x55, 0x82, 0x83
 HEADER = b"\xff\xff\xfd\x00"
@@ -110,10 +113,12 @@ class Bus:
         self._buffer = b""
         self._report()
         self._going_on = True
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
+        if not self._going_on:
+            return
         self._going_on = False
         self._thread.join()
         os.close(self._master)
@@ -178,3 +183,9 @@ class Bus:
         packet = HEADER + struct.pack("<BH", servo, len(body) + 2) + body
         os.write(self._master, self.noise + packet + struct.pack("<H", crc16(packet)))
         self.noise = b""
+
+
+def be_patient(patch: pytest.MonkeyPatch) -> None:
+    """Readers give up after 2 or 34 ms, in which a busy machine may not even run the servos' thread."""
+    patch.setattr(sdk.port_handler, "LATENCY_TIMER", 150)
+    patch.setattr(dynamixel_port, "_ANSWER_SHARE", 60.0)

@@ -14,13 +14,22 @@ sdk = pytest.importorskip("dynamixel_sdk")
 serial = pytest.importorskip("serial")
 sys.path.extend((str(Path(__file__).parent), str(Path(__file__).parents[1] / "link")))
 
-from dynamixel_bus import AMP, HEADER, NM_PER_A, RAD, STATUS, WRITE, Bus, crc16  # noqa: E402 - needs the path above
+from dynamixel_bus import (  # noqa: E402 - needs the path above
+    AMP,
+    HEADER,
+    NM_PER_A,
+    RAD,
+    STATUS,
+    WRITE,
+    Bus,
+    be_patient,
+    crc16,
+)
 from rig import Rig  # noqa: E402
 
 from spikearm.envs.arms import ARMS  # noqa: E402
 from spikearm.envs.dynamics import MujocoDynamics  # noqa: E402
 from spikearm.errors import ClosedError, ConfigError, DriveError, NoReadingError, NotFiniteError  # noqa: E402
-from spikearm.hardware.adapters import dynamixel_port  # noqa: E402
 from spikearm.hardware.adapters.dynamixel import DynamixelPlant  # noqa: E402
 from spikearm.hardware.adapters.dynamixel_config import DynamixelConfig  # noqa: E402
 from spikearm.hardware.link.wire import Stop, Trait  # noqa: E402
@@ -30,9 +39,7 @@ STEP_NM = AMP * NM_PER_A
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
-    """They give up after 2 or 34 ms, in which a busy machine may not even run the servos' thread."""
-    monkeypatch.setattr(sdk.port_handler, "LATENCY_TIMER", 150)
-    monkeypatch.setattr(dynamixel_port, "_ANSWER_SHARE", 60.0)
+    be_patient(monkeypatch)
 
 
 @pytest.fixture

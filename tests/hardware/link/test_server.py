@@ -15,7 +15,18 @@ from spikearm.hardware.link.conversation import ClientRules
 from spikearm.hardware.link.elapsed import elapsed_ns
 from spikearm.hardware.link.key import TAG_BYTES, tag_of
 from spikearm.hardware.link.limits import LimitRules
-from spikearm.hardware.link.wire import Cause, Codec, Flag, Mode, Stop, Trait
+from spikearm.hardware.link.wire import (
+    ENDING,
+    NO_FLAG,
+    STARTING,
+    Cause,
+    Codec,
+    Flag,
+    Mode,
+    Refused,
+    Stop,
+    Trait,
+)
 
 STRANGER = "stranger"
 
@@ -98,39 +109,104 @@ def test_replayed_recording_is_not_accepted(rig):
     assert newer.stop_reason == Stop(0)
 
 
+def turned(packet: bytes, rng: np.random.Generator, n_bits: int) -> bytes:
+    """The same with some bits turned."""
+    spoilt = bytearray(packet)
+    for bit in rng.integers(8 * len(packet), size=n_bits):
+        spoilt[bit // 8] ^= 1 << bit % 8
+    return bytes(spoilt)
+
+
+def tagged(robot, rng: np.random.Generator, peer: object) -> bytes:
+    """With the right tag, which without a key anybody on the machine can make, and not to be accepted.
+
+    Half of it any bytes, half of them behind a genuine beginning; or a command that is right or wrong in each
+    of its fields, with some bits turned.
+    """
+    while True:
+        fine = robot.command()
+        command = robot.command(
+            ((5.0, 5.0), (0.0, 0.0), (np.nan, 5.0))[rng.integers(3)],
+            (NO_FLAG, Flag.HOLD, Flag.ARM, STARTING, Flag.RESET, Flag.HELLO)[rng.integers(6)],
+            session=fine.session ^ int(rng.integers(4) == 0),
+            sequence=fine.sequence - int(rng.integers(4) == 0),
+            answers=fine.answers + int(rng.choice((0, 0, 1, 100))),
+        )
+        body = robot.codec.pack_command(command)[:-TAG_BYTES]
+        kept = int(rng.choice((0, 8, 16, 24, len(body), len(body), len(body), len(body))))
+        body = turned(body[:kept], rng, int(rng.integers(4)) if kept else 0) + rng.bytes(len(body) - kept)
+        packet = body + tag_of(body, robot.codec._key)
+        if not would_be_taken(robot, packet, peer):
+            return packet
+
+
+def would_be_taken(robot, packet: bytes, peer: object) -> bool:
+    """Whether it is one that its client may send, or a hello."""
+    try:
+        command = robot.codec.unpack_command(packet)
+    except Refused:
+        return False
+    if command.session == 0 and command.flags == Flag.HELLO:
+        return True
+    session, starts = robot.session, command.flags & STARTING
+    if (command.session, peer) != (session.number, session.peer) or command.sequence <= session.last_sequence:
+        return False
+    recent = 0 <= session.tick_number - command.answers <= 5
+    wrong = starts == STARTING or (starts and command.torque.any())
+    return bool(command.flags & ENDING) or (recent and not wrong)
+
+
+BEHIND_THE_TAG = {
+    Cause.HEADER,
+    Cause.JOINTS,
+    Cause.SESSION,
+    Cause.PEER,
+    Cause.SEQUENCE,
+    Cause.STALE,
+    Cause.NOT_FINITE,
+    Cause.FIRST_TORQUE,
+    Cause.FLAGS,
+}
+
+
 def fuzz(robot, n_packets: int, seed: int = 0) -> None:
-    """Random bytes, cut, stretched and turned versions of genuine packets, from several senders."""
+    """Random bytes, cut, stretched and turned versions of genuine packets, from several senders.
+
+    A fifth of them has the right tag, and half of those comes from the session's own client.
+    """
     rng = np.random.default_rng(seed)
     genuine = robot.codec.pack_command(robot.command((5.0, 5.0)))
     take = robot.server._take
     for i in range(n_packets):
-        kind = i % 4
+        kind, peer = i % 5, f"sender {i % 7}"
         if kind == 0:
             packet = rng.bytes(int(rng.integers(0, 300)))
         elif kind == 1:
             packet = rng.bytes(len(genuine))
+        elif kind == 4:
+            peer = peer if i % 2 else robot.session.peer
+            packet = tagged(robot, rng, peer)
         else:
-            spoilt = bytearray(genuine)
-            for bit in rng.integers(8 * len(genuine), size=int(rng.integers(1, 9))):
-                spoilt[bit // 8] ^= 1 << bit % 8
-            packet = bytes(spoilt)
+            packet = genuine
+            while packet == genuine:
+                packet = turned(genuine, rng, int(rng.integers(1, 9)))
             if kind == 3:
                 packet = packet[: int(rng.integers(len(packet)))]
-            if packet == genuine:
-                continue
-        take(packet, f"sender {i % 7}", may_answer=True)
+        take(packet, peer, may_answer=True)
 
 
 def check_fuzz(robot, n_packets: int) -> None:
     robot.armed()
     accepted, applied = robot.server.n_accepted, robot.session.applied.copy()
+    refused = robot.server.refused.total()
     fuzz(robot, n_packets - n_packets // 10, seed=1)
     tracemalloc.start()  # it makes everything several times slower
     fuzz(robot, n_packets // 10)
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert robot.server.n_accepted == accepted
-    assert robot.server.refused.total() > 0.99 * n_packets
+    assert robot.server.refused.total() == refused + n_packets
+    assert set(robot.server.refused) >= {Cause.SIZE, Cause.TAG, *BEHIND_THE_TAG}
     assert grown < 20_000
     np.testing.assert_array_equal(robot.session.applied, applied)
     assert robot.session.mode is Mode.COMMAND_ACTIVE

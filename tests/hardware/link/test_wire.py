@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import math
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -139,6 +140,42 @@ def test_state_of_an_unknown_mode_is_refused():
     at = 24 + 5 * 8
     assert packet[at] == Mode.STOPPED
     assert cause(CODEC.unpack_state, signed(packet, at, b"\x63")) is Cause.HEADER
+
+
+FLAGS_AT, TRAITS_AT = 48, 65
+"""Where a command's flags are (2 bytes), and a state's traits (1) and reasons to stop (2)."""
+
+
+def test_flags_that_nobody_knows_are_refused_unless_it_asks_to_end():
+    packet = CODEC.pack_command(replace(command(np.random.default_rng(9)), flags=Flag.HOLD))
+    assert packet[FLAGS_AT : FLAGS_AT + 2] == b"\x04\x00"
+    assert cause(CODEC.unpack_command, signed(packet, FLAGS_AT, b"\x04\x80")) is Cause.FLAGS
+    assert CODEC.unpack_command(signed(packet, FLAGS_AT, b"\x08\x80")).flags == Flag.STOP
+
+
+def test_state_with_traits_or_stops_that_nobody_knows_is_refused():
+    packet = CODEC.pack_state(state(np.random.default_rng(10)))
+    assert packet[TRAITS_AT : TRAITS_AT + 3] == b"\x05\x60\x00"
+    for unknown in (b"\x08\x00\x00", b"\x05\x60\x80"):
+        assert cause(CODEC.unpack_state, signed(packet, TRAITS_AT, unknown)) is Cause.HEADER
+
+
+def test_bits_that_nobody_knows_are_not_remembered():
+    """Python keeps every value of a flag that it was ever asked for."""
+    rng = np.random.default_rng(11)
+    told, said = CODEC.pack_command(command(rng)), CODEC.pack_state(state(rng))
+    before = [len(kind._value2member_map_) for kind in (Flag, Trait, Stop)]
+    for high in range(0x10, 0x100):
+        for packet, unpack, at, value in (
+            (told, CODEC.unpack_command, FLAGS_AT, bytes((0, high))),
+            (told, CODEC.unpack_command, FLAGS_AT, bytes((Flag.BYE, high))),
+            (said, CODEC.unpack_state, TRAITS_AT, bytes((high,))),
+            (said, CODEC.unpack_state, TRAITS_AT, bytes((0, 0, high))),
+        ):
+            with suppress(Refused):
+                unpack(signed(packet, at, value))
+    grown = [len(kind._value2member_map_) for kind in (Flag, Trait, Stop)]
+    assert grown == before
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
