@@ -84,6 +84,7 @@ def _serve(argv: Sequence[str]) -> int:
     run, address, key = command.run, parse_address(command.listen), load_key(command.key_file)
     require_safe(address, has_key=bool(key))
     channel = DatagramChannel(open_server_socket(address), max_bytes=MAX_PACKET_BYTES)
+    say(f"preparing {run.backend}; on a new machine, kernels are compiled once, a minute or two")
     try:
         spec, dt_s = network_description(run, load_arm(run.arm))
         seed = network_seed(run.seed)

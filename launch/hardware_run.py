@@ -276,7 +276,9 @@ def _one_loop(
     with connect(link, control.arm, outcome.statistics, stop) as plant:
         # Now, and not when the run began: somebody may have moved the arm by hand.
         real = bool(plant.traits & Trait.REAL)
-        if link.monitor and plant.stop_reason:
+        if not link.monitor:
+            plant.require_no_stop()
+        elif plant.stop_reason:
             _log.warning(
                 "the robot has stopped (%s), and is looked at as it is.", describe(plant.stop_reason)
             )

@@ -206,6 +206,14 @@ class RemotePlant:
                 allow_stop=True,
             )
 
+    def require_no_stop(self) -> None:
+        """Refuse to go on with a robot that has stopped; before anything is said of what it is going to do.
+
+        Raises:
+            ProtectiveStopError: It has; a RobotEndedError, if nobody can recover it.
+        """
+        self._robot.require_no_stop()
+
     def next_state(self) -> StateFrame:
         """Wait for a newer state than the last one; of several that have come, the newest.
 

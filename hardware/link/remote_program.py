@@ -256,7 +256,8 @@ class RemoteProgram:
                 return answer
         raise LinkError(
             f"no network answers within {_PATIENCE_S:g} s. Is it served at this address, with the same key "
-            "(`spikearm backend serve`)?"
+            "(`spikearm backend serve`), and does it say that it is ready? On a new machine this takes "
+            "a minute or two."
         )
 
     def _genuine(self, data: bytes) -> Packet | None:

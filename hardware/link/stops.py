@@ -38,5 +38,6 @@ def what_next(stop: Stop) -> str:
         return "It holds its arm and takes no torque; find the cause, then recover it (--recover)."
     return (
         "It holds its arm and takes no torque; `spikearm doctor --link` says whether this machine keeps "
-        "time. Then recover it (--recover)."
+        "time. Then recover it (--recover). On a machine that cannot keep it, a simulated robot may be "
+        "served with --max-share and --max-missed-s."
     )

@@ -20,9 +20,8 @@ OPTIONS = ("--n-neurons", 150, "--trials", 1, "--duration-s", 0.1, "--seed", 4)
 def test_run_with_its_network_elsewhere_gives_the_same_torques(process, spikearm, short_path, controller):
     address, options = f"unix:{short_path}/net.sock", (*OPTIONS, "--controller", controller)
     with process("backend", "serve", "--listen", address, "--json", *options) as server:
-        for line in server.stderr:
-            if "ready" in line:
-                break
+        assert "preparing reference" in server.stderr.readline()
+        assert "ready" in server.stderr.readline()
         ended = spikearm("run", *options, "--substrate-at", address, "--out", short_path / "there", "--json")
         assert ended.code == 0
         server.send_signal(signal.SIGINT)

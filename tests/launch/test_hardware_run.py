@@ -19,7 +19,14 @@ import pytest
 from spikearm.controller.ticklog import column_matrix, read_ticks
 from spikearm.envs.arms import ArmSpec, load_arm
 from spikearm.envs.perturbation import Perturbation
-from spikearm.errors import AddressError, ConfigError, LinkError, NetworkLostError, NotFiniteError
+from spikearm.errors import (
+    AddressError,
+    ConfigError,
+    LinkError,
+    NetworkLostError,
+    NotFiniteError,
+    ProtectiveStopError,
+)
 from spikearm.hardware.link.address import open_server_socket, parse_address
 from spikearm.hardware.link.channel import DatagramChannel
 from spikearm.hardware.link.faults import FaultPlan
@@ -247,6 +254,19 @@ def test_stopped_robot_can_be_looked_at(served, short_path, caplog):
     assert summary["link"]["ended"] == "done"
     assert summary["n_ticks"] >= 100
     assert f"the robot has stopped ({describe(Stop.CLIENT)}), and is looked at as it is." in caplog.text
+
+
+def test_nothing_is_planned_for_a_robot_that_has_stopped(served, short_path, monkeypatch):
+    """Least of all is it said that its arm is led to the start of a path."""
+    run = dataclasses.replace(SHORT, controller="osc", duration_s=0.1, out=short_path / "runs")
+    planned = []
+    monkeypatch.setattr(hardware_run, "led_up", lambda *_, **__: planned.append(1))
+    robot = in_step(run, short_path)
+    with served(robot) as server:
+        server.session.protect(Stop.CLIENT)
+        with pytest.raises(ProtectiveStopError, match="the client told it to"):
+            execute_on_robot(run, link_to(robot))
+    assert planned == []
 
 
 def test_stop_ends_the_run_with_its_reason(served, short_path):

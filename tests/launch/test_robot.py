@@ -752,7 +752,11 @@ def test_robot_that_is_served_again_can_be_commanded_again(served, short_path, t
         (Stop.CLIENT, "It holds its arm and takes no torque; find the cause, then recover it (--recover)."),
         (
             Stop.MISSED_IN_A_ROW | Stop.STALLED,
-            "`spikearm doctor --link` says whether this machine keeps time. Then recover it (--recover).",
+            (
+                "`spikearm doctor --link` says whether this machine keeps time. Then recover it (--recover). "
+                "On a machine that cannot keep it, a simulated robot may be served with --max-share and "
+                "--max-missed-s."
+            ),
         ),
         (Stop.MISSED_TOO_OFTEN | Stop.SENSOR, "find the cause, then recover it (--recover)."),
     ],
