@@ -39,7 +39,7 @@ def test_same_seed_same_log_in_another_process(process, tmp_path, backend):
     words = ("run", "--backend", backend, "--trials", 1, "--duration-s", 0.1, "--seed", 5)
     environment = os.environ | {"PYTHONHASHSEED": "12345"}
     with process(*words, "--json", "--out", tmp_path / "there", env=environment) as running:
-        out, err = running.communicate(timeout=300)  # it may have to compile, beside other tests
+        out, err = running.communicate(timeout=120)
     assert running.returncode == 0, err
     # No library, compiled or not, has written anything else to stdout.
     assert stable_bytes(Path(json.loads(out)["run_dir"])) == here

@@ -733,9 +733,10 @@ def test_robot_that_is_served_again_can_be_commanded_again(served, short_path, t
     left = iter(10 * (True,))
 
     def wanted():
-        if commanded and robot.session.tick_number == 5:
+        more = next(left, False)
+        if commanded and not more:  # by calls: on a busy machine the number of a tick leaps
             robot.session.mode = Mode.COMMAND_ACTIVE
-        return next(left, False)
+        return more
 
     robot.serve(wanted, on_stop=id)
     number = robot.session.number
