@@ -87,11 +87,10 @@ def _run(argv: Sequence[str]) -> int:
     with Teller(tell_or_lose) as teller, prioritised(_PRIORITY) as notes:
         for note in notes:
             teller.tell(f"warning: {note}", "yellow")
-        teller.tell(f"{title} at {command.link.robot}: {command.run.n_ticks} ticks")
         if command.link.monitor:
             teller.tell("only looking: nothing is commanded, errors are from the path to an arm that stays.")
         lines = ReachLines(command.run, title, teller.tell)
-        summary, folder = execute_on_robot(command.run, command.link, on_tick=lines.on_tick)
+        summary, folder = execute_on_robot(command.run, command.link, tell=teller.tell, on_tick=lines.on_tick)
         lines.end_reach()
     show_summary(summary)
     show_link(summary["link"])

@@ -162,13 +162,18 @@ def connect(
 
 
 def execute_on_robot(
-    config: RunConfig, link: LinkConfig, *, on_tick: Callable[[TickRecord], None] | None = None
+    config: RunConfig,
+    link: LinkConfig,
+    *,
+    tell: Callable[[str], None] = _log.info,
+    on_tick: Callable[[TickRecord], None] | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Carry out a run on a robot.
 
     Args:
         config: What to run; its perturbation is only what one believes the arm to carry.
         link: How to reach the robot.
+        tell: Told how far it is: before its first tick, a run may compile for a minute.
         on_tick: Called with every tick's record, for a display; in real time, it delays the next tick.
 
     Returns:
@@ -181,6 +186,7 @@ def execute_on_robot(
     require_place(config.out)
     with connect(link, load_arm(config.arm)) as plant:
         lock_step = plant.lock_step
+    tell(f"robot {config.arm} answers at {link.robot}; preparing {config.controller}")
     # A network elsewhere is waited for in another way if time does not stand still for it.
     control = compose_control(dataclasses.replace(config, realtime=not lock_step))
     try:
@@ -189,6 +195,7 @@ def execute_on_robot(
                 plant.recover()
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
         outcome = _Outcome(control.schedule, watch=on_tick)
+        tell(f"{config.controller} on {config.arm}: {config.n_ticks} ticks")
 
         def drive(
             log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None, stop: StopRequest
@@ -240,7 +247,7 @@ def _drive(
             outcome.ended = f"{type(error).__name__}: {error}"
             if not isinstance(error, ProtectiveStopError | LinkError):
                 break  # not the arm's: to recover it would mend nothing
-            outcome.stops.append({"tick": log.n_ticks, "why": str(error)})
+            outcome.stops.append({"tick": log.n_ticks, "why": str(error), "recovered": False})
             if len(outcome.stops) > link.recoveries or isinstance(error, RobotEndedError):
                 break
         if stop.requested:  # also while the loop ended by an error: nothing is recovered, nothing armed
@@ -321,6 +328,8 @@ def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int, s
         why = plant.stop_reason
         plant.recover()
         q = plant.read().q
+    # What one would have to do about it is not said of a stop that is over.
+    outcome.stops[-1] |= {"why": describe(why), "recovered": True}
     control.controller.resume()
     outcome.schedule = resumed(
         outcome.schedule, tick, pose=pose_at(control, q), q=q, posture=np.asarray(control.arm.home)

@@ -24,8 +24,11 @@ def link_rows(link: dict[str, Any]) -> dict[str, str]:
 
 
 def stop_words(link: dict[str, Any]) -> list[str]:
-    """When the robot stopped, and why."""
-    return [f"stop at tick {stop['tick']}: {stop['why']}" for stop in link["stops"]]
+    """When the robot stopped, why, and whether it was recovered in the run."""
+    return [
+        f"stop at tick {stop['tick']}: {stop['why']}" + ("; recovered." if stop["recovered"] else "")
+        for stop in link["stops"]
+    ]
 
 
 def _times(times_s: dict[str, float | None]) -> str:

@@ -76,7 +76,8 @@ class Robot:
 
         Args:
             wanted: Whether to go on.
-            on_stop: Told why the arm has stopped: all reasons by now, at each new one, to the very end.
+            on_stop: Told why the arm has stopped: all reasons by now, at each new one, to the very end; and
+                no reason, once it was recovered.
 
         Raises:
             ConfigError: A real arm is not served from where it stands by now; nothing was written to it.
@@ -87,8 +88,7 @@ class Robot:
             nonlocal told
             if self.session.stop != told:
                 told = self.session.stop
-                if told:
-                    on_stop(told)
+                on_stop(told)
 
         def telling(go_on: Callable[[], bool]) -> Callable[[], bool]:
             def asked() -> bool:

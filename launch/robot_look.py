@@ -167,7 +167,10 @@ def _look(argv: Sequence[str]) -> int:
     )
     with StopRequest() as stop, closing(make_arm(config, load_arm(command.arm))) as plant:
         say(_announcement(command, plant))
-        _watch(plant, view, stop, command.duration_s)
+        # A simulated arm stands still: there is nothing new to see.
+        _watch(
+            plant, view, stop, command.duration_s, math.inf if command.drive == "mujoco" else _SHOWN_EVERY_S
+        )
     if command.json:
         print_json(view.document())
     return DONE
@@ -183,7 +186,9 @@ def _announcement(command: RobotLookCommand, plant: ServedPlant) -> str:
     return words if isinstance(plant, MeasuresTorque) else f"{words} This arm measures no torque."
 
 
-def _watch(plant: ServedPlant, view: View, stop: StopRequest, duration_s: float) -> None:
+def _watch(
+    plant: ServedPlant, view: View, stop: StopRequest, duration_s: float, shown_every_s: float
+) -> None:
     """Read as often as the arm is served: servos that are not spoken to stop by themselves."""
     senses = Senses(plant, len(view.q_range))
     paces = isinstance(plant, KeepsTime) and plant.paces
@@ -192,7 +197,7 @@ def _watch(plant: ServedPlant, view: View, stop: StopRequest, duration_s: float)
     while True:  # at least once: there is nothing to tell of an arm that was not read
         with suppress(NoReadingError):  # a single one, as is lost on a serial line
             view.take(*senses.read())
-        if time.monotonic() - shown_s >= _SHOWN_EVERY_S:
+        if time.monotonic() - shown_s >= shown_every_s:
             shown_s = time.monotonic()
             console.print(view.table())
         if stop.requested or time.monotonic() >= end_s:

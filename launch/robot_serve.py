@@ -94,7 +94,7 @@ def _serve(argv: Sequence[str]) -> int:
                 try:
                     robot.serve(
                         lambda: not stop.requested,
-                        on_stop=lambda why: teller.tell(_explained(why, robot), "red"),
+                        on_stop=lambda why: teller.tell(_explained(why, robot), "red" if why else ""),
                     )
                 finally:
                     not_closed = _close(robot, teller)
@@ -159,6 +159,8 @@ def _how_it_was_left(robot: Robot) -> str:
 
 
 def _explained(why: Stop, robot: Robot) -> str:
+    if not why:
+        return "recovered: the arm may be commanded again."
     config, fault = robot.config, robot.server.fault
     words = describe(why & ~Stop.ENDED) + (f" ({fault})" if why & _OF_THE_ARM and fault else "")
     if why == Stop.ENDED:

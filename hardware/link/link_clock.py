@@ -45,5 +45,6 @@ class LinkClock:
         if self._plant.lock_step or self._answer_now:
             self._answer_now = False
             return 0.0
-        self._plant.next_state()
-        return self._plant.statistics.delay_s
+        statistics = self._plant.statistics
+        statistics.take_period(self._plant.next_state())
+        return statistics.delay_s

@@ -315,7 +315,7 @@ class RemoteBackend:
         """Join the network that is served at the address; it must be the same, to the last number.
 
         Raises:
-            AddressError: The address must not be used without a key.
+            AddressError: The address must not be used without a key, or does not exist.
             LinkError: Nobody answers there, or another network is served.
         """
         require_safe(self.address, has_key=bool(self.key))
@@ -323,7 +323,7 @@ class RemoteBackend:
         try:
             sock = open_client_socket(self.address)
         except AddressError as error:
-            raise LinkError(
+            raise AddressError(
                 f"no network is served at {self.address}; start `spikearm backend serve` there first."
             ) from error
         channel = DatagramChannel(sock, max_bytes=MAX_PACKET_BYTES)

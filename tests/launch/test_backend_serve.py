@@ -47,5 +47,5 @@ def test_slower_network_is_held_and_still_adapts(short_path, network_dt_s):
 
 def test_nobody_there_is_said_at_once(spikearm, short_path):
     ended = spikearm("run", *OPTIONS, "--substrate-at", f"unix:{short_path}/none.sock", "--out", short_path)
-    assert ended.code == 1
+    assert ended.code == 2
     assert "spikearm backend serve" in ended.complaint

@@ -305,11 +305,14 @@ def test_stops_of_the_same_kind_are_each_told_once(served, short_path, spikearm,
         server.server._move = _failing_after(server, 100, [])
         ended = spikearm("hardware", "run", *words, *options)
     first, second = ended.document["link"]["stops"]
-    assert first["why"] == second["why"]
+    why = describe(Stop.MISSED_IN_A_ROW)
+    assert (first["why"], first["recovered"]) == (why, True)
+    assert second["recovered"] is (recoveries == 2)
     assert ended.code == (1 if recoveries == 1 else 0)
-    assert f"stop at tick {first['tick']}: {first['why']}" in ended.complaint
-    assert (f"stop at tick {second['tick']}:" in ended.complaint) is (recoveries == 2)
-    assert ended.complaint.count(first["why"]) == 2
+    assert f"stop at tick {first['tick']}: {why}; recovered." in ended.complaint
+    assert (f"stop at tick {second['tick']}: {why}; recovered." in ended.complaint) is (recoveries == 2)
+    # What somebody has to do is said of a stop that is left to somebody.
+    assert ended.complaint.count("Then recover it (--recover).") == 2 - recoveries
 
 
 def test_robot_that_was_told_to_end_is_not_recovered(served, short_path, monkeypatch):
@@ -684,8 +687,18 @@ def test_nobody_who_answers_is_said(short_path):
     run = dataclasses.replace(SHORT, controller="osc", arm="planar2", out=short_path / "runs")
     said = r"nobody answers within 0\.1 s.*has it 2 joints"
     bound = make_robot(in_step(SHORT, short_path))  # and not served
+    told = []
     with bound as robot, pytest.raises(LinkError, match=said):
-        execute_on_robot(run, link_to(robot.config, connect_s=0.1))
+        execute_on_robot(run, link_to(robot.config, connect_s=0.1), tell=told.append)
+    assert told == []  # neither of a robot nor of ticks
+
+
+def test_run_tells_that_its_robot_answers_and_when_it_begins(served, short_path):
+    run = dataclasses.replace(SHORT, controller="osc", duration_s=0.05, out=short_path / "runs")
+    robot, told = in_step(run, short_path), []
+    with served(robot):
+        execute_on_robot(run, link_to(robot), tell=told.append)
+    assert told == [f"robot iiwa14 answers at {robot.listen}; preparing osc", "osc on iiwa14: 50 ticks"]
 
 
 def test_address_others_can_reach_needs_a_key(spikearm):

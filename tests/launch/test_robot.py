@@ -536,6 +536,21 @@ def test_robot_that_ends_says_that_a_run_was_cut_off(short_path, lock_step):
         assert stops == [Stop.ENDED]
 
 
+def test_robot_tells_that_it_was_recovered(short_path):
+    with make_robot(settings(short_path, arm="planar2", lock_step=True)) as robot:
+        robot.session.protect(Stop.CLIENT)
+        told, left = [], iter(10 * (True,))
+
+        def wanted():
+            if told:
+                robot.session.stop, robot.session.mode = Stop(0), Mode.MONITOR
+            return next(left, False)
+
+        robot.serve(wanted, on_stop=lambda why: told.append(robot_serve._explained(why, robot)))
+    assert "the client told it to" in told[0]
+    assert told[1:] == ["recovered: the arm may be commanded again."]
+
+
 def test_robot_in_lock_step_that_ends_tells_its_client(served, short_path):
     run = RunConfig(controller="osc", trials=1, duration_s=5.0, distance_m=0.02, out=short_path / "runs")
     config = settings(short_path, lock_step=True)

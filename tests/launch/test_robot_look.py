@@ -10,6 +10,7 @@ import pytest
 
 from spikearm.envs.arms import load_arm
 from spikearm.envs.dynamics import MujocoDynamics
+from spikearm.launch import robot_look
 
 
 @pytest.fixture
@@ -69,6 +70,13 @@ def test_arm_is_read_once_however_soon_it_ends(spikearm):
     ended = spikearm("robot", "look", "--arm", "planar2", "--duration-s", 1e-9, "--json")
     assert ended.code == 0
     assert ended.document["q_lowest_rad"] == ended.document["q_highest_rad"] == ended.document["q_rad"]
+
+
+def test_simulated_arm_is_shown_once(spikearm, monkeypatch):
+    monkeypatch.setattr(robot_look, "_SHOWN_EVERY_S", 1e-3)
+    ended = spikearm("robot", "look", "--arm", "planar2", "--duration-s", 0.2)
+    assert ended.code == 0
+    assert ended.err.count("┃ weight") == 1
 
 
 def test_simulated_arm_says_why_nothing_moves_and_shows_no_torque_it_does_not_measure(spikearm):

@@ -44,6 +44,7 @@ def taken(states: list[StateFrame], arrived_ns: list[int]) -> LinkStatistics:
     before = state(1)
     for now, now_ns in zip(states, arrived_ns, strict=True):
         statistics.take(now, before, now_ns)
+        statistics.take_period(now)
         before = now
     return statistics
 
@@ -64,6 +65,19 @@ def test_period_is_measured_and_not_assumed():
     assert document["period_error_s"]["p50"] == pytest.approx(30e-6, rel=0.1)
     assert document["period_error_s"]["max"] == pytest.approx(60e-6, rel=0.1)
     assert document["states_skipped"] == 9
+
+
+def test_states_that_nobody_waited_for_say_nothing_of_the_period():
+    """Those that came while a path was planned are taken all at once."""
+    statistics = LinkStatistics()
+    arrived_ns = [2, *(500 + k / 100 for k in range(400)), 505, 506, 507]
+    for k, ms in enumerate(arrived_ns):
+        statistics.take(state(2 + k), state(1 + k), round(ms * 1e6))
+        if k == 0 or ms >= 505:
+            statistics.take_period(state(2 + k, session=1 if k == 0 else 2))
+    document = statistics.document()
+    assert document["period_error_s"]["max"] == pytest.approx(0.0, abs=1e-6)
+    assert document["states"] == 404
 
 
 def test_round_trip_leaves_out_what_the_robot_waited_for_its_tick():
