@@ -118,6 +118,33 @@ def _rectify_step(
         voltage[k] -= spikes
 
 
+# Number by number: operations on whole arrays, and their messages, cost numba seconds of compilation.
+
+
+@kernel
+def _set_step(target: FloatArray, a: float) -> None:
+    for k in range(target.size):
+        target[k] = a
+
+
+@kernel
+def _copy_step(target: FloatArray, source: FloatArray) -> None:
+    for k in range(target.size):
+        target[k] = source[k]
+
+
+@kernel
+def _add_step(target: FloatArray, a: float, source: FloatArray) -> None:
+    for k in range(target.size):
+        target[k] += a * source[k]
+
+
+@kernel
+def _multiply_add_step(target: FloatArray, a: FloatArray, source: FloatArray) -> None:
+    for k in range(target.size):
+        target[k] += a[k] * source[k]
+
+
 @kernel(error_model="numpy")
 def _clip_step(target: FloatArray, source: FloatArray, centers: FloatArray, half_ranges: FloatArray) -> None:
     for k in range(target.size):
@@ -157,19 +184,19 @@ def _carry_out(rows: NDArray[np.int64], numbers: FloatArray) -> None:
         kind, n = rows[i, 0], rows[i, 4]
         target = vector_at(rows[i, 1], n)
         if kind == _SET:
-            target[:] = numbers[i, 0]
+            _set_step(target, numbers[i, 0])
         elif kind == _COUNT:
             n_steps = integer_at(rows[i, 3])
             n_steps[0] += 1
             target[0] = n_steps[0] * numbers[i, 0]
         elif kind == _COPY:
-            target[:] = vector_at(rows[i, 2], n)
+            _copy_step(target, vector_at(rows[i, 2], n))
         elif kind == _ADD:
-            target += vector_at(rows[i, 2], n)
+            _add_step(target, 1.0, vector_at(rows[i, 2], n))
         elif kind == _SCALE_ADD:
-            target += vector_at(rows[i, 3], 1)[0] * vector_at(rows[i, 2], n)
+            _add_step(target, vector_at(rows[i, 3], 1)[0], vector_at(rows[i, 2], n))
         elif kind == _MULTIPLY_ADD:
-            target += vector_at(rows[i, 3], n) * vector_at(rows[i, 2], n)
+            _multiply_add_step(target, vector_at(rows[i, 3], n), vector_at(rows[i, 2], n))
         else:
             _carry_out_longer(rows[i], numbers[i, 0], numbers[i, 1])
 

@@ -110,6 +110,18 @@ def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-de
 
 
 @kernel
+def _update(pair, now_s, d):  # type: ignore[no-untyped-def]
+    """As :func:`update_pair`; compiled once, for all who do it seldom."""
+    update_pair(pair, now_s, d)
+
+
+@kernel
+def _restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
+    """As :func:`restart`; compiled once, for all who do it seldom."""
+    restart(pair, side, g, now_s, d)
+
+
+@kernel
 def _disturb(pair, side, n, up, part, now_s, d):  # type: ignore[no-untyped-def]
     """Half-selected devices of a passive array move a little with every pulse nearby.
 
@@ -122,11 +134,11 @@ def _disturb(pair, side, n, up, part, now_s, d):  # type: ignore[no-untyped-def]
         for other_side in range(d.g.shape[1]):
             if other != pair or other_side != side:
                 _disturb_device(other, other_side, n, up, part, d)
-        update_pair(other, now_s, d)
+        _update(other, now_s, d)
     for other in range(col, len(d.diff), d.n_cols):
         if other != pair:
             _disturb_device(other, side, n, up, part, d)
-            update_pair(other, now_s, d)
+            _update(other, now_s, d)
 
 
 @kernel
@@ -243,7 +255,9 @@ def refresh_row(row, upper, lower, xi, xi_slow, now_s, devices, counts):  # type
             if d.stuck[pair, 2 * k] != 0 or d.stuck[pair, 2 * k + 1] != 0:
                 continue
             # A device that was melted is a new one.
-            d.z[pair, 2 * k : 2 * k + 2] = xi_slow[j, 2 * k : 2 * k + 2]
+            for side in (2 * k, 2 * k + 1):
+                for c in range(d.z.shape[2]):  # whole arrays would cost numba seconds of compilation
+                    d.z[pair, side, c] = xi_slow[j, side, c]
             n_set = _rewrite(pair, k, plus - minus, xi[j * n_pairs + k], now_s, d)
             counts[0].set_pulses += n_set
             counts[0].reset_pulses += 2
@@ -262,11 +276,11 @@ def _rewrite(pair, k, target, xi, now_s, d):  # type: ignore[no-untyped-def]
     side = 2 * k if target > 0 else 2 * k + 1
     other = 4 * k + 1 - side
     p = d.p
-    restart(pair, other, p[G_MIN], now_s, d)
+    _restart(pair, other, p[G_MIN], now_s, d)
     g = p[G_MIN] + min(abs(target), 1.0) * (p[G_MAX] - p[G_MIN])
     # The packed coefficients are in siemens.
     reached = g + xi * polynomial(g / p[G_MAX], p[SCATTER:])
-    restart(pair, side, min(max(reached, p[G_LOW]), p[G_HIGH]), now_s, d)
+    _restart(pair, side, min(max(reached, p[G_LOW]), p[G_HIGH]), now_s, d)
     if p[RESPONSE] != 0.0:
         fresh = (1.0 / p[G_MIN] - p[R0]) / p[R1]
         n_set = math.ceil(((1.0 / g - p[R0]) / p[R1]) ** (1.0 / p[EXPONENT]) - fresh ** (1.0 / p[EXPONENT]))
@@ -274,7 +288,7 @@ def _rewrite(pair, k, target, xi, now_s, d):  # type: ignore[no-untyped-def]
         n_set = pulses_to_reach(abs(target), p[SET_STEP], p[SET_SATURATION])
     wear_out(pair, side, n_set, 1, d)
     wear_out(pair, other, 0, 1, d)
-    update_pair(pair, now_s, d)
+    _update(pair, now_s, d)
     return n_set
 
 
