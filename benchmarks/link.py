@@ -4,25 +4,51 @@
 
 ``robot serve`` and ``hardware run`` as they are, in a process each, at 1 kHz and without injected faults. A
 run that stops early has missed its mark, whatever its share. The exit code is 1 unless every run reaches the
-least share. It is a question to a quiet machine: the load is printed beside the result.
+least share. It is a question to a quiet machine: beside the result stand the load and, before and after the
+run, how often in a second a program that only looks at the clock, one on each processor, finds that it stood
+still for more than 0.5 ms. That is what the machine, its other programs and its hypervisor leave to anybody.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_STALL_NS = 500_000
+_LOOK_S = 3.0
+
 MAIN = [sys.executable, "-m", "spikearm.launch.main"]
+
+
+def stalls_per_s() -> float:
+    """How often in a second one of the processors stood still for more than 0.5 ms."""
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    with multiprocessing.get_context("spawn").Pool(len(cpus)) as pool:
+        return sum(pool.map(_count_stalls, cpus, chunksize=1)) / _LOOK_S
+
+
+def _count_stalls(cpu: int) -> int:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {cpu})
+    n, last_ns = 0, time.perf_counter_ns()
+    end_ns = last_ns + round(1e9 * _LOOK_S)
+    while last_ns < end_ns:
+        now_ns = time.perf_counter_ns()
+        n += now_ns - last_ns > _STALL_NS
+        last_ns = now_ns
+    return n
 
 
 @contextmanager
@@ -44,7 +70,8 @@ def served(address: str) -> Iterator[None]:
 
 
 def measure(seconds: float, controller: str) -> dict[str, Any]:
-    """One run; what its summary says of the link, and the machine's load."""
+    """One run; what its summary says of the link, and the machine's load and stalls before and after it."""
+    stalls = stalls_per_s()
     with tempfile.TemporaryDirectory() as folder, served(address := f"unix:{folder}/arm.sock"):
         words = (
             "--robot",
@@ -62,7 +89,14 @@ def measure(seconds: float, controller: str) -> dict[str, Any]:
     if not ended.stdout:
         raise SystemExit(f"the run gave no summary:\n{ended.stderr}")
     summary = json.loads(ended.stdout)
-    return {**summary["link"], "n_ticks": summary["n_ticks"], "load_before": load, "load": os.getloadavg()[0]}
+    return {
+        **summary["link"],
+        "n_ticks": summary["n_ticks"],
+        "load_before": load,
+        "load": os.getloadavg()[0],
+        "stalls_per_s_before": stalls,
+        "stalls_per_s": stalls_per_s(),
+    }
 
 
 def main() -> int:
@@ -79,7 +113,7 @@ def main() -> int:
 
     machine = machine_of()
     print(f"{machine}; {arguments.controller}, {arguments.seconds:g} s at 1 kHz")
-    print(f"{'run':>4}{'in time':>10}{'worst 100':>11}{'longest run':>13}{'load':>14}  ended")
+    print(f"{'run':>4}{'in time':>10}{'worst 100':>11}{'longest run':>13}{'load':>14}{'stalls/s':>14}  ended")
     results = []
     for run in range(1, arguments.runs + 1):
         results.append(result := measure(arguments.seconds, arguments.controller))
@@ -105,9 +139,10 @@ def machine_of() -> str:
 
 def _row(run: int, result: dict[str, Any]) -> str:
     rate, load = result["success_rate"], f"{result['load_before']:.1f} - {result['load']:.1f}"
+    stalls = f"{result['stalls_per_s_before']:.1f} - {result['stalls_per_s']:.1f}"
     in_time = "-" if rate is None else f"{100 * rate:.2f} %"
     worst, longest = f"{100 * result['success_rate_min_100']:.0f} %", result["robot_longest_run_of_misses"]
-    return f"{run:>4}{in_time:>10}{worst:>11}{longest:>13}{load:>14}  {result['ended']}"
+    return f"{run:>4}{in_time:>10}{worst:>11}{longest:>13}{load:>14}{stalls:>14}  {result['ended']}"
 
 
 if __name__ == "__main__":
