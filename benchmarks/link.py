@@ -28,6 +28,7 @@ from typing import Any
 
 _STALL_NS = 500_000
 _LOOK_S = 3.0
+_START_S = 1.0
 
 MAIN = [sys.executable, "-m", "spikearm.launch.main"]
 
@@ -36,12 +37,19 @@ def stalls_per_s() -> float:
     """How often in a second one of the processors stood still for more than 0.5 ms."""
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     with multiprocessing.get_context("spawn").Pool(len(cpus)) as pool:
-        return sum(pool.map(_count_stalls, cpus, chunksize=1)) / _LOOK_S
+        pool.map(_at, len(cpus) * [time.monotonic() + _START_S], chunksize=1)  # all of them are up
+        start_s = time.monotonic() + _START_S
+        return sum(pool.starmap(_count_stalls, [(cpu, start_s) for cpu in cpus], chunksize=1)) / _LOOK_S
 
 
-def _count_stalls(cpu: int) -> int:
+def _at(start_s: float) -> None:
+    time.sleep(max(0.0, start_s - time.monotonic()))
+
+
+def _count_stalls(cpu: int, start_s: float) -> int:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {cpu})
+    _at(start_s)
     n, last_ns = 0, time.perf_counter_ns()
     end_ns = last_ns + round(1e9 * _LOOK_S)
     while last_ns < end_ns:
@@ -71,7 +79,7 @@ def served(address: str) -> Iterator[None]:
 
 def measure(seconds: float, controller: str) -> dict[str, Any]:
     """One run; what its summary says of the link, and the machine's load and stalls before and after it."""
-    stalls = stalls_per_s()
+    load, stalls = os.getloadavg()[0], stalls_per_s()
     with tempfile.TemporaryDirectory() as folder, served(address := f"unix:{folder}/arm.sock"):
         words = (
             "--robot",
@@ -84,7 +92,6 @@ def measure(seconds: float, controller: str) -> dict[str, Any]:
             folder,
         )
         command = [*MAIN, "hardware", "run", *words, "--json"]
-        load = os.getloadavg()[0]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     if not ended.stdout:
         raise SystemExit(f"the run gave no summary:\n{ended.stderr}")

@@ -115,6 +115,7 @@ def measure_link(n_ticks: int) -> tuple[LinkStatistics, float]:
 def _answer(plant: RemotePlant, n_ticks: int) -> float:
     """Answer every state; share of those that were in time, by what the next state says it has heard."""
     clock, zero, in_time = LinkClock(plant, arm=False), np.zeros(2), 0.0
+    clock.start()
     for _ in range(n_ticks // 100):
         for _ in range(100):
             clock.wait()

@@ -193,9 +193,9 @@ def execute_on_robot(
         if link.recover:
             with connect(link, control.arm) as plant:
                 plant.recover()
+        tell(f"{config.controller} on {config.arm}: {config.n_ticks} ticks")
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
         outcome = _Outcome(control.schedule, watch=on_tick)
-        tell(f"{config.controller} on {config.arm}: {config.n_ticks} ticks")
 
         def drive(
             log: TickLog, meter: EnergyMeter | None, spikes: SpikeRecorder | None, stop: StopRequest
@@ -328,16 +328,16 @@ def _recover(link: LinkConfig, control: Control, outcome: _Outcome, tick: int, s
         why = plant.stop_reason
         plant.recover()
         q = plant.read().q
-    # What one would have to do about it is not said of a stop that is over.
-    outcome.stops[-1] |= {"why": describe(why), "recovered": True}
+    outcome.stops[-1]["recovered"] = True
+    if why:  # what one would have to do about it is not said of a stop that is over
+        outcome.stops[-1]["why"] = describe(why)
     control.controller.resume()
     outcome.schedule = resumed(
         outcome.schedule, tick, pose=pose_at(control, q), q=q, posture=np.asarray(control.arm.home)
     )
     _log.warning(
-        "the robot had stopped (%s) and was recovered; the arm is led back to the start of reach %d, in %.1f "
-        "s that belong to no reach.",
-        describe(why),
+        "%s; the arm is led back to the start of reach %d, in %.1f s that belong to no reach.",
+        f"the robot had stopped ({describe(why)}) and was recovered" if why else "the robot is joined again",
         outcome.schedule.reach_index[outcome.schedule.n_leading] + 1,
         outcome.schedule.n_leading * outcome.schedule.control_dt_s,
     )

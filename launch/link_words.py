@@ -26,7 +26,7 @@ def link_rows(link: dict[str, Any]) -> dict[str, str]:
 def stop_words(link: dict[str, Any]) -> list[str]:
     """When the robot stopped, why, and whether it was recovered in the run."""
     return [
-        f"stop at tick {stop['tick']}: {stop['why']}" + ("; recovered." if stop["recovered"] else "")
+        f"stop at tick {stop['tick']}{', recovered' if stop['recovered'] else ''}: {stop['why']}"
         for stop in link["stops"]
     ]
 

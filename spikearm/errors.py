@@ -79,7 +79,7 @@ class DrawingError(SpikearmError, RuntimeError):
 
 
 class AddressError(SpikearmError, ValueError):
-    """An address of a link that cannot be understood, or must not be used this way."""
+    """An address of a link that cannot be understood, must not be used this way, or at which nothing is."""
 
 
 class KeyFileError(SpikearmError, OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -11,6 +12,16 @@ from typing import Any
 
 import nengo
 import pytest
+
+import spikearm
+
+# Programs that tests start take the package from where it is taken here, wherever they are started. Python
+# would look into their working folder first, and in a checkout find its sources: not what was installed to
+# be tested, and with kernels of their own to compile.
+os.environ["PYTHONSAFEPATH"] = "1"
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, (str(Path(spikearm.__file__).parents[1]), os.environ.get("PYTHONPATH")))
+)
 
 # Nengo keeps solved decoders in the user's cache folder, behind a lock: tests that run side by side would
 # wait for one another, and leave files behind.

@@ -80,7 +80,7 @@ def folder(tmp_path_factory):
 def test_block_runs(code, folder):
     if "stable_baselines3" in code:
         pytest.importorskip("stable_baselines3")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-c", code],
         cwd=folder,

@@ -58,7 +58,7 @@ def test_lesson_that_trains_says_what_to_install(tmp_path):
 
 
 def run_python(arguments, folder):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(  # noqa: S603 - ours
         [sys.executable, *arguments],
         cwd=folder,

@@ -111,13 +111,13 @@ def _pulse(pair, side, n, up, xi, used, now_s, d):  # type: ignore[no-untyped-de
 
 @kernel
 def _update(pair, now_s, d):  # type: ignore[no-untyped-def]
-    """As :func:`update_pair`; compiled once, for all who do it seldom."""
+    """As :func:`update_pair`; compiled once, for all but the pulses that every kind of array takes."""
     update_pair(pair, now_s, d)
 
 
 @kernel
 def _restart(pair, side, g, now_s, d):  # type: ignore[no-untyped-def]
-    """As :func:`restart`; compiled once, for all who do it seldom."""
+    """As :func:`restart`; compiled once, likewise."""
     restart(pair, side, g, now_s, d)
 
 

@@ -114,8 +114,12 @@ def open_server_socket(address: Address) -> socket.socket:
     return sock
 
 
-def open_client_socket(address: Address) -> socket.socket:
+def open_client_socket(address: Address, *, served_by: str = "robot serve") -> socket.socket:
     """A non-blocking datagram socket that talks to one address only.
+
+    Args:
+        address: Where the other end is.
+        served_by: The command that would be there.
 
     Raises:
         AddressError: There is no such address.
@@ -136,7 +140,7 @@ def open_client_socket(address: Address) -> socket.socket:
         close_socket(sock)
         raise AddressError(
             f"cannot reach {address}: {error.strerror or error}; start the other end first "
-            f"(`spikearm robot serve --listen {address}`)."
+            f"(`spikearm {served_by} --listen {address}`)."
         ) from error
     return sock
 

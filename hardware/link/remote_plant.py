@@ -206,6 +206,19 @@ class RemotePlant:
                 allow_stop=True,
             )
 
+    def catch_up(self) -> None:
+        """Take what has come in the meantime, until a state that answers what is said now.
+
+        Raises:
+            ProtectiveStopError: The robot ends.
+            LinkError: It does not answer in time.
+        """
+        self._require_open()
+        before = self._robot.sequence
+        self._robot.until(
+            Flag.HOLD, lambda state: state.last_command > before, "did not answer", allow_stop=True
+        )
+
     def require_no_stop(self) -> None:
         """Refuse to go on with a robot that has stopped; before anything is said of what it is going to do.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 
-from spikearm.errors import AddressError, ClosedError, LinkError, NetworkLostError, StateError
+from spikearm.errors import ClosedError, LinkError, NetworkLostError, StateError
 from spikearm.hardware.backend import Backend, StepResult
 from spikearm.hardware.cost import CostModel
 from spikearm.hardware.link.address import Address, open_client_socket, require_safe
@@ -320,12 +320,7 @@ class RemoteBackend:
         """
         require_safe(self.address, has_key=bool(self.key))
         digest = spec_digest(spec, dt_s=dt_s, seed=seed, substrate=self.substrate.name)
-        try:
-            sock = open_client_socket(self.address)
-        except AddressError as error:
-            raise AddressError(
-                f"no network is served at {self.address}; start `spikearm backend serve` there first."
-            ) from error
+        sock = open_client_socket(self.address, served_by="backend serve")
         channel = DatagramChannel(sock, max_bytes=MAX_PACKET_BYTES)
         return RemoteProgram(channel, spec, digest, self.key, wait_s=self.wait_s)
 

@@ -20,9 +20,11 @@ class LinkStatistics:
         n_states: States that were accepted.
         n_skipped: States that never came, or only after a newer one.
         delay_s: By how much the last state came later than the fastest one did [s].
+        taken_ns: When the last state was taken, on the client's monotonic clock [ns]; 0 before the first.
         round_trip: Time of a command and a state on the wire, without the robot's wait for its next tick.
-        period_error: Difference between the time from one state that was waited for to the next, and the
-            robot's periods between them, either way.
+        period_error: Difference between the time from tick to tick of a loop that waits for states
+            (:class:`~.link_clock.LinkClock`) and the robot's periods between them, either way; none in lock
+            step.
         n_armed: States of an armed robot.
         n_missed: Ticks in which an armed robot had no new command, by its own count.
         longest_run: Most of them in a row.
@@ -40,8 +42,7 @@ class LinkStatistics:
         self.success_rate_min = 1.0
         self.torque_gap_nm = 0.0
         self.n_armed = self.n_missed = self.longest_run = 0
-        self._arrived_ns = 0
-        self._waited: tuple[int, int, int] | None = None
+        self.taken_ns = 0
         self._least_offset_ns: int | None = None
 
     def take(self, state: StateFrame, before: StateFrame, now_ns: int) -> None:
@@ -62,20 +63,9 @@ class LinkStatistics:
         n_ticks = state.sequence - before.sequence
         if before.last_command:  # not the welcome, which comes whenever it was asked for
             self.n_skipped += max(0, n_ticks - 1)
-        self._arrived_ns = now_ns
+        self.taken_ns = now_ns
         self.torque_gap_nm = max(self.torque_gap_nm, *map(abs, (state.measured - state.applied).tolist()))
         self._take_misses(state, before)
-
-    def take_period(self, state: StateFrame) -> None:
-        """Take the time since the last state that was waited for; others have lain there for any time.
-
-        Args:
-            state: The one taken last.
-        """
-        waited, self._waited = self._waited, (state.session, state.sequence, self._arrived_ns)
-        if waited is not None and waited[0] == state.session:
-            passed_s = 1e-9 * (self._arrived_ns - waited[2])
-            self.period_error.add(abs(passed_s - (state.sequence - waited[1]) * state.dt_s))
 
     def _take_misses(self, state: StateFrame, before: StateFrame) -> None:
         """The robot counts anew in every session, and while it waits; here, all while it is active."""

@@ -11,7 +11,7 @@ from spikearm.launch.words import of_run
 
 _ABOUT = (
     "The round trip is a command's and a state's time on the wire, without the robot's wait for its next "
-    "tick; the period error is how far the time from state to state is from the robot's period, either way."
+    "tick; the period error is how far the time from tick to tick is from the robot's period, either way."
 )
 
 

@@ -22,8 +22,6 @@ from spikearm.launch.robot import Robot, make_robot
 from spikearm.launch.robot_config import RobotConfig
 from spikearm.launch.run import Finished, execute
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
 def alone(tmp_path_factory):
@@ -90,7 +88,7 @@ def process() -> Callable[..., Any]:
     def start(*words: object, module: str = "main", **options: Any) -> Iterator[subprocess.Popen[str]]:
         command = [sys.executable, "-m", f"spikearm.launch.{module}", *map(str, words)]
         with subprocess.Popen(  # noqa: S603 - ours
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
         ) as popen:
             try:
                 yield popen

@@ -274,6 +274,6 @@ def test_a_day_between_reaches_changes_what_comes_after(spikearm, tmp_path):
 def test_reader_who_stops_reading_is_no_error():
     command = f"{sys.executable} -m spikearm.launch.main logs export --help | true"
     ended = subprocess.run(  # noqa: S602 - ours
-        command, shell=True, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+        command, shell=True, capture_output=True, text=True, check=False
     )
     assert ended.stderr == ""

@@ -41,6 +41,7 @@ from spikearm.launch import hardware_run, served_arm
 from spikearm.launch.compose import make_substrate, network_description, network_seed
 from spikearm.launch.config import NetworkConfig, RunConfig
 from spikearm.launch.hardware_run import LinkConfig, execute_on_robot
+from spikearm.launch.link_words import stop_words
 from spikearm.launch.report.run_data import read_runs
 from spikearm.launch.robot import Robot, make_robot, robot_around
 from spikearm.launch.robot_config import RobotConfig, robot_of
@@ -309,8 +310,9 @@ def test_stops_of_the_same_kind_are_each_told_once(served, short_path, spikearm,
     assert (first["why"], first["recovered"]) == (why, True)
     assert second["recovered"] is (recoveries == 2)
     assert ended.code == (1 if recoveries == 1 else 0)
-    assert f"stop at tick {first['tick']}: {why}; recovered." in ended.complaint
-    assert (f"stop at tick {second['tick']}: {why}; recovered." in ended.complaint) is (recoveries == 2)
+    assert ended.complaint.count(f"stop at tick {first['tick']}, recovered: {why}") == 1
+    assert ended.complaint.count(f"stop at tick {second['tick']}, recovered: {why}") == recoveries - 1
+    assert ended.complaint.count("stop at tick") == recoveries
     # What somebody has to do is said of a stop that is left to somebody.
     assert ended.complaint.count("Then recover it (--recover).") == 2 - recoveries
 
@@ -426,6 +428,25 @@ def test_robot_that_ended_is_a_reason_and_not_a_lost_report(served, short_path, 
     with served(robot):
         summary, _ = execute_on_robot(run, link_to(robot, recoveries=5))
     assert summary["link"]["ended"] == "AddressError: nobody there"
+
+
+def test_broken_link_that_was_mended_is_told_with_its_own_reason(served, short_path, monkeypatch):
+    """The robot has not stopped, and has none."""
+    run = dataclasses.replace(SHORT, controller="osc", duration_s=0.1, out=short_path / "runs")
+    robot = in_step(run, short_path)
+    on_tick = hardware_run._Outcome.on_tick
+
+    def unplugged(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            raise LinkError("no state")
+
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", unplugged)
+    with served(robot):
+        summary, _ = execute_on_robot(run, link_to(robot, recoveries=1))
+    assert summary["link"]["ended"] == "done"
+    assert summary["link"]["stops"] == [{"tick": 50, "why": "no state", "recovered": True}]
+    assert stop_words(summary["link"]) == ["stop at tick 50, recovered: no state"]
 
 
 def test_real_arm_is_not_recovered_by_itself(served, short_path):

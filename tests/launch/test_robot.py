@@ -551,6 +551,16 @@ def test_robot_tells_that_it_was_recovered(short_path):
     assert told[1:] == ["recovered: the arm may be commanded again."]
 
 
+def test_robot_that_is_served_again_was_not_recovered(short_path):
+    with make_robot(settings(short_path, arm="planar2", lock_step=True)) as robot:
+        told = []
+        robot.session.mode = Mode.COMMAND_ACTIVE
+        robot.serve(lambda: False, on_stop=told.append)
+        left = iter(5 * (True,))
+        robot.serve(lambda: next(left, False), on_stop=told.append)
+    assert told == [Stop.ENDED]
+
+
 def test_robot_in_lock_step_that_ends_tells_its_client(served, short_path):
     run = RunConfig(controller="osc", trials=1, duration_s=5.0, distance_m=0.02, out=short_path / "runs")
     config = settings(short_path, lock_step=True)

@@ -44,7 +44,6 @@ def taken(states: list[StateFrame], arrived_ns: list[int]) -> LinkStatistics:
     before = state(1)
     for now, now_ns in zip(states, arrived_ns, strict=True):
         statistics.take(now, before, now_ns)
-        statistics.take_period(now)
         before = now
     return statistics
 
@@ -57,27 +56,9 @@ def test_delay_is_that_beyond_the_fastest_state_whatever_the_two_clocks_say(offs
     assert taken(states, arrived).delay_s == pytest.approx(2.5e-3)
 
 
-def test_period_is_measured_and_not_assumed():
-    """A robot that says 1 ms and takes 1.03 ms, and loses a state now and then."""
+def test_states_that_were_lost_are_counted():
     numbers = [k for k in range(2, 1000) if k % 100]
-    statistics = taken([state(k) for k in numbers], [round(1.03 * k * DT_NS) for k in numbers])
-    document = statistics.document()
-    assert document["period_error_s"]["p50"] == pytest.approx(30e-6, rel=0.1)
-    assert document["period_error_s"]["max"] == pytest.approx(60e-6, rel=0.1)
-    assert document["states_skipped"] == 9
-
-
-def test_states_that_nobody_waited_for_say_nothing_of_the_period():
-    """Those that came while a path was planned are taken all at once."""
-    statistics = LinkStatistics()
-    arrived_ns = [2, *(500 + k / 100 for k in range(400)), 505, 506, 507]
-    for k, ms in enumerate(arrived_ns):
-        statistics.take(state(2 + k), state(1 + k), round(ms * 1e6))
-        if k == 0 or ms >= 505:
-            statistics.take_period(state(2 + k, session=1 if k == 0 else 2))
-    document = statistics.document()
-    assert document["period_error_s"]["max"] == pytest.approx(0.0, abs=1e-6)
-    assert document["states"] == 404
+    assert taken([state(k) for k in numbers], [k * DT_NS for k in numbers]).n_skipped == 9
 
 
 def test_round_trip_leaves_out_what_the_robot_waited_for_its_tick():

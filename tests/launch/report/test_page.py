@@ -201,7 +201,7 @@ def test_page_of_a_hardware_run_has_its_link(linked, runs):
     assert rows["longest run of misses"] == "1 tick"
     assert rows["round trip"] == "p50 0.200 ms, p99.9 0.400 ms"
     assert rows["period error"] == "-"
-    assert "Stop at tick 7: commands missed; recovered." in parts["link"].lead
+    assert "Stop at tick 7, recovered: commands missed" in parts["link"].lead
     assert parts["link"].lead[1].startswith("50 of the 650 ticks led the arm to its path")
     assert "they belong to no reach, and no tracking error counts them" in parts["link"].lead[1]
     assert rows["age of the network's output"] == "-"
