@@ -186,13 +186,18 @@ def execute_on_robot(
     require_place(config.out)
     with connect(link, load_arm(config.arm)) as plant:
         lock_step = plant.lock_step
+        if not (link.monitor or link.recover):
+            plant.require_no_stop()  # now, and not after a minute in which kernels are compiled
     tell(f"robot {config.arm} answers at {link.robot}; preparing {config.controller}")
     # A network elsewhere is waited for in another way if time does not stand still for it.
     control = compose_control(dataclasses.replace(config, realtime=not lock_step))
     try:
         if link.recover:
             with connect(link, control.arm) as plant:
+                stopped = plant.stop_reason
                 plant.recover()
+            if stopped:
+                tell(f"the robot had stopped ({describe(stopped)}) and was recovered")
         tell(f"{config.controller} on {config.arm}: {config.n_ticks} ticks")
         folder = make_run_folder(config.out, config.name or f"{default_name(config)}-robot")
         outcome = _Outcome(control.schedule, watch=on_tick)

@@ -230,8 +230,9 @@ class Conversation:
         """
         if self.state.mode is Mode.STOPPED:
             stop = self.state.stop
-            error = RobotEndedError if stop & Stop.ENDED else ProtectiveStopError
-            raise error(f"the robot has stopped by itself: {describe(stop)}. {what_next(stop)}")
+            if stop & Stop.ENDED:
+                raise RobotEndedError(f"the robot has stopped: {describe(stop)}. {what_next(stop)}")
+            raise ProtectiveStopError(f"the robot has stopped by itself: {describe(stop)}. {what_next(stop)}")
 
     def receive(self, timeout_s: float = 0.0) -> bool:
         """Take one packet; whether there was one."""

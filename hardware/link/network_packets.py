@@ -29,7 +29,7 @@ _HEADER = struct.Struct("<4sBB?xQQqq")
 CHUNK_BYTES = 8192
 """Part of a saved state that travels in one packet."""
 MAX_PACKET_BYTES = 1 << 14
-BUSY = b"busy"
+BUSY, OTHER_NETWORK = b"busy", b"another network"
 """What a hello is told while another client is in session."""
 
 

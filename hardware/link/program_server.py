@@ -11,7 +11,16 @@ import numpy as np
 
 from spikearm.hardware.backend import Program
 from spikearm.hardware.link.channel import Channel, Peer
-from spikearm.hardware.link.network_packets import BUSY, CHUNK_BYTES, Kind, Packet, PortValues, pack, unpack
+from spikearm.hardware.link.network_packets import (
+    BUSY,
+    CHUNK_BYTES,
+    OTHER_NETWORK,
+    Kind,
+    Packet,
+    PortValues,
+    pack,
+    unpack,
+)
 from spikearm.hardware.link.saved_state import MAX_STATE_BYTES, state_from_bytes, state_to_bytes
 from spikearm.hardware.link.session import random_session
 from spikearm.hardware.link.wire import Cause, Refused
@@ -146,7 +155,7 @@ class ProgramServer:
         A hello that was repeated because its answer was late is the same hello, and gets the same answer.
         """
         if hello.payload != self._digest or self._is_busy_for(peer):
-            text = b"another network" if hello.payload != self._digest else BUSY
+            text = OTHER_NETWORK if hello.payload != self._digest else BUSY
             answer = Packet(Kind.ERROR, 0, hello.sequence, hello.client_ns, 0, text, answers=True)
         else:
             offer = next((o for o in self._offers if (o.hello, o.peer) == (hello, peer)), None)

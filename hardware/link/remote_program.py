@@ -20,6 +20,7 @@ from spikearm.hardware.link.network_packets import (
     BUSY,
     CHUNK_BYTES,
     MAX_PACKET_BYTES,
+    OTHER_NETWORK,
     Kind,
     Packet,
     PortValues,
@@ -250,6 +251,11 @@ class RemoteProgram:
                 continue
             if answer.kind is Kind.ERROR and answer.payload == BUSY:
                 raise _BusyError("another loop is in session with this network; end that one first.")
+            if answer.kind is Kind.ERROR and answer.payload == OTHER_NETWORK:
+                raise LinkError(
+                    "the other end serves another network. Give both ends the same arm, network, backend and "
+                    "seed (`--config` with the same file does)."
+                )
             if answer.kind is Kind.ERROR:
                 raise LinkError(f"the other end refuses: {answer.payload.decode(errors='replace')}.")
             if answer.kind is kind:

@@ -257,14 +257,41 @@ def test_stopped_robot_can_be_looked_at(served, short_path, caplog):
     assert f"the robot has stopped ({describe(Stop.CLIENT)}), and is looked at as it is." in caplog.text
 
 
-def test_nothing_is_planned_for_a_robot_that_has_stopped(served, short_path, monkeypatch):
+def test_nothing_is_compiled_for_a_robot_that_has_stopped(served, short_path, monkeypatch):
+    run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
+    robot, composed = in_step(run, short_path), []
+    monkeypatch.setattr(hardware_run, "compose_control", composed.append)
+    with served(robot) as server:
+        server.session.protect(Stop.CLIENT)
+        with pytest.raises(ProtectiveStopError, match="the client told it to"):
+            execute_on_robot(run, link_to(robot))
+    assert composed == []
+
+
+def test_run_says_that_it_recovered_its_robot(served, short_path):
+    run = dataclasses.replace(SHORT, controller="osc", duration_s=0.05, out=short_path / "runs")
+    robot, told = in_step(run, short_path), []
+    with served(robot) as server:
+        server.session.protect(Stop.CLIENT)
+        execute_on_robot(run, link_to(robot, recover=True), tell=told.append)
+        execute_on_robot(run, link_to(robot, recover=True), tell=told.append)
+    said = f"the robot had stopped ({describe(Stop.CLIENT)}) and was recovered"
+    assert (told.count(said), told[1]) == (1, said)
+
+
+def test_nothing_is_planned_for_a_robot_that_stopped_meanwhile(served, short_path, monkeypatch):
     """Least of all is it said that its arm is led to the start of a path."""
     run = dataclasses.replace(SHORT, controller="osc", duration_s=0.1, out=short_path / "runs")
-    planned = []
+    planned, compose = [], hardware_run.compose_control
     monkeypatch.setattr(hardware_run, "led_up", lambda *_, **__: planned.append(1))
     robot = in_step(run, short_path)
     with served(robot) as server:
-        server.session.protect(Stop.CLIENT)
+
+        def composed(config):
+            server.session.protect(Stop.CLIENT)
+            return compose(config)
+
+        monkeypatch.setattr(hardware_run, "compose_control", composed)
         with pytest.raises(ProtectiveStopError, match="the client told it to"):
             execute_on_robot(run, link_to(robot))
     assert planned == []

@@ -425,7 +425,7 @@ def test_answer_of_the_wrong_size_is_no_news(join):
 
 def test_another_network_is_turned_away(join):
     for change in ({"spec": replace(SPEC, learning_rate=1e-3)}, {"seed": 4}):
-        with pytest.raises(LinkError, match=r"the other end refuses: another network"):
+        with pytest.raises(LinkError, match=r"serves another network\. Give both ends the same"):
             join(**change)
 
 
