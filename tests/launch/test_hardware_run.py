@@ -422,14 +422,7 @@ def test_interrupt_in_the_tick_of_a_stop_is_not_lost(served, short_path, monkeyp
 def test_run_that_ends_by_an_error_of_its_own_keeps_its_report(served, short_path, monkeypatch, error):
     run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
     robot = in_step(run, short_path)
-    on_tick = hardware_run._Outcome.on_tick
-
-    def failing(outcome, record):
-        on_tick(outcome, record)
-        if outcome.n_ticks == 50:
-            raise error
-
-    monkeypatch.setattr(hardware_run._Outcome, "on_tick", failing)
+    fail_in_tick_50(monkeypatch, error)
     with served(robot):
         summary, folder = execute_on_robot(run, link_to(robot, recoveries=5))
     assert summary["link"]["ended"] == f"{type(error).__name__}: {error}"
@@ -440,17 +433,11 @@ def test_run_that_ends_by_an_error_of_its_own_keeps_its_report(served, short_pat
 def test_robot_that_ended_is_a_reason_and_not_a_lost_report(served, short_path, monkeypatch):
     run = dataclasses.replace(SHORT, controller="osc", out=short_path / "runs")
     robot = in_step(run, short_path)
-    on_tick = hardware_run._Outcome.on_tick
-
-    def unplugged(outcome, record):
-        on_tick(outcome, record)
-        if outcome.n_ticks == 50:
-            raise LinkError("no state")
 
     def gone(*_):
         raise AddressError("nobody there")
 
-    monkeypatch.setattr(hardware_run._Outcome, "on_tick", unplugged)
+    fail_in_tick_50(monkeypatch, LinkError("no state"))
     monkeypatch.setattr(hardware_run, "_recover", gone)
     with served(robot):
         summary, _ = execute_on_robot(run, link_to(robot, recoveries=5))
@@ -461,14 +448,7 @@ def test_broken_link_that_was_mended_is_told_with_its_own_reason(served, short_p
     """The robot has not stopped, and has none."""
     run = dataclasses.replace(SHORT, controller="osc", duration_s=0.1, out=short_path / "runs")
     robot = in_step(run, short_path)
-    on_tick = hardware_run._Outcome.on_tick
-
-    def unplugged(outcome, record):
-        on_tick(outcome, record)
-        if outcome.n_ticks == 50:
-            raise LinkError("no state")
-
-    monkeypatch.setattr(hardware_run._Outcome, "on_tick", unplugged)
+    fail_in_tick_50(monkeypatch, LinkError("no state"))
     with served(robot):
         summary, _ = execute_on_robot(run, link_to(robot, recoveries=1))
     assert summary["link"]["ended"] == "done"
@@ -624,6 +604,18 @@ def away(robot: Robot, by_rad: float) -> None:
     robot.plant._q0 = robot.plant._q0 + by_rad
     robot.server.reading = robot.plant.reset()
     robot.session.place(robot.server.reading)
+
+
+def fail_in_tick_50(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """A run whose fiftieth tick ends with an error, once."""
+    on_tick = hardware_run._Outcome.on_tick
+
+    def failing(outcome, record):
+        on_tick(outcome, record)
+        if outcome.n_ticks == 50:
+            raise error
+
+    monkeypatch.setattr(hardware_run._Outcome, "on_tick", failing)
 
 
 def _failing_after(robot: Robot, n_moves: int, applied: list[np.ndarray], why: Stop = Stop.MISSED_IN_A_ROW):
